@@ -1,0 +1,161 @@
+"""The lines that agents and the gate exchange: JSON objects in UTF-8, one a line, each with a `type`.
+
+`docs/protocol.md` describes them for other programs. The gate's whole maps and deltas are in `model/netmap.py`.
+A reader passes over fields that it does not know, so that either side may be newer than the other.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from model.errors import Invalid, WardgateError
+from model.ids import DeviceID, Endpoint, Prefix
+from model.netmap import Delta, NetMap, NetMapDevice
+
+MAX_CLIENT_LINE = 64 * 1024
+MAX_GATE_LINE = 64 * 1024 * 1024
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
+    """The base of all. Texts inside are as the other side wrote them: `model.ids` makes them what they claim to be."""
+
+
+# From a device, at the enrollment door.
+
+
+class Enroll(Line, frozen=True, kw_only=True, tag="enroll"):
+    enrollment_key: str
+    name: str
+    wireguard_key: str
+    os: str = ""
+    agent_version: str = ""
+    endpoints: tuple[Endpoint, ...] = ()
+    routes: tuple[Prefix, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Enroll(name={self.name!r}, wireguard_key={self.wireguard_key!r})"
+
+
+class Proof(Line, frozen=True, kw_only=True, tag="proof"):
+    """Answers a `Challenge`, once, on the connection that it came on."""
+
+    mac: str
+    """Base64 of `model.enrollment.proof_mac`."""
+
+
+# From a device, at the peers door.
+
+
+class Hello(Line, frozen=True, kw_only=True, tag="hello"):
+    """Resumes from the map of that version; 0 asks for a whole one."""
+
+    version: int = 0
+
+
+class Endpoints(Line, frozen=True, kw_only=True, tag="endpoints"):
+    """Where this device may be reached, best first; replaces what it said before."""
+
+    endpoints: tuple[Endpoint, ...]
+
+
+class Observed(Line, frozen=True, kw_only=True, tag="observed"):
+    """At which endpoint it sees peers of its own map; replaces what it said before."""
+
+    peers: dict[DeviceID, Endpoint]
+
+
+class Routes(Line, frozen=True, kw_only=True, tag="routes"):
+    """The prefixes that it offers to route; replaces what it said before."""
+
+    routes: tuple[Prefix, ...]
+
+
+class Report(Line, frozen=True, kw_only=True, tag="report"):
+    """What the device says of itself. Attributes are `node:...` only; values are text."""
+
+    os: str = ""
+    agent_version: str = ""
+    attributes: dict[str, str] = {}
+
+
+class HostCertificateRequest(Line, frozen=True, kw_only=True, tag="host-certificate"):
+    """Answered by a `HostCertificate` or a `Refused`."""
+
+    key: str
+    """The line of the host's public key file."""
+
+
+class RotateKey(Line, frozen=True, kw_only=True, tag="rotate-key"):
+    """Answered by a `Challenge` for the new key; after the `Proof` the device's own record changes in a delta."""
+
+    wireguard_key: str
+
+
+# From the gate, besides maps and deltas.
+
+
+class Challenge(Line, frozen=True, kw_only=True, tag="challenge"):
+    gate_key: str
+    """An X25519 public key in base64, made for this one challenge."""
+    nonce: str
+    """Base64; serves once, on this connection."""
+
+
+class Enrolled(Line, frozen=True, kw_only=True, tag="enrolled"):
+    device: NetMapDevice
+
+
+class HostCertificate(Line, frozen=True, kw_only=True, tag="host-certificate"):
+    certificate: str
+    """The line of the certificate's file."""
+
+
+class Refused(Line, frozen=True, kw_only=True, tag="refused"):
+    """What was asked did not happen. Codes are those of `model.errors`."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    retry_after: int | None = None
+    """Seconds after which asking again makes sense; None where it makes none as things are."""
+
+    @classmethod
+    def because(cls, error: WardgateError, retry_after: int | None = None) -> Refused:
+        return cls(code=error.code, message=error.message, hint=error.hint, retry_after=retry_after)
+
+
+EnrollmentClientLine = Enroll | Proof
+EnrollmentGateLine = Challenge | Enrolled | Refused
+PeersClientLine = Hello | Endpoints | Observed | Routes | Report | HostCertificateRequest | RotateKey | Proof
+PeersGateLine = NetMap | Delta | Challenge | HostCertificate | Refused
+
+T = TypeVar("T")
+
+enrollment_client_line: msgspec.json.Decoder[EnrollmentClientLine] = msgspec.json.Decoder(EnrollmentClientLine)
+enrollment_gate_line: msgspec.json.Decoder[EnrollmentGateLine] = msgspec.json.Decoder(EnrollmentGateLine)
+peers_client_line: msgspec.json.Decoder[PeersClientLine] = msgspec.json.Decoder(PeersClientLine)
+peers_gate_line: msgspec.json.Decoder[PeersGateLine] = msgspec.json.Decoder(PeersGateLine)
+
+_encoder = msgspec.json.Encoder()
+
+
+def read_line(decoder: msgspec.json.Decoder[T], line: bytes, limit: int = MAX_CLIENT_LINE) -> T:
+    """One line as what it says it is, or `Invalid`: too long, not UTF-8, too deep, not JSON, of an unknown type."""
+    if len(line) > limit:
+        raise Invalid(f"a line has at most {limit} bytes, this one has {len(line)} or more")
+    try:
+        line.decode()
+        return decoder.decode(line)
+    except UnicodeDecodeError as error:
+        raise Invalid(f"a line is UTF-8, and the byte at {error.start} is not") from None
+    except RecursionError:
+        raise Invalid("a line's JSON is nested too deep") from None
+    except msgspec.DecodeError as error:
+        raise Invalid(f"a line was not understood: {error}") from None
+
+
+def write_line(message: msgspec.Struct) -> bytes:
+    """`message` with its line end."""
+    return _encoder.encode(message) + b"\n"
