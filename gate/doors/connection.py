@@ -1,0 +1,110 @@
+"""asyncssh's server side with what its public hooks leave out: proofs told from offers, and bounds on what a client
+can make it keep."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from typing import TYPE_CHECKING
+
+import asyncssh
+from asyncssh.public_key import KeyImportError, decode_ssh_public_key
+
+from model.errors import Invalid
+from model.keys import SSHKey, ssh_key_from_blob
+
+if TYPE_CHECKING:
+    from asyncssh.packet import SSHPacket
+
+    from gate.doors.door import Door
+
+KEX = ("curve25519-sha256", "curve25519-sha256@libssh.org")
+CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com")
+"""Not used with these ciphers; some clients will not agree on anything without a name in common."""
+SIGNATURES: dict[str, frozenset[bytes]] = {
+    "ssh-ed25519": frozenset({b"ssh-ed25519"}),
+    "sk-ssh-ed25519@openssh.com": frozenset({b"sk-ssh-ed25519@openssh.com"}),
+    "ecdsa-sha2-nistp256": frozenset({b"ecdsa-sha2-nistp256"}),
+    "ecdsa-sha2-nistp384": frozenset({b"ecdsa-sha2-nistp384"}),
+    "ecdsa-sha2-nistp521": frozenset({b"ecdsa-sha2-nistp521"}),
+    "sk-ecdsa-sha2-nistp256@openssh.com": frozenset({b"sk-ecdsa-sha2-nistp256@openssh.com"}),
+    "ssh-rsa": frozenset({b"rsa-sha2-256", b"rsa-sha2-512"}),
+}
+"""Signature algorithms by key type: no SHA-1."""
+TOUCHED = frozenset({"sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"})
+"""Key types whose signatures count as a touch, since one without is refused here."""
+ENVIRONMENT = frozenset({b"COLORTERM", b"NO_COLOR", b"LANG", b"LC_ALL", b"LC_CTYPE", b"TERM_PROGRAM"})
+
+
+class GateConnection(asyncssh.SSHServerConnection):
+    _owner: Door
+
+    async def reload_config(self) -> None:
+        """There are no configuration files, so nothing depends on the user's name."""
+
+    async def validate_public_key(self, username: str, key_data: bytes, msg: bytes, signature: bytes) -> bool:
+        """Certificates are no keys here, so they are refused before they are parsed. All in one step of the loop:
+        no other request comes between the verifying and what follows from it."""
+        door = self._owner
+        if door is None or not door.may_offer():
+            return False
+        try:
+            key = ssh_key_from_blob(key_data)
+            public = decode_ssh_public_key(key_data)
+        except (Invalid, KeyImportError, ValueError):
+            return False
+        if not door.accepts(key):
+            if msg:
+                door.failed()
+            return False
+        if not msg:
+            return True
+        public.set_touch_required(True)
+        if not (_signed_well(key, signature) and public.verify(_string(self._session_id) + msg, signature)):
+            door.failed()
+            return False
+        door.proved(key)
+        return True
+
+    def send_userauth_failure(self, partial_success: bool) -> None:
+        if self._owner is not None and self._owner.may_offer():
+            super().send_userauth_failure(partial_success)
+
+    def create_server_channel(
+        self, encoding: str | None = "", errors: str = "", window: int = 0, max_pktsize: int = 0
+    ) -> asyncssh.SSHServerChannel[bytes]:
+        """Bytes, without a line editor."""
+        self._update_recv_pktlen(self._max_pktsize)
+        return GateChannel(
+            self, self._loop, self._allow_pty, False, False, 0, 0, None, "strict", self._window, self._max_pktsize
+        )
+
+    def pause_writing(self) -> None:
+        """A client that takes no answers is asked nothing more: its requests cannot pile answers up here."""
+        if isinstance(self._transport, asyncio.Transport):
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if isinstance(self._transport, asyncio.Transport):
+            self._transport.resume_reading()
+
+
+class GateChannel(asyncssh.SSHServerChannel[bytes]):
+    def _process_env_request(self, packet: SSHPacket) -> bool:
+        """Keeps the few variables that say how to draw, so that a client cannot fill memory with others."""
+        key, value = packet.get_string(), packet.get_string()
+        packet.check_end()
+        if key not in ENVIRONMENT or len(value) > 128:
+            return False
+        self._env[key] = value
+        return True
+
+
+def _string(data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + data
+
+
+def _signed_well(key: SSHKey, signature: bytes) -> bool:
+    size = int.from_bytes(signature[:4], "big")
+    return signature[4 : 4 + size] in SIGNATURES[key.algorithm]

@@ -1,0 +1,73 @@
+"""Who keeps the doors: what all connections of one server share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gate.doors.agents import AgentLogin, Agents
+from gate.doors.enrollment import EnrollmentLogin
+from gate.doors.limits import Admission, Limits
+from gate.doors.people import People, PersonLogin
+from gate.login.desk import Desk
+from model.change import Committed
+
+if TYPE_CHECKING:
+    from gate.doors.door import Door, Login
+    from gate.faces import Faces
+    from gate.gate import Gate
+    from gate.snapshot import Snapshot
+
+log = logging.getLogger("wardgate.doors")
+
+
+class Keeper:
+    """Follows the gate from making to `close`: a removed person or device loses its connections with the change."""
+
+    def __init__(self, gate: Gate, faces: Faces, limits: Limits, desk: Desk) -> None:
+        self.gate = gate
+        self.faces = faces
+        self.limits = limits
+        self.desk = desk
+        self.admission = Admission(limits)
+        self.open: set[Door] = set()
+        self.people = People(limits)
+        self.agents = Agents(gate)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._unsubscribe = gate.subscribe(self._changed)
+
+    def login(self, door: Door, name: str) -> Login:
+        """The door that a user name stands for (RFC 4252's user name, prepared, its case kept)."""
+        if name == "device":
+            return AgentLogin(self, door)
+        if name == "enroll":
+            return EnrollmentLogin(self, door)
+        return PersonLogin(self, door, name)
+
+    def leave_soon(self, door: Door, reason: str) -> None:
+        task = asyncio.get_running_loop().create_task(door.leave(reason))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _changed(self, old: Snapshot, new: Snapshot, changes: Sequence[Committed]) -> None:
+        for door, reason in self.people.unwelcome(changes):
+            self.leave_soon(door, reason)
+        for door, reason in self.agents.advance(old, new, changes):
+            self.leave_soon(door, reason)
+
+    async def close(self, reason: str) -> None:
+        """Tells everyone and ends all connections, within the limits' `close_grace`."""
+        self._unsubscribe()
+        leaving = [
+            asyncio.ensure_future(door.leave(reason, self.limits.close_grace * 0.6)) for door in tuple(self.open)
+        ]
+        leaving += list(self._tasks)
+        if leaving:
+            _, late = await asyncio.wait(leaving, timeout=self.limits.close_grace)
+            for task in late:
+                task.cancel()
+        for door in tuple(self.open):
+            door.disconnect(reason)
+        self.agents.close()

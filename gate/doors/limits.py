@@ -1,0 +1,105 @@
+"""How much a stranger may ask of the gate: counts of connections, by address and in all. Pure: no clock, no I/O."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts hold at one moment, times are seconds."""
+
+    connections: int = 20_000
+    """Open connections in all."""
+    strangers: int = 400
+    """Of them, those that did not log in yet."""
+    strangers_per_address: int = 60
+    """From one IPv4 address, or one IPv6 /64."""
+    people_per_account: int = 32
+    """Connections of one person."""
+    sessions_per_person: int = 10
+    """Sessions on one of them."""
+    attempts: int = 6
+    """Proofs that may fail on one connection: signatures, passwords, codes. An offered key is not one."""
+    offers: int = 64
+    """Requests to log in on one connection, offers included."""
+    login_grace: float = 120.0
+    """From connecting to being logged in: a person answers a host-key question and a passphrase in it."""
+    keepalive: float = 60.0
+    close_grace: float = 5.0
+    """How long an ending gate waits for its clients."""
+
+
+def origin(address: str) -> str:
+    """What counts as one stranger: an IPv4 address, or the /64 of an IPv6 one."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return str(parsed)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
+class Admission:
+    """Who is in. Each `enter` that says None is answered by one `leave`, with at most one `known` between."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._strangers: Counter[str] = Counter()
+        self.connections = 0
+        self.strangers = 0
+        self.turned_away = 0
+
+    def enter(self, address: str) -> str | None:
+        """Counts a connection in, or says why it is not let in."""
+        reason = self._full(origin(address))
+        if reason:
+            self.turned_away += 1
+            return reason
+        self.connections += 1
+        self.strangers += 1
+        self._strangers[origin(address)] += 1
+        return None
+
+    def _full(self, where: str) -> str | None:
+        if self.connections >= self._limits.connections:
+            return "the gate has as many connections as it takes; try again in a minute"
+        if self._strangers[where] >= self._limits.strangers_per_address:
+            return "too many connections from your address wait for a login; try again in a minute"
+        if self.strangers >= self._limits.strangers:
+            return "too many connections wait for a login; try again in a minute"
+        return None
+
+    def known(self, address: str) -> None:
+        """The connection logged in: it counts as a stranger's no more."""
+        where = origin(address)
+        self.strangers -= 1
+        self._strangers[where] -= 1
+        if not self._strangers[where]:
+            del self._strangers[where]
+
+    def leave(self, address: str, *, logged_in: bool) -> None:
+        self.connections -= 1
+        if not logged_in:
+            self.known(address)
+
+
+class Bucket:
+    """A token bucket: `rate` a second, at most `burst` at once. The caller gives the time, in seconds of any clock."""
+
+    __slots__ = ("_at", "_burst", "_rate", "_tokens")
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate, self._burst, self._tokens, self._at = rate, burst, burst, float("-inf")
+
+    def take(self, now: float) -> bool:
+        passed = now - self._at
+        self._tokens = self._burst if passed > self._burst / self._rate else self._tokens + passed * self._rate
+        self._tokens, self._at = min(self._tokens, self._burst), now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True

@@ -1,0 +1,119 @@
+"""The SSH server: listeners, algorithms, and the end of it all."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncssh
+
+from gate.doors.connection import CIPHERS, KEX, MACS, SIGNATURES, GateConnection
+from gate.doors.door import Door
+from gate.doors.keeper import Keeper
+from gate.doors.limits import Limits
+from gate.login.desk import Desk
+from model.errors import Unavailable
+
+if TYPE_CHECKING:
+    from gate.faces import Faces
+    from gate.gate import Gate
+
+BACKLOG = 1024
+WINDOW = 256 * 1024
+"""Bytes that a client may send ahead on one session."""
+HostKey = asyncssh.SSHKey | Path | bytes
+
+
+class Server:
+    """`port` is the real one, where 0 was asked for; `fingerprint` is the host key's."""
+
+    def __init__(self, listeners: Sequence[asyncio.Server], keeper: Keeper, fingerprint: str) -> None:
+        self._listeners = listeners
+        self.keeper = keeper
+        self.fingerprint = fingerprint
+        self.port: int = listeners[0].sockets[0].getsockname()[1]
+
+    async def close(self, reason: str = "the gate is stopping; it may be back soon") -> None:
+        """Lets nobody new in, tells consoles and agents, and ends their connections in bounded time."""
+        for listener in self._listeners:
+            listener.close()
+        await self.keeper.close(reason)
+        await self.keeper.desk.close()
+
+
+async def serve(
+    gate: Gate,
+    faces: Faces,
+    *,
+    host: str,
+    port: int,
+    host_key: HostKey,
+    host_certificate: bytes | None,
+    limits: Limits | None = None,
+) -> Server:
+    """Opens the three doors. An empty `host` or `*` means all addresses of this machine; port 0 picks one.
+
+    `host_key` is a private key, its file, or its file's bytes; `host_certificate` the line of its certificate.
+    Raises `Unavailable` where the address cannot be listened on.
+    """
+    limits = limits or Limits()
+    key = _private(host_key)
+    options = await _options(key, host_certificate, limits)
+    keeper = Keeper(gate, faces, limits, Desk(gate))
+    options.update({"server_factory": lambda: Door(keeper)})
+    try:
+        listeners = await _listen(options, host, port)
+    except OSError as error:
+        await keeper.close("the gate did not start")
+        raise Unavailable(
+            f"cannot listen on {host or '*'}:{port}: {error.strerror or error}",
+            hint="another program may have the port; choose one with --listen ADDR:PORT",
+        ) from None
+    return Server(listeners, keeper, key.get_fingerprint())
+
+
+def _private(host_key: HostKey) -> asyncssh.SSHKey:
+    if isinstance(host_key, Path):
+        return asyncssh.read_private_key(str(host_key))
+    return asyncssh.import_private_key(host_key) if isinstance(host_key, bytes) else host_key
+
+
+async def _options(
+    key: asyncssh.SSHKey, certificate: bytes | None, limits: Limits
+) -> asyncssh.SSHServerConnectionOptions:
+    return await asyncssh.SSHServerConnectionOptions.construct(
+        config=None, server_host_keys=[key], server_host_certs=[certificate] if certificate else (),
+        server_version="Wardgate", kex_algs=KEX, encryption_algs=CIPHERS, mac_algs=MACS, compression_algs=None,
+        signature_algs=sorted(name.decode() for names in SIGNATURES.values() for name in names),
+        login_timeout=0, keepalive_interval=limits.keepalive, keepalive_count_max=3,
+        gss_host=None, gss_kex=False, gss_auth=False, host_based_auth=False, x509_trusted_certs=None,
+        agent_forwarding=False, x11_forwarding=False, sftp_factory=None, allow_scp=False,
+        line_editor=False, encoding=None, window=WINDOW, rdns_lookup=False, authorized_client_keys=None,
+    )  # fmt: skip
+
+
+async def _listen(options: asyncssh.SSHServerConnectionOptions, host: str, port: int) -> list[asyncio.Server]:
+    """IPv4 and IPv6 apart, so that an IPv4 client has its own address and not a mapped one."""
+    loop = asyncio.get_running_loop()
+    hosts = ("0.0.0.0", "::") if host in {"", "*"} else (host.strip("[]"),)  # noqa: S104 - as asked
+    listeners: list[asyncio.Server] = []
+    for address in hosts:
+        try:
+            listener = await loop.create_server(
+                lambda: GateConnection(loop, options), address, port, backlog=BACKLOG, reuse_address=True
+            )
+        except OSError:
+            if listeners and address == "::":  # a machine without IPv6
+                break
+            raise
+        listeners.append(listener)
+        port = port or _port(listener)
+    return listeners
+
+
+def _port(listener: asyncio.Server) -> int:
+    bound: socket.socket = listener.sockets[0]  # type: ignore[assignment]
+    return int(bound.getsockname()[1])

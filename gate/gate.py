@@ -1,0 +1,204 @@
+"""The gate: one store, one snapshot, and the one way to perform an operation on them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from gate import netmaps, snapshot
+from gate.actor import Actor
+from gate.operation import Call, Operation
+from gate.presence import Presence
+from gate.signers import Signers, passphrase_from_environment
+from gate.snapshot import Snapshot
+from model.change import Committed
+from model.errors import Denied, NotFound
+from model.keys import Secret
+from store import Reader, StateLock, Store, Transaction, devices
+
+T = TypeVar("T")
+S = TypeVar("S", bound=Reader)
+Listener = Callable[[Snapshot, Snapshot, Sequence[Committed]], None]
+
+log = logging.getLogger("wardgate.gate")
+
+DATABASE = "wardgate.db"
+HOST_KEY = "host_key"
+SOCKET = "gate.sock"
+
+
+class Gate:
+    """Made by `open`; belongs to the event loop that opened it. All methods are called there."""
+
+    def __init__(self, state: Path, store: Store, lock: StateLock, start: Snapshot, signers: Signers) -> None:
+        self.state = state
+        self.store = store
+        self.snapshot = start
+        self.presence = Presence()
+        self.signers = signers
+        self.started_at = time.time()
+        self.connections = itertools.count(1)
+        self._lock = lock
+        self._listeners: list[Listener] = []
+        self._log: deque[Committed] = deque()
+        self._advancing: asyncio.Task[None] | None = None
+        self._advanced = asyncio.Condition()
+        self._loop = asyncio.get_running_loop()
+        store.on_commit = self._committed
+
+    @classmethod
+    async def open(cls, state: Path, passphrase: Secret | None = None) -> Gate:
+        """Takes the state for this process. Raises `NotFound`, `Conflict` (another has it) or `Unavailable`."""
+        if not (state / DATABASE).is_file():
+            raise NotFound(
+                f"there is no network in {state}", hint="make one with: wardgate init --domain NAME --owner NAME"
+            )
+        lock = StateLock(state)
+        try:
+            store = Store.open(state / DATABASE)
+            start = store.read(lambda r: snapshot.load(r, int(time.time())))
+            signers = Signers(state, passphrase or passphrase_from_environment())
+            signers.load(start.generations)
+            gate = cls(state, store, lock, start, signers)
+            gate.presence.restore((device.id, device.last_seen) for device in start.devices.values())
+        except BaseException:
+            lock.release()
+            raise
+        if start.policy_fault:
+            log.error("policy: %s; %s is in force", start.policy_fault, _in_force(start))
+        return gate
+
+    async def __aenter__(self) -> Gate:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Writes what was kept for a batch, and gives the state free."""
+        with contextlib.suppress(Exception):
+            await self.save_presence()
+        self.store.on_commit = None
+        if self._advancing:
+            self._advancing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._advancing
+        await asyncio.to_thread(self.store.close)
+        self._lock.release()
+
+    async def perform(self, operation: Operation[S, ..., T], actor: Actor, /, **arguments: object) -> T:
+        """Does `operation` as `actor`, authorized in its own transaction. Raises `WardgateError`, and then did nothing.
+
+        When it returns, the snapshot includes what it changed.
+        """
+
+        def work(tx: Reader) -> T:
+            proved, own = operation.authorize(tx, actor)
+            return operation.run(tx, self._call(operation, proved, own), **arguments)  # type: ignore[arg-type]
+
+        if operation.reads:
+            return await self.store.fetch(work)
+        try:
+            done, number = await self.store.write(lambda tx: (work(tx), tx.changes[-1].number if tx.changes else 0))
+        except Denied as denied:
+            await self._audit_refusal(operation, actor, denied)
+            raise
+        await self.reached(number)
+        return done
+
+    def perform_now(self, operation: Operation[S, ..., T], actor: Actor, /, **arguments: object) -> T:
+        """A reading operation, here and now, without giving the loop away: for the console's first frame."""
+
+        def work(r: Reader) -> T:
+            proved, own = operation.authorize(r, actor)
+            return operation.run(r, self._call(operation, proved, own), **arguments)  # type: ignore[arg-type]
+
+        assert operation.reads
+        return self.store.read(work)
+
+    def _call(self, operation: Operation[S, ..., T], actor: Actor, own: bool) -> Call:
+        return Call(
+            actor=actor, operation=operation.name, own=own, snapshot=self.snapshot, presence=self.presence,
+            signers=self.signers, state=self.state,
+        )  # fmt: skip
+
+    async def _audit_refusal(self, operation: Operation[S, ..., T], actor: Actor, denied: Denied) -> None:
+        def note(tx: Transaction) -> None:
+            tx.audit(actor.name, operation.name, "refused", after={"why": denied.message}, source=actor.source)
+
+        await self.store.write(note)
+
+    # The snapshot follows the store.
+
+    def _committed(self, entries: Sequence[Committed]) -> None:
+        """On the writer's thread, after a commit."""
+        if entries:
+            with contextlib.suppress(RuntimeError):  # the loop is closing: the store has it all the same
+                self._loop.call_soon_threadsafe(self._enqueue, tuple(entries))
+
+    def _enqueue(self, entries: tuple[Committed, ...]) -> None:
+        self._log.extend(entries)
+        if self._advancing is None or self._advancing.done():
+            self._advancing = self._loop.create_task(self._advance())
+
+    async def _advance(self) -> None:
+        """Compiles in a thread, so that the doors go on answering meanwhile; batches what came in the meantime."""
+        while self._log:
+            entries = tuple(self._log)
+            self._log.clear()
+            old = self.snapshot
+            try:
+                if snapshot.is_light(entries):
+                    new = snapshot.advance(old, entries)
+                else:
+                    new = await asyncio.to_thread(snapshot.advance, old, entries)
+            except Exception:
+                log.exception("the snapshot is built anew: a change did not apply")
+                new = await self.store.fetch(lambda r: snapshot.load(r, int(time.time())))
+            self.snapshot = new
+            self.signers.load(tuple(g for g in new.generations if g not in old.generations))
+            for listener in tuple(self._listeners):
+                try:
+                    listener(old, new, entries)
+                except Exception:
+                    log.exception("a listener failed")
+            async with self._advanced:
+                self._advanced.notify_all()
+
+    async def reached(self, number: int) -> None:
+        """Waits until the snapshot includes change `number`."""
+        if self.snapshot.version < number:
+            async with self._advanced:
+                await self._advanced.wait_for(lambda: self.snapshot.version >= number)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Calls `listener(old, new, changes)` after each advance, on the loop. Returns what ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def observed(self) -> netmaps.Observed:
+        return self.presence.observed
+
+    async def save_presence(self) -> None:
+        seen = self.presence.unsaved()
+        if seen:
+            await self.store.write(lambda tx: devices.seen(tx, seen))
+
+    async def audit(self, actor: Actor, action: str, subject: str, after: dict[str, object] | None = None) -> None:
+        """What happened at a door and is no operation: a login, a refusal."""
+        await self.store.write(lambda tx: tx.audit(actor.name, action, subject, after=after, source=actor.source))
+
+
+def _in_force(start: Snapshot) -> str:
+    return f"version {start.policy.number}" if start.policy else "a policy that lets nothing pass"
+

@@ -1,0 +1,95 @@
+"""Operations: what services offer, each a function of one transaction, named like the command that reaches it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
+
+import msgspec
+
+from gate.actor import Actor
+from gate.roles import PERMISSIONS, Permission
+from model.errors import Denied
+from model.records import Role, UserState
+from store import Reader, Transaction, users
+
+if TYPE_CHECKING:
+    from gate.presence import Presence
+    from gate.signers import Signers
+    from gate.snapshot import Snapshot
+
+P = ParamSpec("P")
+T = TypeVar("T")
+S = TypeVar("S", bound=Reader)
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation being performed: by whom, how far it may reach, and what it may look at beside the store."""
+
+    actor: Actor
+    operation: str
+    own: bool
+    """The actor's role lets them do this to their own things alone."""
+    snapshot: Snapshot
+    presence: Presence
+    signers: Signers
+    state: Path
+
+    def audit(
+        self,
+        tx: Transaction,
+        subject: str,
+        *,
+        before: dict[str, object] | None = None,
+        after: dict[str, object] | None = None,
+    ) -> None:
+        tx.audit(
+            self.actor.name, self.operation, subject, before=before, after=after, source=self.actor.source
+        )
+
+
+class Operation(Generic[S, P, T]):
+    """A service's function with its name and the permission that the table gives it."""
+
+    def __init__(self, name: str, run: Callable[Concatenate[S, Call, P], T], *, reads: bool) -> None:
+        self.name = name
+        self.run = run
+        self.reads = reads
+        self.permission: Permission = PERMISSIONS["agent" if name.startswith("agent ") else name]
+        self.__doc__ = run.__doc__
+
+    def authorize(self, r: Reader, actor: Actor) -> tuple[Actor, bool]:
+        """The actor with the role of this moment, and whether only their own things are open to them.
+
+        Raises `Denied`. A person is looked up anew: one disabled or demoted since they logged in is so at once.
+        """
+        if actor.user is not None:
+            user = users.by_name(r, actor.user)
+            if user is None or user.state is not UserState.ACTIVE:
+                raise Denied(f"{actor.user} is disabled or removed", hint="ask an operator of this network")
+            actor = msgspec.structs.replace(actor, role=user.role)
+        if actor.role in self.permission.network:
+            return actor, False
+        if actor.role in self.permission.own and actor.user is not None:
+            return actor, True
+        raise Denied(
+            f"{self.name} needs the role {self.permission.least()}; {actor.name} is {_article(actor.role)}",
+            hint="an admin changes roles with: wardgate users set-role NAME ROLE",
+        )
+
+
+def _article(role: Role) -> str:
+    return f"{'an' if role.value[0] in 'aeiou' else 'a'} {role.value}"
+
+
+def reads(name: str) -> Callable[[Callable[Concatenate[Reader, Call, P], T]], Operation[Reader, P, T]]:
+    """Declares an operation that changes nothing; it runs on a read connection."""
+    return lambda run: Operation(name, run, reads=True)
+
+
+def writes(
+    name: str,
+) -> Callable[[Callable[Concatenate[Transaction, Call, P], T]], Operation[Transaction, P, T]]:
+    """Declares an operation that runs on the writer, all of it in one transaction."""
+    return lambda run: Operation(name, run, reads=False)

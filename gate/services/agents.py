@@ -1,0 +1,225 @@
+"""What a device does as itself. The door proved which device it is; these act for that one alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from gate.operation import Call, reads, writes
+from gate.services import certificates, devices
+from model import change as c
+from model.errors import Conflict, Denied, Invalid, Limited, NotFound
+from model.ids import DeviceID, Endpoint, Prefix, device_name, endpoint, prefix, quoted
+from model.keys import SSHKey, WireGuardKey, wireguard_key
+from model.records import Certificate, Device, DeviceState, EnrollmentKey, Route, RouteState
+from store import Reader, Transaction, enrollment_keys
+from store import devices as rows
+
+MAX_ENDPOINTS = 16
+MAX_ROUTES = 64
+MAX_ATTRIBUTES = 32
+
+
+@writes("agent enroll")
+def enroll(
+    tx: Transaction,
+    call: Call,
+    *,
+    enrollment_key_hash: str,
+    name: str,
+    wireguard: WireGuardKey,
+    ssh_key: SSHKey,
+    os: str = "",
+    agent_version: str = "",
+    endpoints: Sequence[str] = (),
+    routes: Sequence[str] = (),
+) -> Device:
+    """A device of the key's owner or tags. The key serves once more in the same transaction, or nothing happened.
+
+    A device that comes again with its own SSH key, an expired one say, is approved anew instead of doubled.
+    """
+    key = enrollment_keys.take(tx, enrollment_key_hash, tx.now)
+    devices.free_ssh_key(tx, call, ssh_key)
+    again = rows.by_ssh_key(tx, ssh_key)
+    if again is not None:
+        return _again(tx, call, again, key, wireguard)
+    if rows.by_wireguard_key(tx, wireguard) is not None:
+        raise Conflict("this WireGuard key is another device's", hint="make a new one with: wg genkey")
+    if key.user is not None:
+        limit = int(str(call.snapshot.settings["devices.per-person"]))
+        if len(rows.of_user(tx, key.user)) >= limit:
+            raise Limited(f"{key.user} has {limit} devices, the most", hint="remove one: wardgate devices remove NAME")
+    device = rows.add(
+        tx, name=rows.free_name(tx, device_name(name)), user=key.user, tags=key.tags, wireguard_key=wireguard,
+        ssh_key=ssh_key, state=DeviceState.APPROVED if key.pre_approved else DeviceState.PENDING,
+        ephemeral=key.ephemeral, os=_text(os), agent_version=_text(agent_version),
+        expires_at=devices.expiry(tx, call, tagged=bool(key.tags)) if key.pre_approved else None,
+        endpoints=_endpoints(endpoints), routes=_offered((), routes),
+    )  # fmt: skip
+    if key.pre_approved:
+        approved = msgspec.structs.replace(device, routes=devices.auto_approved(call, device))
+        if approved.routes != device.routes:
+            device = approved
+            rows.put(tx, device)
+    tx.record(c.DeviceEnrolled(device=device))
+    call.audit(tx, device.name, after={**devices.described(device), "enrollment_key": key.id})
+    return device
+
+
+def _again(tx: Transaction, call: Call, device: Device, key: EnrollmentKey, wireguard: WireGuardKey) -> Device:
+    if device.state is DeviceState.DISABLED:
+        raise Denied(f'device "{device.name}" is disabled', hint="ask an operator of this network")
+    if (device.user, device.tags) != (key.user, key.tags):
+        raise Conflict(
+            f'this device is "{device.name}" already, of another owner or tags',
+            hint=f"remove it first: wardgate devices remove {device.name}",
+        )
+    state = DeviceState.APPROVED if key.pre_approved or device.state is DeviceState.APPROVED else DeviceState.PENDING
+    changed = msgspec.structs.replace(
+        device,
+        wireguard_key=wireguard,
+        state=state,
+        expires_at=devices.expiry(tx, call, tagged=bool(key.tags)) if state is DeviceState.APPROVED else None,
+    )
+    rows.put(tx, changed)
+    tx.record(c.DeviceEnrolled(device=changed))
+    call.audit(tx, device.name, before=devices.described(device), after=devices.described(changed))
+    return changed
+
+
+@reads("agent device")
+def device_of_key(r: Reader, call: Call, *, key: SSHKey) -> Device | None:
+    return rows.by_ssh_key(r, key)
+
+
+@writes("agent endpoints")
+def report_endpoints(tx: Transaction, call: Call, *, device: DeviceID, endpoints: Sequence[str]) -> Device:
+    found = _own(tx, device)
+    told = _endpoints(endpoints)
+    if told == found.endpoints:
+        return found
+    changed = msgspec.structs.replace(found, endpoints=told)
+    rows.put(tx, changed)
+    tx.record(c.EndpointsReported(device=changed))
+    return changed
+
+
+def observed(call: Call, device: DeviceID, peers: Mapping[str, str]) -> tuple[DeviceID, ...]:
+    """Keeps where `device` sees its peers; returns those for whom that is news. Raises `Denied` for one it cannot see."""
+    visible = call.snapshot.compiled.peers(device)
+    checked = {DeviceID(id): endpoint(text) for id, text in peers.items()}
+    for id in checked:
+        if id not in visible:
+            raise Denied(f"device {device} reports where it sees {quoted(id)}, which is no peer of its own")
+    return tuple(id for id, where in checked.items() if call.presence.observe(id, where))
+
+
+@reads("agent observed")
+def report_observed(r: Reader, call: Call, *, device: DeviceID, peers: Mapping[str, str]) -> tuple[DeviceID, ...]:
+    if len(peers) > 4096:
+        raise Limited("a report lists at most 4096 peers")
+    return observed(call, device, peers)
+
+
+@writes("agent routes")
+def report_routes(tx: Transaction, call: Call, *, device: DeviceID, routes: Sequence[str]) -> Device:
+    """What is offered counts for nothing until it is approved, by an operator or by the policy's autoApprovers."""
+    found = _own(tx, device)
+    offered = msgspec.structs.replace(found, routes=_offered(found.routes, routes))
+    if found.state is DeviceState.APPROVED:
+        offered = msgspec.structs.replace(offered, routes=devices.auto_approved(call, offered))
+    return devices.put_routes(tx, call, found, {route.prefix: route.state for route in offered.routes})
+
+
+def _offered(known: Sequence[Route], offered: Sequence[str]) -> tuple[Route, ...]:
+    if len(offered) > MAX_ROUTES:
+        raise Limited(f"a device offers at most {MAX_ROUTES} routes, this one {len(offered)}")
+    wanted = {prefix(text) for text in offered}
+    states: dict[Prefix, RouteState] = {}
+    for route in known:
+        if route.prefix in wanted:
+            states[route.prefix] = (
+                RouteState.APPROVED if route.state is not RouteState.ADVERTISED else RouteState.ADVERTISED
+            )
+        elif route.state is not RouteState.ADVERTISED:
+            states[route.prefix] = RouteState.WITHDRAWN
+    for given in wanted:
+        states.setdefault(given, RouteState.ADVERTISED)
+    return tuple(Route(given, state) for given, state in sorted(states.items()))
+
+
+@writes("agent report")
+def report(
+    tx: Transaction, call: Call, *, device: DeviceID, os: str = "", agent_version: str = "",
+    attributes: Mapping[str, str] = {},
+) -> Device:  # fmt: skip
+    """Attributes of an agent are `node:…` alone; what operators set stays."""
+    found = _own(tx, device)
+    if len(attributes) > MAX_ATTRIBUTES or any(
+        not key.startswith("node:") or len(key) > 64 or not key.isprintable() for key in attributes
+    ):
+        raise Invalid(f"a device reports at most {MAX_ATTRIBUTES} attributes, each called node:…")
+    kept = {key: value for key, value in found.attributes.items() if not key.startswith("node:")}
+    changed = msgspec.structs.replace(
+        found,
+        os=_text(os),
+        agent_version=_text(agent_version),
+        attributes=kept | {key: _text(value) for key, value in attributes.items()},
+    )
+    if changed != found:
+        rows.put(tx, changed)
+        tx.record(c.DeviceReported(device=changed))
+    return changed
+
+
+@writes("agent host-certificate")
+def host_certificate(tx: Transaction, call: Call, *, device: DeviceID, key: SSHKey) -> Certificate:
+    return certificates.issue_host(tx, call, _own(tx, device), key)
+
+
+@writes("agent rotate-key")
+def rotate_key(tx: Transaction, call: Call, *, device: DeviceID, wireguard: str) -> Device:
+    found = _own(tx, device)
+    key = wireguard_key(wireguard)
+    changed = msgspec.structs.replace(found, wireguard_key=key)
+    rows.put(tx, changed)
+    tx.record(c.DeviceKeyRotated(device=changed))
+    call.audit(tx, found.name, before={"wireguard_key": found.wireguard_key}, after={"wireguard_key": key})
+    return changed
+
+
+@writes("agent lapse")
+def lapse(tx: Transaction, call: Call) -> tuple[Device, ...]:
+    """Expires what is due, and removes ephemeral devices that have been away for long."""
+    for due in rows.due(tx, tx.now):
+        devices.end(tx, call, due)
+    away = tx.now - int(str(call.snapshot.settings["devices.ephemeral-after"]))
+    gone = [
+        device
+        for device in call.snapshot.devices.values()
+        if device.ephemeral and (call.presence.last_seen(device.id) or device.created_at) < away
+    ]
+    for device in gone:
+        devices.take_out(tx, call, device, "ephemeral, and away")
+    return tuple(gone)
+
+
+def _own(tx: Transaction, id: DeviceID) -> Device:
+    found = rows.by_id(tx, id)
+    if found is None:
+        raise NotFound(f"device {id} was removed")
+    if found.state is DeviceState.DISABLED:
+        raise Denied(f'device "{found.name}" is disabled')
+    return found
+
+
+def _endpoints(texts: Sequence[str]) -> tuple[Endpoint, ...]:
+    if len(texts) > MAX_ENDPOINTS:
+        raise Limited(f"a device has at most {MAX_ENDPOINTS} endpoints, this one {len(texts)}")
+    return tuple(dict.fromkeys(endpoint(text) for text in texts))
+
+
+def _text(given: str) -> str:
+    """Text of a device, kept short and printable; the faces neutralize the rest."""
+    return "".join(char for char in given[:128] if char.isprintable())

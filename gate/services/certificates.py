@@ -1,0 +1,222 @@
+"""Certificates: who gets one, what it says, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+import sshca
+from gate.operation import Call, reads, writes
+from gate.services import own
+from model import change as c
+from model.errors import Conflict, Denied, Invalid, NotFound
+from model.ids import Serial, UserName
+from model.keys import SSHKey
+from model.records import Certificate, CertificateKind, Device, DeviceState, Page, Revocation, UserState
+from store import Query, Reader, Transaction, certificates, devices, users
+
+BACKDATE = 120
+"""Seconds before now at which validity begins, for hosts whose clocks are behind."""
+
+
+@reads("certs list")
+def list_certificates(r: Reader, call: Call, *, query: Query) -> Page:
+    if call.own:
+        assert call.actor.user is not None
+        query = msgspec.structs.replace(query, where={**query.where, "user": call.actor.user})
+    return certificates.page(r, query)
+
+
+@reads("certs show")
+def show(r: Reader, call: Call, *, serial: Serial) -> Certificate:
+    return own.certificate(call, certificates.by_serial(r, serial))
+
+
+@reads("certs krl")
+def krl(r: Reader, call: Call) -> str:
+    """The KRL in base64."""
+    return call.snapshot.krl
+
+
+@writes("cert")
+def for_myself(
+    tx: Transaction, call: Call, *, key: SSHKey, device: str | None = None, lives: int | None = None
+) -> Certificate:
+    """A user certificate for the person who asks, bound to one device of theirs."""
+    assert call.actor.user is not None
+    user = users.by_name(tx, call.actor.user)
+    if user is None or user.state is not UserState.ACTIVE:
+        raise Denied(f"{call.actor.user} is disabled or removed")
+    machine = _device_of(tx, user.name, device)
+    now = tx.now
+    limit = int(str(call.snapshot.settings["certificates.user-life-max"]))
+    wanted = lives or int(str(call.snapshot.settings["certificates.user-life"]))
+    if wanted > limit:
+        raise Invalid(f"a user certificate lives {limit} s at the most, not {wanted}", hint="ask for less with --ttl")
+    ends = min(now + wanted, machine.expires_at or now + wanted)
+    if call.actor.login_at is not None:
+        ends = min(ends, call.actor.login_at + int(str(call.snapshot.settings["login.life"])))
+    if ends <= now:
+        raise Conflict("this login is over", hint="log in again")
+    return _issue(
+        tx, call, kind=CertificateKind.USER, key=key, device=machine, user=user.name, ends=ends,
+        principals=sshca.user_principals(user.name, fresh_at=call.actor.fresh_at, valid_before=ends),
+    )  # fmt: skip
+
+
+def _device_of(tx: Transaction, user: UserName, wanted: str | None) -> Device:
+    mine = [device for device in devices.of_user(tx, user) if device.state is DeviceState.APPROVED]
+    if wanted is not None:
+        named = [device for device in mine if wanted.strip().lower() in {device.name, device.id, *device.addresses}]
+        if not named:
+            raise NotFound(f"you have no approved device called {wanted!r}", hint="`devices list` shows yours")
+        return named[0]
+    if not mine:
+        raise Conflict(
+            "a certificate belongs to a device, and you have none that is approved",
+            hint="join with this machine first: wardgate up " + user + "@GATE",
+        )
+    if len(mine) > 1:
+        raise Invalid(
+            "you have several devices; the certificate belongs to one", hint=f"add --device, like --device {mine[0].name}"
+        )
+    return mine[0]
+
+
+@writes("certs sign")
+def sign(
+    tx: Transaction, call: Call, *, key: SSHKey, device: str, host: bool, lives: int | None = None
+) -> Certificate:
+    """For a device: its host certificate, or with `host` false the certificate of a tagged device as automation."""
+    machine = devices.find(tx, device)
+    if host:
+        return issue_host(tx, call, machine, key, lives)
+    if not machine.tags:
+        raise Invalid(
+            f'device "{machine.name}" is a person\'s: they get their own', hint="they run: ssh GATE cert < KEY.pub"
+        )
+    _approved(machine)
+    wanted = lives or int(str(call.snapshot.settings["certificates.user-life"]))
+    ends = min(tx.now + wanted, machine.expires_at or tx.now + wanted)
+    return _issue(
+        tx, call, kind=CertificateKind.USER, key=key, device=machine, user=None, ends=ends, principals=machine.tags
+    )
+
+
+def issue_host(tx: Transaction, call: Call, device: Device, key: SSHKey, lives: int | None = None) -> Certificate:
+    """A host certificate for `device`: its names and addresses, for as long as `settings` says."""
+    _approved(device)
+    life = int(str(call.snapshot.settings["certificates.host-life"]))
+    ends = min(tx.now + min(lives or life, life), device.expires_at or tx.now + life)
+    return _issue(
+        tx, call, kind=CertificateKind.HOST, key=key, device=device, user=None, ends=ends,
+        principals=(f"{device.name}.{call.snapshot.domain}", device.name, *device.addresses),
+    )  # fmt: skip
+
+
+def _approved(device: Device) -> None:
+    if device.state is not DeviceState.APPROVED:
+        raise Conflict(f'device "{device.name}" is {device.state.value}', hint=f"wardgate devices approve {device.name}")
+
+
+def _issue(
+    tx: Transaction, call: Call, *, kind: CertificateKind, key: SSHKey, device: Device, user: UserName | None,
+    ends: int, principals: Sequence[str],
+) -> Certificate:  # fmt: skip
+    """Validates, signs and records, in this order and in one transaction: what is not recorded was never given out."""
+    generation, signer = call.signers.active(kind, call.snapshot.generations)
+    serial = certificates.next_serial(tx)
+    sources = device.addresses if kind is CertificateKind.USER else ()
+    specification = sshca.Specification(
+        kind=kind, serial=serial, key=key, key_id=f"{user or (device.tags[0] if device.tags else 'host')}/{device.name}/{serial}",
+        principals=tuple(principals), valid_after=tx.now - BACKDATE, valid_before=ends, source_addresses=sources,
+    )  # fmt: skip
+    sshca.validate(
+        specification,
+        ca_keys=[g.key for g in call.snapshot.generations],
+        revoked_keys=[r.key for r in call.snapshot.revocations if r.key],
+        now=tx.now,
+    )
+    record = Certificate(
+        serial=serial, kind=kind, key_id=specification.key_id, user=user, device=device.name, device_id=device.id,
+        principals=specification.principals, valid_after=specification.valid_after, valid_before=ends,
+        source_addresses=sources, fingerprint=key.fingerprint, generation=generation.id, issued_at=tx.now,
+        line=sshca.issue(signer, specification),
+    )  # fmt: skip
+    certificates.add(tx, record)
+    tx.record(c.CertificateIssued(certificate=record))
+    call.audit(
+        tx, record.key_id,
+        after={"serial": serial, "kind": kind.value, "principals": list(principals), "valid_before": ends,
+               "key": record.fingerprint, "generation": generation.id},
+    )  # fmt: skip
+    return record
+
+
+@writes("certs revoke")
+def revoke(
+    tx: Transaction,
+    call: Call,
+    *,
+    serials: Sequence[Serial] = (),
+    user: str | None = None,
+    device: str | None = None,
+    key: SSHKey | None = None,
+    reason: str = "",
+) -> tuple[Revocation, ...]:
+    """Whatever is named; raises `NotFound` where that is nothing."""
+    if sum((bool(serials), user is not None, device is not None, key is not None)) != 1:
+        raise Invalid("name what to revoke, one kind at a time", hint="SERIAL ..., --user U, --device D or --key FILE")
+    if user is not None:
+        return revoke_all(tx, call, user=own.user(tx, call, user).name, reason=reason)
+    if device is not None:
+        return revoke_all(tx, call, device=own.device(tx, call, device), reason=reason)
+    if key is not None:
+        if call.own:
+            raise Denied("your role revokes certificates of your own, by serial or device")
+        if any(generation.key == key for generation in call.snapshot.generations):
+            raise Invalid("this is a CA key", hint="a stolen CA key is replaced: wardgate ca rotate --emergency")
+        return _record(tx, call, [certificates.revoke(tx, key=key, by=call.actor.name, reason=reason)])
+    found = [own.certificate(call, certificates.by_serial(tx, serial)) for serial in serials]
+    return _revoke(tx, call, found, reason)
+
+
+def revoke_all(
+    tx: Transaction,
+    call: Call,
+    *,
+    user: UserName | None = None,
+    device: Device | None = None,
+    reason: str,
+    hosts_only: bool = False,
+) -> tuple[Revocation, ...]:
+    """Every certificate that still lives of `user`, or of `device`."""
+    found = (
+        certificates.valid_of_device(tx, device.id, tx.now)
+        if device is not None
+        else certificates.valid_of_user(tx, UserName(str(user)), tx.now)
+    )
+    chosen = [one for one in found if not hosts_only or one.kind is CertificateKind.HOST]
+    return _revoke(tx, call, chosen, reason)
+
+
+def _revoke(tx: Transaction, call: Call, found: Sequence[Certificate], reason: str) -> tuple[Revocation, ...]:
+    fresh = [one for one in found if one.revoked_at is None]
+    return _record(
+        tx,
+        call,
+        [
+            certificates.revoke(tx, serial=one.serial, generation=one.generation, by=call.actor.name, reason=reason)
+            for one in fresh
+        ],
+    )
+
+
+def _record(tx: Transaction, call: Call, made: Sequence[Revocation]) -> tuple[Revocation, ...]:
+    if made:
+        tx.record(c.CertificatesRevoked(revocations=tuple(made)))
+        for one in made:
+            subject = str(one.serial) if one.serial is not None else str(one.key and one.key.fingerprint)
+            call.audit(tx, f"revoked {subject}", after={"reason": one.reason})
+    return tuple(made)

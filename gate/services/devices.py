@@ -1,0 +1,298 @@
+"""Devices: approving, naming, tagging, expiring, routes, removing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from gate import netmaps
+from gate.operation import Call, reads, writes
+from gate.services import certificates, own
+from model import change as c
+from model.errors import Conflict, Invalid
+from model.ids import Prefix, Tag, device_name, prefix, quoted, tag
+from model.keys import SSHKey, wireguard_key
+from model.netmap import NetMap
+from model.records import Device, DeviceState, Page, Route, RouteState
+from store import Query, Reader, Transaction, devices, user_keys, users
+
+
+@reads("devices list")
+def list_devices(r: Reader, call: Call, *, query: Query) -> Page:
+    if call.own:
+        assert call.actor.user is not None
+        query = msgspec.structs.replace(query, where={**query.where, "user": call.actor.user})
+    page = devices.page(r, query)
+    rows = tuple(_seen(call, row) for row in page.rows if isinstance(row, Device))
+    return Page(rows=rows, offset=page.offset, total=page.total)
+
+
+@reads("devices show")
+def show(r: Reader, call: Call, *, name: str) -> Device:
+    return _seen(call, own.device(r, call, name))
+
+
+def _seen(call: Call, device: Device) -> Device:
+    return msgspec.structs.replace(device, last_seen=call.presence.last_seen(device.id))
+
+
+@reads("devices netmap")
+def netmap(r: Reader, call: Call, *, name: str) -> NetMap:
+    return netmaps.netmap(call.snapshot, own.device(r, call, name).id, call.presence.observed)
+
+
+@writes("devices add")
+def add(
+    tx: Transaction,
+    call: Call,
+    *,
+    name: str,
+    wireguard: str,
+    user: str | None = None,
+    tags: Sequence[str] = (),
+    ssh_key: SSHKey | None = None,
+) -> Device:
+    """A device that did not enroll itself: approved, since an operator vouches for it."""
+    owner, roles = owner_or_tags(tx, call, user, tags)
+    if ssh_key is not None:
+        free_ssh_key(tx, call, ssh_key)
+    device = devices.add(
+        tx, name=device_name(name), user=owner, tags=roles, wireguard_key=wireguard_key(wireguard), ssh_key=ssh_key,
+        state=DeviceState.APPROVED, ephemeral=False, expires_at=expiry(tx, call, tagged=bool(roles)),
+    )  # fmt: skip
+    tx.record(c.DeviceEnrolled(device=device))
+    call.audit(tx, device.name, after=described(device))
+    return device
+
+
+def owner_or_tags(
+    r: Reader, call: Call, user: str | None, tags: Sequence[str]
+) -> tuple[str | None, tuple[Tag, ...]]:
+    """Exactly one of both: a tagged device has no owner."""
+    if bool(user) == bool(tags):
+        raise Invalid("a device has either an owner or tags", hint="give --user NAME, or --tag tag:ROLE (repeatable)")
+    if user:
+        return users.find(r, user, call.snapshot.user_domain).name, ()
+    return None, tuple(sorted({tag(text) for text in tags}))
+
+
+def free_ssh_key(r: Reader, call: Call, key: SSHKey) -> None:
+    """Refuses a key that is a person's or a CA's: one key is one identity."""
+    if user_keys.users_with(r, key):
+        raise Conflict("this SSH key is a person's", hint="a device has a key of its own; make one with ssh-keygen")
+    if any(generation.key == key for generation in call.snapshot.generations):
+        raise Invalid("this is a CA key of this network, not a device's")
+
+
+def expiry(tx: Transaction, call: Call, *, tagged: bool) -> int | None:
+    """When a device approved now expires; tagged ones are servers, and do not by themselves."""
+    return None if tagged else tx.now + int(str(call.snapshot.settings["devices.key-life"]))
+
+
+@writes("devices approve")
+def approve(tx: Transaction, call: Call, *, names: Sequence[str]) -> tuple[Device, ...]:
+    return tuple(_approve(tx, call, own.device(tx, call, name)) for name in names)
+
+
+def _approve(tx: Transaction, call: Call, device: Device) -> Device:
+    if device.state is DeviceState.APPROVED:
+        return device
+    if device.state is DeviceState.DISABLED:
+        raise Conflict(f'device "{device.name}" is disabled', hint=f"enable it: wardgate devices enable {device.name}")
+    changed = msgspec.structs.replace(
+        device,
+        state=DeviceState.APPROVED,
+        approved_at=tx.now,
+        expires_at=expiry(tx, call, tagged=bool(device.tags)),
+        routes=auto_approved(call, device),
+    )
+    devices.put(tx, changed)
+    tx.record(c.DeviceApproved(device=changed))
+    _audit_state(tx, call, device, changed)
+    return changed
+
+
+def auto_approved(call: Call, device: Device) -> tuple[Route, ...]:
+    """The device's routes, with those approved that the policy's autoApprovers cover."""
+    allowed = set(call.snapshot.compiled.auto_approved(device))
+    return tuple(
+        Route(route.prefix, RouteState.APPROVED)
+        if route.state is RouteState.ADVERTISED and route.prefix in allowed
+        else route
+        for route in device.routes
+    )
+
+
+@writes("devices rename")
+def rename(tx: Transaction, call: Call, *, name: str, new: str) -> Device:
+    device = own.device(tx, call, name)
+    changed = msgspec.structs.replace(device, name=device_name(new))
+    devices.put(tx, changed)
+    tx.record(c.DeviceRenamed(device=changed, was=device.name))
+    certificates.revoke_all(tx, call, device=device, reason="device renamed", hosts_only=True)
+    call.audit(tx, changed.name, before={"name": device.name}, after={"name": changed.name})
+    return changed
+
+
+@writes("devices tag")
+def retag(tx: Transaction, call: Call, *, names: Sequence[str], tags: Sequence[str]) -> tuple[Device, ...]:
+    """Sets the tags; the device's owner, if it had one, is so no more, and certificates of theirs for it are revoked."""
+    roles = tuple(sorted({tag(text) for text in tags}))
+    if not roles:
+        raise Invalid("no tag was given", hint="give one or more, like tag:db")
+    return tuple(_retag(tx, call, own.device(tx, call, name), roles) for name in names)
+
+
+def _retag(tx: Transaction, call: Call, device: Device, roles: tuple[Tag, ...]) -> Device:
+    changed = msgspec.structs.replace(
+        device, user=None, tags=roles, expires_at=None if device.user else device.expires_at
+    )
+    devices.put(tx, changed)
+    tx.record(c.DeviceTagged(device=changed))
+    certificates.revoke_all(tx, call, device=device, reason="device tagged")
+    call.audit(
+        tx, device.name,
+        before={"user": device.user, "tags": list(device.tags)}, after={"user": None, "tags": list(roles)},
+    )  # fmt: skip
+    return changed
+
+
+@writes("devices set")
+def set_attributes(tx: Transaction, call: Call, *, name: str, attributes: Mapping[str, str]) -> Device:
+    """Posture attributes of an operator, `custom:KEY`; an empty value removes one."""
+    device = own.device(tx, call, name)
+    kept = dict(device.attributes)
+    for key, value in attributes.items():
+        full = key if ":" in key else f"custom:{key}"
+        if not full.startswith("custom:") or not full[7:].replace("-", "").replace("_", "").isalnum() or len(full) > 64:
+            raise Invalid(f"{quoted(key)} is not an attribute to be set", hint="it reads like custom:tier=prod")
+        if value:
+            kept[full] = value[:256]
+        else:
+            kept.pop(full, None)
+    changed = msgspec.structs.replace(device, attributes=kept)
+    devices.put(tx, changed)
+    tx.record(c.DeviceAttributesSet(device=changed))
+    call.audit(tx, device.name, before={**device.attributes}, after={**kept})
+    return changed
+
+
+@writes("devices expire")
+def expire(tx: Transaction, call: Call, *, names: Sequence[str], within: int | None = None) -> tuple[Device, ...]:
+    """Now, or `within` seconds from now."""
+    return tuple(_expire(tx, call, own.device(tx, call, name), within) for name in names)
+
+
+def _expire(tx: Transaction, call: Call, device: Device, within: int | None) -> Device:
+    if call.own and within is not None and device.expires_at is not None and tx.now + within > device.expires_at:
+        raise Invalid("this would lengthen the device's life", hint="log in on it again, or ask an operator")
+    if within:
+        changed = msgspec.structs.replace(device, expires_at=tx.now + within)
+        devices.put(tx, changed)
+        tx.record(c.DeviceExpirySet(device=changed))
+        call.audit(tx, device.name, before={"expires_at": device.expires_at}, after={"expires_at": changed.expires_at})
+        return changed
+    return end(tx, call, device)
+
+
+def end(tx: Transaction, call: Call, device: Device) -> Device:
+    """The device is expired from now on."""
+    changed = msgspec.structs.replace(device, state=DeviceState.EXPIRED, expires_at=tx.now)
+    devices.put(tx, changed)
+    tx.record(c.DeviceExpired(device=changed))
+    certificates.revoke_all(tx, call, device=device, reason="device expired")
+    _audit_state(tx, call, device, changed)
+    return changed
+
+
+@writes("devices disable")
+def disable(tx: Transaction, call: Call, *, names: Sequence[str]) -> tuple[Device, ...]:
+    return tuple(_disable(tx, call, own.device(tx, call, name)) for name in names)
+
+
+def _disable(tx: Transaction, call: Call, device: Device) -> Device:
+    changed = msgspec.structs.replace(device, state=DeviceState.DISABLED)
+    devices.put(tx, changed)
+    tx.record(c.DeviceDisabled(device=changed))
+    certificates.revoke_all(tx, call, device=device, reason="device disabled")
+    _audit_state(tx, call, device, changed)
+    return changed
+
+
+@writes("devices enable")
+def enable(tx: Transaction, call: Call, *, names: Sequence[str]) -> tuple[Device, ...]:
+    return tuple(_enable(tx, call, own.device(tx, call, name)) for name in names)
+
+
+def _enable(tx: Transaction, call: Call, device: Device) -> Device:
+    if device.state is not DeviceState.DISABLED:
+        return device
+    over = device.expires_at is not None and device.expires_at <= tx.now
+    changed = msgspec.structs.replace(device, state=DeviceState.EXPIRED if over else DeviceState.APPROVED)
+    devices.put(tx, changed)
+    tx.record(c.DeviceEnabled(device=changed))
+    _audit_state(tx, call, device, changed)
+    return changed
+
+
+@writes("devices remove")
+def remove(tx: Transaction, call: Call, *, names: Sequence[str]) -> tuple[Device, ...]:
+    return tuple(take_out(tx, call, own.device(tx, call, name), "device removed") for name in names)
+
+
+def take_out(tx: Transaction, call: Call, device: Device, reason: str) -> Device:
+    certificates.revoke_all(tx, call, device=device, reason=reason)
+    devices.remove(tx, device)
+    tx.record(c.DeviceRemoved(id=device.id, name=device.name))
+    call.audit(tx, device.name, before=described(device), after={"removed": reason})
+    return device
+
+
+@writes("devices routes")
+def routes(
+    tx: Transaction, call: Call, *, name: str, approve: Sequence[str] = (), withdraw: Sequence[str] = ()
+) -> Device:
+    """Approves prefixes (also ahead of their being offered), or takes approval back."""
+    device = own.device(tx, call, name)
+    if not approve and not withdraw:
+        return device
+    known = {route.prefix: route.state for route in device.routes}
+    for given in map(prefix, approve):
+        known[given] = (
+            RouteState.WITHDRAWN if known.get(given) in {None, RouteState.WITHDRAWN} else RouteState.APPROVED
+        )
+    for given in map(prefix, withdraw):
+        if known.get(given) is RouteState.WITHDRAWN:
+            del known[given]
+        elif given in known:
+            known[given] = RouteState.ADVERTISED
+        else:
+            raise Invalid(f'device "{device.name}" has no route {given}', hint="`devices routes NAME` lists them")
+    return put_routes(tx, call, device, known)
+
+
+def put_routes(tx: Transaction, call: Call, device: Device, known: Mapping[Prefix, RouteState]) -> Device:
+    changed = msgspec.structs.replace(device, routes=tuple(Route(p, s) for p, s in sorted(known.items())))
+    if changed.routes == device.routes:
+        return device
+    devices.put(tx, changed)
+    tx.record(c.RoutesChanged(device=changed))
+    call.audit(
+        tx, device.name,
+        before={route.prefix: route.state.value for route in device.routes},
+        after={route.prefix: route.state.value for route in changed.routes},
+    )  # fmt: skip
+    return changed
+
+
+def _audit_state(tx: Transaction, call: Call, before: Device, after: Device) -> None:
+    call.audit(tx, after.name, before={"state": before.state.value}, after={"state": after.state.value})
+
+
+def described(device: Device) -> dict[str, object]:
+    """What the audit trail keeps of a device that came or went."""
+    return {
+        "id": device.id, "user": device.user, "tags": list(device.tags), "state": device.state.value,
+        "ipv4": device.ipv4, "ipv6": device.ipv6, "wireguard_key": device.wireguard_key,
+    }  # fmt: skip

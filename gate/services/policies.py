@@ -1,0 +1,133 @@
+"""The policy: every version kept, checked and compiled before it holds."""
+
+from __future__ import annotations
+
+import policy
+from gate.operation import Call, reads, writes
+from gate.snapshot import policy_network
+from model import change as c
+from model.errors import Conflict, Invalid
+from model.network import Network
+from model.records import PolicyVersion
+from store import Reader, Transaction, policies
+
+MIN_CONFIRM, MAX_CONFIRM = 10, 3600
+
+
+@reads("policy show")
+def show(r: Reader, call: Call, *, number: int | None = None) -> PolicyVersion:
+    return policies.by_number(r, number) if number is not None else policies.current(r)
+
+
+@reads("policy history")
+def history(r: Reader, call: Call, *, limit: int = 50) -> tuple[PolicyVersion, ...]:
+    return policies.history(r, limit)
+
+
+@reads("policy check")
+def check(r: Reader, call: Call, *, text: str) -> policy.Compiled:
+    """Reads, compiles and runs the policy's own tests against this network. Raises `PolicyRefused`."""
+    return policy.check(text, _network(call))
+
+
+@writes("policy set")
+def set_policy(
+    tx: Transaction,
+    call: Call,
+    *,
+    text: str,
+    if_version: int | None = None,
+    confirm_within: int | None = None,
+    allow_all: bool = False,
+) -> PolicyVersion:
+    """With `confirm_within`, goes back by itself after so many seconds, unless confirmed from a newer connection."""
+    _settled(tx)
+    was = policies.current(tx)
+    if if_version is not None and was.number != if_version:
+        raise Conflict(
+            f"version {was.number} by {was.created_by} came first; yours is based on {if_version}",
+            hint="look at it with `policy show`, and merge",
+        )
+    compiled = policy.check(text, _network(call))
+    if compiled.allows_all and not allow_all:
+        raise Invalid(
+            "this policy lets everything pass: it has neither acls nor grants",
+            hint='say so with --allow-all, or begin with "acls": []',
+        )
+    if confirm_within is not None and not MIN_CONFIRM <= confirm_within <= MAX_CONFIRM:
+        raise Invalid(f"a confirmation is waited for {MIN_CONFIRM} to {MAX_CONFIRM} s, not {confirm_within}")
+    deadline = tx.now + confirm_within if confirm_within else None
+    note = f"waits for confirmation from a connection after {call.actor.connection}" if deadline else ""
+    return _put(tx, call, was, text, note=note, confirm_by=deadline)
+
+
+@writes("policy confirm")
+def confirm(tx: Transaction, call: Call) -> PolicyVersion:
+    """Keeps the version that waits. It must come over a connection made after it was set, which proves a way in."""
+    waiting = policies.waiting(tx)
+    if waiting is None:
+        raise Conflict("no policy waits for confirmation")
+    if call.actor.connection and call.actor.connection <= _set_over(waiting):
+        raise Conflict(
+            "this connection is older than the policy, so it proves nothing",
+            hint="confirm from a new connection: ssh gate policy confirm",
+        )
+    policies.confirm(tx, waiting.number)
+    tx.record(c.PolicyConfirmed(number=waiting.number))
+    call.audit(tx, f"version {waiting.number}")
+    return policies.by_number(tx, waiting.number)
+
+
+def _set_over(version: PolicyVersion) -> int:
+    last = version.note.rpartition(" ")[2]
+    return int(last) if last.isdigit() else 0
+
+
+@writes("policy rollback")
+def rollback(tx: Transaction, call: Call, *, number: int | None = None) -> PolicyVersion:
+    """Sets the text of an older version anew, as a version of its own; without a number, of the one before."""
+    was = policies.current(tx)
+    target = policies.by_number(tx, number if number is not None else was.number - 1)
+    if target.number == was.number:
+        raise Conflict(f"version {was.number} is the one in force")
+    policy.check(target.text, _network(call))
+    return revert(tx, call, was, target)
+
+
+def revert(tx: Transaction, call: Call, was: PolicyVersion, target: PolicyVersion) -> PolicyVersion:
+    if was.confirm_by is not None:
+        policies.confirm(tx, was.number)
+    return _put(tx, call, was, target.text, note=f"back to version {target.number}", confirm_by=None)
+
+
+def lapse(tx: Transaction, call: Call) -> PolicyVersion | None:
+    """Goes back where a version's time for confirmation is over."""
+    waiting = policies.waiting(tx)
+    if waiting is None or waiting.confirm_by is None or waiting.confirm_by > tx.now:
+        return None
+    return revert(tx, call, waiting, policies.by_number(tx, waiting.number - 1))
+
+
+def _settled(tx: Transaction) -> None:
+    waiting = policies.waiting(tx)
+    if waiting is not None and waiting.confirm_by is not None:
+        raise Conflict(
+            f"version {waiting.number} waits for confirmation for {max(0, waiting.confirm_by - tx.now)} s more",
+            hint="keep it with `policy confirm`, or go back with `policy rollback`",
+        )
+
+
+def _put(
+    tx: Transaction, call: Call, was: PolicyVersion, text: str, *, note: str, confirm_by: int | None
+) -> PolicyVersion:
+    version = policies.add(tx, text, call.actor.name, note, confirm_by)
+    tx.record(c.PolicySet(policy=version))
+    call.audit(
+        tx, f"version {version.number}",
+        before={"version": was.number}, after={"version": version.number, "note": note, "confirm_by": confirm_by},
+    )  # fmt: skip
+    return version
+
+
+def _network(call: Call) -> Network:
+    return policy_network(call.snapshot.users, call.snapshot.devices, call.snapshot.network)

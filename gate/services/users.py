@@ -1,0 +1,178 @@
+"""People: adding, roles, disabling, keys. The last active owner stays one."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gate.operation import Call, reads, writes
+from gate.services import certificates, own
+from model import change as c
+from model.errors import Conflict, Denied, Invalid
+from model.ids import quoted, user_name
+from model.keys import SSHKey
+from model.records import Device, Page, Role, User, UserKey, UserState
+from store import Query, Reader, Transaction, devices, user_keys, users
+
+
+class UserView(msgspec.Struct, frozen=True, kw_only=True):
+    user: User
+    keys: tuple[UserKey, ...]
+    devices: tuple[Device, ...]
+    has_password: bool
+
+
+@reads("users list")
+def list_users(r: Reader, call: Call, *, query: Query) -> Page:
+    return users.page(r, query)
+
+
+@reads("users show")
+def show(r: Reader, call: Call, *, name: str) -> UserView:
+    user = own.user(r, call, name)
+    return UserView(
+        user=user,
+        keys=user_keys.of(r, user.name),
+        devices=devices.of_user(r, user.name),
+        has_password=users.password(r, user.id) is not None,
+    )
+
+
+@writes("users add")
+def add(
+    tx: Transaction,
+    call: Call,
+    *,
+    name: str,
+    email: str | None = None,
+    role: Role = Role.MEMBER,
+    service: bool = False,
+) -> User:
+    _may_grant(call, role)
+    if email is not None and ("@" not in email or len(email) > 254 or not email.isprintable()):
+        raise Invalid(f"{quoted(email)} is not an e-mail address")
+    user = users.add(
+        tx, name=user_name(name, call.snapshot.user_domain), email=email, role=role, service=service
+    )
+    tx.record(c.UserAdded(user=user))
+    call.audit(tx, user.name, after={"role": role.value, "email": email, "service": service})
+    return user
+
+
+@writes("users set-role")
+def set_role(tx: Transaction, call: Call, *, name: str, role: Role) -> User:
+    user = users.find(tx, name, call.snapshot.user_domain)
+    _may_grant(call, role)
+    _may_grant(call, user.role)
+    if user.role is Role.OWNER and role is not Role.OWNER:
+        _another_owner(tx, user)
+    changed = msgspec.structs.replace(user, role=role)
+    users.put(tx, changed)
+    tx.record(c.UserRoleSet(user=changed))
+    call.audit(tx, user.name, before={"role": user.role.value}, after={"role": role.value})
+    return changed
+
+
+@writes("users disable")
+def disable(tx: Transaction, call: Call, *, name: str) -> User:
+    """Ends what they have: their certificates are revoked, and the doors close their connections."""
+    user = users.find(tx, name, call.snapshot.user_domain)
+    _may_grant(call, user.role)
+    if user.role is Role.OWNER:
+        _another_owner(tx, user)
+    changed = msgspec.structs.replace(user, state=UserState.DISABLED)
+    users.put(tx, changed)
+    tx.record(c.UserDisabled(user=changed))
+    certificates.revoke_all(tx, call, user=user.name, reason="user disabled")
+    call.audit(tx, user.name, before={"state": user.state.value}, after={"state": changed.state.value})
+    return changed
+
+
+@writes("users enable")
+def enable(tx: Transaction, call: Call, *, name: str) -> User:
+    user = users.find(tx, name, call.snapshot.user_domain)
+    _may_grant(call, user.role)
+    changed = msgspec.structs.replace(user, state=UserState.ACTIVE)
+    users.put(tx, changed)
+    tx.record(c.UserEnabled(user=changed))
+    call.audit(tx, user.name, before={"state": user.state.value}, after={"state": changed.state.value})
+    return changed
+
+
+@writes("users remove")
+def remove(tx: Transaction, call: Call, *, name: str) -> User:
+    """With their devices, keys and certificates."""
+    user = users.find(tx, name, call.snapshot.user_domain)
+    _may_grant(call, user.role)
+    if user.role is Role.OWNER:
+        _another_owner(tx, user)
+    certificates.revoke_all(tx, call, user=user.name, reason="user removed")
+    for device in devices.of_user(tx, user.name):
+        certificates.revoke_all(tx, call, device=device, reason="user removed")
+        devices.remove(tx, device)
+        tx.record(c.DeviceRemoved(id=device.id, name=device.name))
+    users.remove(tx, user)
+    tx.record(c.UserRemoved(id=user.id, name=user.name))
+    call.audit(tx, user.name, before={"role": user.role.value, "state": user.state.value})
+    return user
+
+
+@writes("users set-password")
+def set_password(tx: Transaction, call: Call, *, name: str, password_hash: str | None) -> User:
+    """`password_hash` is of `gate.login.passwords.hash_password`, made outside the transaction: it takes long."""
+    user = own.user(tx, call, name)
+    if not call.own:
+        _may_grant(call, user.role)
+    if user.service:
+        raise Invalid(f"{user.name} is a service user and has no password", hint="give it a key: users keys add")
+    users.set_password(tx, user.id, password_hash)
+    call.audit(tx, user.name, after={"password": "set" if password_hash else "removed"})
+    return user
+
+
+@reads("users keys list")
+def list_keys(r: Reader, call: Call, *, name: str) -> tuple[UserKey, ...]:
+    return user_keys.of(r, own.user(r, call, name).name)
+
+
+@writes("users keys add")
+def add_key(tx: Transaction, call: Call, *, name: str, key: SSHKey, comment: str = "") -> UserKey:
+    user = own.user(tx, call, name)
+    if not call.own:
+        _may_grant(call, user.role)
+    if any(generation.key == key for generation in call.snapshot.generations):
+        raise Invalid("this is a CA key of this network, not a person's")
+    if devices.by_ssh_key(tx, key) is not None:
+        raise Conflict("this key is a device's", hint="a person has keys of their own; make one with ssh-keygen")
+    added = user_keys.add(tx, user, key, _printable(comment))
+    tx.record(c.UserKeyAdded(user=user.name, fingerprint=key.fingerprint))
+    call.audit(tx, user.name, after={"key": key.fingerprint})
+    return added
+
+
+@writes("users keys remove")
+def remove_key(tx: Transaction, call: Call, *, name: str, fingerprint: str) -> UserKey:
+    user = own.user(tx, call, name)
+    if not call.own:
+        _may_grant(call, user.role)
+    removed = user_keys.remove(tx, user.name, fingerprint)
+    tx.record(c.UserKeyRemoved(user=user.name, fingerprint=removed.key.fingerprint))
+    call.audit(tx, user.name, before={"key": removed.key.fingerprint})
+    return removed
+
+
+def _printable(comment: str) -> str:
+    return "".join(char for char in comment[:128] if char.isprintable())
+
+
+def _may_grant(call: Call, role: Role) -> None:
+    """Owners alone make, change and remove owners; an admin reaches as far as admins."""
+    if role is Role.OWNER and call.actor.role is not Role.OWNER:
+        raise Denied("only an owner may do this to an owner", hint="ask an owner of this network")
+
+
+def _another_owner(tx: Transaction, user: User) -> None:
+    if user.state is UserState.ACTIVE and users.owners(tx) <= 1:
+        raise Conflict(
+            f"{user.name} is the last owner", hint="make another owner first: wardgate users set-role NAME owner"
+        )
+

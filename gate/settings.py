@@ -1,0 +1,139 @@
+"""What can be set for a network: one table of key, type, default and meaning. An unknown key is refused."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from model.errors import Invalid, NotFound
+from model.ids import domain, prefix, quoted
+
+_DURATION = re.compile(r"(\d+)([smhdw]?)")
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def duration(text: str) -> int:
+    """Seconds of `90s`, `15m`, `16h`, `30d`, `2w` or sums such as `1h30m`."""
+    compact = text.strip().lower()
+    parts = _DURATION.findall(compact)
+    if not parts or "".join(n + u for n, u in parts) != compact or len(compact) > 16:
+        raise Invalid(f"{quoted(text)} is not a duration", hint="write it like 90s, 15m, 16h, 30d or 1h30m")
+    return sum(int(number) * _UNITS[unit] for number, unit in parts)
+
+
+def _seconds(low: int, high: int) -> Callable[[object], object]:
+    def parse(value: object) -> object:
+        seconds = value if isinstance(value, int) and not isinstance(value, bool) else duration(str(value))
+        if not low <= seconds <= high:
+            raise Invalid(f"{seconds} s is outside {low} to {high} s")
+        return seconds
+
+    return parse
+
+
+def _number(low: int, high: int) -> Callable[[object], object]:
+    def parse(value: object) -> object:
+        text = str(value)
+        if not text.isdigit() or not low <= int(text) <= high:
+            raise Invalid(f"{quoted(text)} is not a number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def _choice(*choices: str) -> Callable[[object], object]:
+    def parse(value: object) -> object:
+        if value not in choices:
+            raise Invalid(f"{quoted(str(value))} is none of {', '.join(choices)}")
+        return value
+
+    return parse
+
+
+def _switch(value: object) -> object:
+    if value in {True, "on", "true", "yes"}:
+        return True
+    if value in {False, "off", "false", "no"}:
+        return False
+    raise Invalid(f"{quoted(str(value))} is neither on nor off")
+
+
+def _fixed(value: object) -> object:
+    raise Invalid("this was settled at init and stays", hint="a new network is made with: wardgate init")
+
+
+def _addresses(value: object) -> object:
+    items = value if isinstance(value, list) else str(value).replace(",", " ").split()
+    for item in items:
+        host, _, port = str(item).rpartition(":") if str(item).count(":") == 1 else (str(item), "", "")
+        if not re.fullmatch(r"[A-Za-z0-9.:_\[\]-]{1,255}", host) or (port and not port.isdigit()):
+            raise Invalid(f"{quoted(str(item))} is not HOST or HOST:PORT")
+    return [str(item) for item in items]
+
+
+def _json(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            return msgspec.json.decode(value)
+        except msgspec.DecodeError as fault:
+            raise Invalid(f"this is not JSON: {fault}") from None
+    return value
+
+
+class Setting(msgspec.Struct, frozen=True):
+    parse: Callable[[object], object]
+    default: object
+    about: str
+    secret: bool = False
+    """Shown as set or not set, never as it is."""
+
+
+_YEAR = 366 * 86400
+SETTINGS: Mapping[str, Setting] = MappingProxyType({
+    "domain": Setting(_fixed, None, "the domain that device names stand under"),
+    "user-domain": Setting(lambda v: domain(str(v)), None, "the domain that a bare user name is taken as one of"),
+    "ipv4": Setting(lambda v: _fixed(prefix(str(v))), None, "the range of IPv4 addresses"),
+    "ipv6": Setting(lambda v: _fixed(prefix(str(v))), None, "the range of IPv6 addresses"),
+    "gate.addresses": Setting(_addresses, [], "where people and agents reach the gate; its host certificate names them"),
+    "devices.approval": Setting(
+        _choice("automatic", "by-role", "by-hand"), "by-role",
+        "devices that people enroll are approved at once: always, for operators and above, or never",
+    ),
+    "devices.key-life": Setting(_seconds(3600, 10 * _YEAR), 180 * 86400, "how long a person's device stays approved"),
+    "devices.per-person": Setting(_number(1, 10000), 100, "devices that one person may have"),
+    "devices.ephemeral-after": Setting(_seconds(60, _YEAR), 1800, "how long an ephemeral device may be offline"),
+    "certificates.user-life": Setting(_seconds(60, 30 * 86400), 16 * 3600, "default life of a user certificate"),
+    "certificates.user-life-max": Setting(_seconds(60, 90 * 86400), 24 * 3600, "longest life of a user certificate"),
+    "certificates.host-life": Setting(_seconds(3600, _YEAR), 7 * 86400, "life of a host certificate"),
+    "login.passwords": Setting(_switch, True, "people may log in with passwords"),
+    "login.second-factor": Setting(
+        _choice("off", "operators", "all"), "off", "who must give a second factor with a password"
+    ),
+    "login.life": Setting(_seconds(60, 30 * 86400), 16 * 3600, "how long a login lasts"),
+    "login.issuers": Setting(_json, {}, "OpenID Connect providers, by name", secret=True),
+    "certificates.claims": Setting(_json, {}, "lives, extensions and forced commands by role and tag"),
+    "names.resolvers": Setting(_addresses, [], "DNS servers that devices ask for all other names"),
+})  # fmt: skip
+
+
+def parse(key: str, value: object) -> object:
+    """The checked value of setting `key`. Raises `NotFound` for an unknown key, `Invalid` for a bad value."""
+    setting = find(key)
+    try:
+        return setting.parse(value)
+    except Invalid as fault:
+        raise Invalid(f"{key}: {fault.message}", hint=fault.hint) from None
+
+
+def find(key: str) -> Setting:
+    if key not in SETTINGS:
+        near = difflib.get_close_matches(key, SETTINGS, 1)
+        raise NotFound(
+            f"no setting is called {quoted(key)}",
+            hint=f"did you mean {near[0]}?" if near else "`wardgate settings list` shows them all",
+        )
+    return SETTINGS[key]
