@@ -15,6 +15,9 @@ from model.keys import Secret, SSHKey, WireGuardKey
 PROOF_CONTEXT = b"wardgate-enroll-1"
 """Begins each proof, so that a MAC made for another purpose proves nothing here."""
 NONCE_BYTES = 32
+"""That the gate sends."""
+MIN_NONCE = 16
+"""That a device takes."""
 
 _KEY = re.compile(r"wge_([A-Za-z0-9]{20,64})_([A-Za-z0-9_-]{43})")
 
