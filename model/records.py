@@ -221,7 +221,7 @@ class Certificate(Record, frozen=True, kw_only=True):
 
 
 class Revocation(Record, frozen=True, kw_only=True):
-    """What a KRL lists. Exactly one of serial, key, key_id is given."""
+    """What a KRL lists. Exactly one of serial, key, key_id, fingerprint is given."""
 
     number: int
     serial: Serial | None = None
@@ -229,6 +229,8 @@ class Revocation(Record, frozen=True, kw_only=True):
     """Whose serial it is: serials count per CA key in a KRL, and are unique over all here."""
     key: SSHKey | None = None
     key_id: str | None = None
+    fingerprint: str | None = None
+    """Of a key that is not at hand itself: `SHA256:` and unpadded base64."""
     at: int
     by: str
     reason: str = ""

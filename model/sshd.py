@@ -1,0 +1,155 @@
+"""What a host's sshd reads, as text: the drop-in, the principals of each login, and what stands in their way.
+
+All is a function of values; who writes it where, and when, is the agent's or a script's to say. Nothing here asks for
+a reload of sshd but the first time, and when HostCertificate changes: sshd reads the other files anew for each login.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from model.errors import Invalid
+from model.ids import quoted
+from model.netmap import Logins, Trust
+
+FOLDER: Final = "/etc/ssh/wardgate"
+DROP_IN: Final = "/etc/ssh/sshd_config.d/10-wardgate.conf"
+_LOGIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\$?")
+_PRINCIPAL: Final = re.compile(r"[^\s#\"'\\,]\S*")
+
+
+class Paths(msgspec.Struct, frozen=True):
+    """Where the files of one sshd are. The folder and all above it belong to root, or sshd refuses them."""
+
+    folder: str = FOLDER
+    host_key: str | None = "/etc/ssh/ssh_host_ed25519_key"
+    """The host key that a certificate is asked for; None where the host has none."""
+
+    @property
+    def user_ca(self) -> str:
+        return f"{self.folder}/user_ca.pub"
+
+    @property
+    def krl(self) -> str:
+        return f"{self.folder}/revoked.krl"
+
+    @property
+    def logins(self) -> str:
+        """A folder with a file a login."""
+        return f"{self.folder}/logins"
+
+    @property
+    def any_login(self) -> str:
+        """The principals of `*`."""
+        return f"{self.folder}/any-login"
+
+    @property
+    def host_certificate(self) -> str:
+        return f"{self.folder}/{posixpath.basename(self.host_key or 'ssh_host_key')}-cert.pub"
+
+
+DEFAULT_PATHS: Final = Paths()
+
+
+def drop_in(paths: Paths = DEFAULT_PATHS, *, with_host_certificate: bool) -> str:
+    """The file for sshd_config.d. It names files alone, so a change of policy, trust or KRL leaves it as it is.
+
+    A login with an entry of its own is decided by that entry and nothing else, so `*` is asked only where there
+    is none. root is never `*`.
+    """
+    own, any_login = shlex.quote(paths.logins), shlex.quote(paths.any_login)
+    command = f'cd {own} && test ! -e "$1" && exec cat {any_login}'
+    lines = [
+        "# Written by Wardgate, and written anew when its paths change. Do not edit.",
+        f"TrustedUserCAKeys {paths.user_ca}",
+        f"RevokedKeys {paths.krl}",
+        f"AuthorizedPrincipalsFile {paths.logins}/%u",
+    ]
+    if with_host_certificate:
+        lines.append(f"HostCertificate {paths.host_certificate}")
+    lines += [
+        "Match User *,!root",
+        f"    AuthorizedPrincipalsCommand /bin/sh -c {_sshd_quote(command)} sh %u",
+        "    AuthorizedPrincipalsCommandUser nobody",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _sshd_quote(text: str) -> str:
+    """`text` as one argument of a line in sshd_config: in double quotes, with those inside escaped."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'
+
+
+def user_ca_file(trust: Trust) -> str:
+    """For TrustedUserCAKeys. Empty trusts nobody, which sshd takes well."""
+    return "".join(f"{line} wardgate\n" for line in trust.user_ca)
+
+
+def login_files(logins: Logins) -> Mapping[str, str]:
+    """The content of each file in `Paths.logins`, by login; where nobody may be that login, its file is empty.
+
+    root always has one. The folder is mode 0755 and the files 0644: sshd asks for them as `nobody`, too.
+    """
+    files = {login: principals_file(names) for login, names in logins.items() if login != "*"}
+    for login in files:
+        if not _LOGIN.fullmatch(login):
+            raise Invalid(f"{quoted(login)} is not a login that a host can have")
+    return {"root": "", **files}
+
+
+def any_login_file(logins: Logins) -> str:
+    """The content of `Paths.any_login`."""
+    return principals_file(logins.get("*", ()))
+
+
+def principals_file(principals: Iterable[str]) -> str:
+    """One principal a line, as AuthorizedPrincipalsFile has it: no options, so none may look like one."""
+    names = sorted(set(principals))
+    for name in names:
+        if not _PRINCIPAL.fullmatch(name) or not name.isprintable():
+            raise Invalid(f"{quoted(name)} cannot stand in a file of principals")
+    return "".join(f"{name}\n" for name in names)
+
+
+class Foreign(msgspec.Struct, frozen=True):
+    """A setting that another file gave sshd before ours."""
+
+    setting: str
+    value: str
+    merge: str
+    """What the host's administrator can do, in one line."""
+
+
+_MERGES: Final = {
+    "trustedusercakeys": "append the lines of {ours} to {theirs}, or name {ours} there and add their keys to it",
+    "revokedkeys": "sshd reads one list: let {theirs} be made from both, or name {ours} there",
+    "authorizedprincipalsfile": "sshd reads one: name {ours} in its place, or add its logins to the policy",
+}
+
+
+def foreign_settings(effective: str, paths: Paths = DEFAULT_PATHS) -> tuple[Foreign, ...]:
+    """What stands in our way in `effective`, the output of `sshd -T` without our drop-in, or with it.
+
+    sshd takes the first value that it meets. Nothing is overridden: where this is not empty, nothing is written, and
+    the merges are shown.
+    """
+    ours = {
+        "trustedusercakeys": paths.user_ca,
+        "revokedkeys": paths.krl,
+        "authorizedprincipalsfile": f"{paths.logins}/%u",
+    }
+    found = []
+    for line in effective.splitlines():
+        setting, _, value = line.strip().partition(" ")
+        wanted = ours.get(setting.lower())
+        if wanted is not None and value not in {"none", "", wanted}:
+            merge = _MERGES[setting.lower()].format(ours=wanted, theirs=value)
+            found.append(Foreign(setting, value, merge))
+    return tuple(found)
