@@ -1,0 +1,108 @@
+"""The audit trail: every entry carries a hash over itself and the one before, so that tampering shows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from model.errors import NotFound
+from model.records import AuditEntry, Page
+from store.mapping import Rows
+from store.paging import Clause, Listing, Query, equals
+
+if TYPE_CHECKING:
+    from store.transaction import Reader, Transaction
+
+START = "0" * 64
+"""What the first entry follows."""
+
+_ROWS = Rows(AuditEntry, "audit", key="number")
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def chained(previous: str, entry: Sequence[object]) -> str:
+    """The hash of an entry that follows one with hash `previous`.
+
+    SHA-256, in hex, of a JSON array without spaces: previous hash, number, at, actor, action, subject, before, after
+    (objects with sorted keys, or null), source. `entry` is all but the first, before and after as JSON.
+    """
+    *head, before, after, source = entry
+    parts = [previous, *head, _json(before), _json(after), source]
+    return hashlib.sha256(_encode(parts)).hexdigest()
+
+
+def _json(text: object) -> msgspec.Raw:
+    return msgspec.Raw(b"null" if text is None else str(text).encode())
+
+
+def append(
+    tx: Transaction, actor: str, action: str, subject: str, *, before: object = None, after: object = None, source: str
+) -> int:
+    """Writes the next entry and gives its number. Services call `tx.audit`."""
+    number, previous = tx.sql.execute("SELECT number, hash FROM audit_head").fetchone()
+    number += 1
+    was, became = (None if value is None else _encode(value).decode() for value in (before, after))
+    entry = (number, tx.now, actor, action, subject, was, became, source)
+    digest = chained(previous, entry)
+    tx.sql.execute(
+        "INSERT INTO audit (number, at, actor, action, subject, before, after, source, hash)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*entry, digest),
+    )
+    tx.sql.execute("UPDATE audit_head SET number = ?, hash = ?", (number, digest))
+    return int(number)
+
+
+def by_number(r: Reader, number: int) -> AuditEntry:
+    found = _ROWS.one(r, "number = ?", number)
+    if found is None:
+        raise NotFound(f"the audit trail has no entry {number}", hint="`wardgate audit list` shows them")
+    return found
+
+
+def since(r: Reader, number: int, limit: int = 1000) -> tuple[AuditEntry, ...]:
+    """Entries after `number`, oldest first: what `follow` goes by."""
+    return _ROWS.many(r, "WHERE number > ? ORDER BY number LIMIT ?", number, limit)
+
+
+def verify(r: Reader) -> int | None:
+    """The number of the first entry that is missing or not as it was written; None where the whole trail holds."""
+    expected, previous = 1, START
+    rows = r.sql.execute(
+        "SELECT number, at, actor, action, subject, before, after, source, hash FROM audit ORDER BY number"
+    )
+    for *entry, digest in rows:
+        number = entry[0]
+        if number != expected or digest != chained(previous, entry):
+            return expected
+        expected, previous = number + 1, digest
+    head = r.sql.execute("SELECT number, hash FROM audit_head").fetchone()
+    if head is None or tuple(head) != (expected - 1, previous):
+        return expected
+    return None
+
+
+def _since(_: Reader, value: object) -> Clause:
+    return "at >= ?", (value,)
+
+
+def _action(_: Reader, value: object) -> Clause:
+    """`devices` stands for all of its verbs."""
+    return "(action = ? OR (action >= ? || ' ' AND action < ? || '!'))", (value, value, value)
+
+
+_LISTING = Listing(
+    _ROWS,
+    sorts={"number": "number", "at": "number", "actor": "actor", "action": "action"},
+    filters={"actor": equals("actor"), "since": _since, "action": _action, "subject": equals("subject")},
+    text="actor || ' ' || action || ' ' || subject || ' ' || source",
+    newest_first=True,
+)
+
+
+def page(r: Reader, query: Query) -> Page:
+    """Entries that match, newest first unless another sort is asked for. Filters: actor, action, subject, since."""
+    return _LISTING.page(r, query)

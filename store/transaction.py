@@ -1,0 +1,48 @@
+"""What a piece of work gets to see the network with: a snapshot to read, or the transaction that it writes in."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlite_utils import Database
+
+from model.change import Change, Committed
+from model.ids import Version
+from store import audit, changes
+
+
+class Reader:
+    """One consistent snapshot of the network, for as long as the work runs. Not to be kept."""
+
+    __slots__ = ("db", "now", "sql")
+
+    def __init__(self, db: Database, now: int) -> None:
+        self.db = db
+        """For what people do one at a time."""
+        self.sql: sqlite3.Connection = db.conn
+        """For what is hot."""
+        self.now = now
+        """Seconds since 1970, the same for the whole work."""
+
+
+class Transaction(Reader):
+    """A piece of work on the one writer. It is durable as a whole, or nothing of it happened."""
+
+    __slots__ = ("changes",)
+
+    def __init__(self, db: Database, now: int) -> None:
+        super().__init__(db, now)
+        self.changes: list[Committed] = []
+        """What this work recorded, in order."""
+
+    def record(self, change: Change) -> Version:
+        """Adds `change` to the log under the next number: no number is ever left out."""
+        committed = changes.append(self, change)
+        self.changes.append(committed)
+        return committed.number
+
+    def audit(
+        self, actor: str, action: str, subject: str, *, before: object = None, after: object = None, source: str
+    ) -> int:
+        """Adds an entry to the audit trail and gives its number. `before` and `after` are dicts or records."""
+        return audit.append(self, actor, action, subject, before=before, after=after, source=source)
