@@ -30,8 +30,10 @@ class Session(Protocol):
 class Login(Protocol):
     """What a door asks whoever stands at it. Methods are called on the event loop."""
 
-    keyboard: bool
-    """Whether keyboard-interactive and password are offered; the same for all names at this door."""
+    @property
+    def keyboard(self) -> bool:
+        """Whether keyboard-interactive and password are offered; the same for all names at this door."""
+        ...
 
     def accepts(self, key: SSHKey) -> bool:
         """Whether `key`, once proved, would let in. Asked for offers too, so it changes nothing."""
@@ -169,10 +171,10 @@ class Door(asyncssh.SSHServer):
     async def validate_password(self, username: str, password: str) -> bool:
         return self.login is not None and await self.login.password(password)
 
-    async def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> KbdInt:  # type: ignore[override]
+    async def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> KbdInt:
         return await self.login.challenge() if self.login else False
 
-    async def validate_kbdint_response(self, username: str, responses: object) -> KbdInt:  # type: ignore[override]
+    async def validate_kbdint_response(self, username: str, responses: object) -> KbdInt:
         answers = tuple(str(answer) for answer in responses)  # type: ignore[attr-defined]
         return await self.login.respond(answers) if self.login else False
 
@@ -187,12 +189,10 @@ class Door(asyncssh.SSHServer):
         if reason:
             self.disconnect(reason)
 
-    def session_requested(self) -> asyncssh.SSHServerSession[bytes]:  # type: ignore[override]
+    def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
         session = self.login.session() if self.login and self._logged_in else None
         if session is None:
-            raise asyncssh.ChannelOpenError(
-                asyncssh.OPEN_RESOURCE_SHORTAGE, "no more sessions on this connection"
-            )
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, "no more sessions on this connection")
         return session
 
 

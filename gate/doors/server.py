@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,9 +60,8 @@ async def serve(
     """
     limits = limits or Limits()
     key = _private(host_key)
-    options = await _options(key, host_certificate, limits)
     keeper = Keeper(gate, faces, limits, Desk(gate))
-    options.update({"server_factory": lambda: Door(keeper)})
+    options = await _options(key, host_certificate, limits, lambda: Door(keeper))
     try:
         listeners = await _listen(options, host, port)
     except OSError as error:
@@ -82,10 +80,11 @@ def _private(host_key: HostKey) -> asyncssh.SSHKey:
 
 
 async def _options(
-    key: asyncssh.SSHKey, certificate: bytes | None, limits: Limits
+    key: asyncssh.SSHKey, certificate: bytes | None, limits: Limits, factory: Callable[[], Door]
 ) -> asyncssh.SSHServerConnectionOptions:
-    return await asyncssh.SSHServerConnectionOptions.construct(
-        config=None, server_host_keys=[key], server_host_certs=[certificate] if certificate else (),
+    options: asyncssh.SSHServerConnectionOptions = await asyncssh.SSHServerConnectionOptions.construct(
+        config=None, server_factory=factory, server_host_keys=[key],
+        server_host_certs=[certificate] if certificate else (),
         server_version="Wardgate", kex_algs=KEX, encryption_algs=CIPHERS, mac_algs=MACS, compression_algs=None,
         signature_algs=sorted(name.decode() for names in SIGNATURES.values() for name in names),
         login_timeout=0, keepalive_interval=limits.keepalive, keepalive_count_max=3,
@@ -93,6 +92,7 @@ async def _options(
         agent_forwarding=False, x11_forwarding=False, sftp_factory=None, allow_scp=False,
         line_editor=False, encoding=None, window=WINDOW, rdns_lookup=False, authorized_client_keys=None,
     )  # fmt: skip
+    return options
 
 
 async def _listen(options: asyncssh.SSHServerConnectionOptions, host: str, port: int) -> list[asyncio.Server]:
@@ -115,5 +115,4 @@ async def _listen(options: asyncssh.SSHServerConnectionOptions, host: str, port:
 
 
 def _port(listener: asyncio.Server) -> int:
-    bound: socket.socket = listener.sockets[0]  # type: ignore[assignment]
-    return int(bound.getsockname()[1])
+    return int(listener.sockets[0].getsockname()[1])

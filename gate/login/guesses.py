@@ -1,0 +1,97 @@
+"""How often a secret may be guessed: by account, by address, in all. Pure but for the clock that it is given.
+
+A name's lock counts for strangers' addresses only: from an address at which the person logged in before, their own
+few guesses count, so that nobody can be locked out of their account by others. Keys and providers are never locked.
+Names that nobody has are counted alike, so that a lock tells nothing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import msgspec
+
+from gate.doors.limits import Bucket, origin
+
+FREE = 5
+"""Wrong guesses without a wait."""
+FIRST_WAIT, LONGEST_WAIT = 2.0, 900.0
+FORGOTTEN_AFTER = 3600.0
+KNOWN_FOR = 30 * 86400.0
+KEPT = 20_000
+"""Accounts and addresses that are remembered; the longest untouched are forgotten."""
+
+
+class Lock(msgspec.Struct, frozen=True):
+    """For operators: who has to wait, and until when (by the clock's count)."""
+
+    name: str
+    failures: int
+    until: float
+
+
+class _Count:
+    __slots__ = ("failures", "last", "until")
+
+    def __init__(self) -> None:
+        self.failures, self.last, self.until = 0, 0.0, 0.0
+
+
+class Guesses:
+    def __init__(self, clock: Callable[[], float], rate: float = 20.0, burst: float = 60.0) -> None:
+        self._clock = clock
+        self._counts: OrderedDict[tuple[str, str], _Count] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._total = Bucket(rate, burst)
+
+    def wait(self, name: str, address: str) -> float:
+        """Seconds until `name` may be guessed from `address`; 0 means now, and that one guess is counted in all."""
+        now = self._clock()
+        until = max((self._counts[key].until for key in self._keys(name, address) if key in self._counts), default=0.0)
+        if until > now:
+            return until - now
+        return 0.0 if self._total.take(now) else 1.0
+
+    def failed(self, name: str, address: str) -> None:
+        now = self._clock()
+        for key in self._keys(name, address):
+            count = self._counts.pop(key, None)
+            if count is None or now - count.last > FORGOTTEN_AFTER:
+                count = _Count()
+            count.failures, count.last = count.failures + 1, now
+            allowed = FREE if key[0] != "address" else FREE * 4
+            if count.failures >= allowed:
+                count.until = now + min(FIRST_WAIT * 2 ** min(count.failures - allowed, 20), LONGEST_WAIT)
+            self._counts[key] = count
+        while len(self._counts) > KEPT:
+            self._counts.popitem(last=False)
+
+    def succeeded(self, name: str, address: str) -> None:
+        """The person is at `address`: guesses of others elsewhere do not hinder them here."""
+        self._counts.pop(("here", f"{name} {origin(address)}"), None)
+        self._counts.pop(("name", name), None)
+        key = (name, origin(address))
+        self._known.pop(key, None)
+        self._known[key] = self._clock() + KNOWN_FOR
+        while len(self._known) > KEPT:
+            self._known.popitem(last=False)
+
+    def _keys(self, name: str, address: str) -> tuple[tuple[str, str], ...]:
+        where = origin(address)
+        if self._known.get((name, where), 0.0) > self._clock():
+            return (("here", f"{name} {where}"),)
+        return ("name", name), ("address", where)
+
+    def locks(self) -> tuple[Lock, ...]:
+        now = self._clock()
+        return tuple(
+            Lock(key[1], count.failures, count.until) for key, count in self._counts.items() if count.until > now
+        )
+
+    def lift(self, name: str) -> bool:
+        """Ends what keeps `name` (or an address) waiting; False where nothing did."""
+        found = [key for key in self._counts if key[1] == name or key[1].startswith(f"{name} ")]
+        for key in found:
+            del self._counts[key]
+        return bool(found)
