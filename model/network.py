@@ -6,7 +6,7 @@ import ipaddress
 
 import msgspec
 
-from model.ids import Domain, Prefix
+from model.ids import DeviceID, Domain, Prefix
 from model.records import Device, User
 
 DEFAULT_IPV4 = Prefix("100.64.0.0/10")
@@ -24,3 +24,5 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     """Of the names that devices have."""
     ipv4: Prefix = DEFAULT_IPV4
     ipv6: Prefix = DEFAULT_IPV6
+    standby: frozenset[DeviceID] = frozenset()
+    """Routers that serve a prefix only where no other can: they are offline, or came back after another took over."""

@@ -1,0 +1,39 @@
+"""Sets of small numbers as Python integers: bit n is set where n is in it.
+
+Union, intersection and difference of ten thousand members are one operation each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import compress
+
+_POSITIONS = tuple(tuple(bit for bit in range(8) if byte >> bit & 1) for byte in range(256))
+
+
+def bits_of(numbers: Iterable[int], size: int) -> int:
+    """The set of `numbers`, all below `size`."""
+    row = bytearray((size >> 3) + 1)
+    for number in numbers:
+        row[number >> 3] |= 1 << (number & 7)
+    return int.from_bytes(row, "little")
+
+
+def members(bits: int) -> list[int]:
+    """In rising order."""
+    row = bits.to_bytes((bits.bit_length() + 7) >> 3, "little")
+    out: list[int] = []
+    for place in compress(range(len(row)), row):
+        base = place << 3
+        out += [base + bit for bit in _POSITIONS[row[place]]]
+    return out
+
+
+def packed(bits: int) -> bytes:
+    """The set as bytes, in which one member is found without copying the rest: see `holds`."""
+    return bits.to_bytes((bits.bit_length() + 7) >> 3, "little")
+
+
+def holds(row: bytes, number: int) -> bool:
+    at = number >> 3
+    return at < len(row) and bool(row[at] >> (number & 7) & 1)

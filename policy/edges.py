@@ -1,0 +1,139 @@
+"""Rules in a network: who may send by a rule, who receives it, which routes come with it.
+
+An `Edge` is the one place where a rule's meaning for devices is worked out; filters, peers, tests, explanations and
+comparisons all ask it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from policy import nets
+from policy.bits import holds, packed
+from policy.resolve import Resolved, Target, spans_of
+from policy.rules import Rule
+from policy.selectors import Kind
+from policy.world import World
+
+
+class Sources:
+    """The sources of a rule together. `text` is worked out when first asked for, and kept."""
+
+    __slots__ = ("_text", "held", "matched", "parts", "routes", "spans", "world")
+
+    def __init__(self, parts: Sequence[Resolved], world: World, satisfied: int | None) -> None:
+        self.world = world
+        held = routers = routes = 0
+        for part in parts:
+            held |= part.held
+            routers |= part.routers
+            routes |= part.routes
+        spans: list[nets.Span] = [span for part in parts for span in part.spans]
+        if satisfied is not None:
+            # Under a posture a rule is for devices: addresses that no device shows to be fit are no source.
+            held &= satisfied
+            routes = world.routes.met_by_devices(held)
+            routers, spans = world.routes.routers(routes), []
+            parts = (Resolved(held, routes, routers, identity=True),)
+        self.held = held
+        self.matched = held | routers
+        self.routes = routes
+        self.spans = spans
+        self.parts = parts
+        self._text: tuple[str, ...] | None = None
+
+    @property
+    def empty(self) -> bool:
+        return not self.held and not self.spans
+
+    @property
+    def merged(self) -> tuple[nets.Span, ...]:
+        named = 0
+        for part in self.parts:
+            if part.identity:
+                named |= part.held
+        return nets.merge([*self.spans, *spans_of(named, self.world)])
+
+    @property
+    def text(self) -> tuple[str, ...]:
+        """As a filter shows them: the fewest addresses, prefixes and ranges, in order."""
+        if self._text is None:
+            merged = self.merged
+            self._text = ("*",) if merged == nets.EVERYTHING else tuple(map(self.world.text, merged))
+        return self._text
+
+
+class Edge:
+    """A rule in a network. `receivers` are the devices that get it; of `autogroup:self`, see `own_senders`."""
+
+    __slots__ = (
+        "_receiver_row", "_source_row", "answer_routes", "candidates", "exits", "index", "own_senders", "receivers", "return_routes",
+        "routes", "rule", "sources", "targets",
+    )  # fmt: skip
+
+    def __init__(self, index: int, rule: Rule, sources: Sources, targets: tuple[Target, ...], world: World) -> None:
+        self.index = index
+        self.rule = rule
+        self.sources = sources
+        self.targets = targets
+        self.own_senders = 0
+        """Untagged devices that may send to the other devices of their owner."""
+        self.receivers = self.routes = self.exits = 0
+        """`routes`: what its senders may reach by it; `exits`: through which exit nodes they may reach the internet."""
+        self.candidates: int | None = None
+        """Who may serve those routes, where `via` names them; None where anybody who has them may."""
+        if sources.empty:
+            pass
+        elif rule.via:
+            self._by_via(world)
+        else:
+            self._by_receiver(world)
+        filtered = rule.packets or (rule.application and not rule.via)
+        self.return_routes = sources.routes if filtered else 0
+        """Routes from which its receivers are reached."""
+        self.answer_routes = 0
+        """Routes that its senders are reached from, where a capability is answered."""
+        if rule.companions and not rule.via:
+            for target in targets:
+                self.answer_routes |= world.routes.all if target.kind is Kind.ANY else target.routes
+        self._source_row: bytes | None = None
+        self._receiver_row: bytes | None = None
+
+    def _by_receiver(self, world: World) -> None:
+        for target in self.targets:
+            if target.kind is Kind.SELF:
+                self.own_senders = self.sources.held & world.member
+            elif self.rule.packets:
+                self.receivers |= target.receivers
+                self.routes |= target.routes
+                if target.internet:
+                    self.exits = world.exits
+            elif target.kind is Kind.ANY:
+                # A capability for everything is narrowed to each device's own addresses.
+                self.receivers |= target.own
+            else:
+                self.receivers |= target.own | target.routers
+                self.routes |= target.routes
+
+    def _by_via(self, world: World) -> None:
+        tagged = 0
+        for tag in self.rule.via:
+            tagged |= world.by_tag.get(tag, 0)
+        for target in self.targets:
+            if target.kind is Kind.INTERNET:
+                self.exits |= world.exits & tagged
+                self.receivers |= world.exits & tagged
+            elif target.pieces and target.kind is not Kind.ANY:
+                self.receivers |= target.routers & tagged
+                self.routes |= target.routes
+        self.candidates = tagged
+
+    def sends(self, slot: int) -> bool:
+        if self._source_row is None:
+            self._source_row = packed(self.sources.matched)
+        return holds(self._source_row, slot)
+
+    def receives(self, slot: int) -> bool:
+        if self._receiver_row is None:
+            self._receiver_row = packed(self.receivers)
+        return holds(self._receiver_row, slot)
