@@ -11,7 +11,7 @@ import msgspec
 
 from agent.lines import LineBuffer
 from model.errors import Denied, Unavailable, WardgateError
-from model.ids import quoted
+from model.ids import Address, quoted
 from model.keys import ssh_key_from_blob
 from model.wire import MAX_GATE_LINE, write_line
 
@@ -71,6 +71,11 @@ class Subsystem:
     ) -> None:
         self._connection.abort()
         await self._connection.wait_closed()
+
+    @property
+    def gate_address(self) -> Address:
+        """Where the gate is, as the connection has it."""
+        return Address(self._connection.get_extra_info("peername")[0].partition("%")[0])
 
     async def send(self, message: msgspec.Struct) -> None:
         self._process.stdin.write(write_line(message))

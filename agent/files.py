@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import errno
-import os
-import tempfile
 from pathlib import Path
+
+from model import files
 
 PRIVATE = 0o600
 PUBLIC = 0o644
 
 
 def write_whole(path: Path, data: bytes, mode: int = PRIVATE) -> None:
-    """Replaces `path` in one step: a reader sees the old file or the new one, also after a power loss.
+    """As `model.files.write_whole`, through a symbolic link, and in place where `path` is a mount point of its own.
 
-    A file that is a mount point of its own (`/etc/hosts` in a container) cannot be replaced and is written in place.
+    That is what `/etc/hosts` is in a container, and nothing can be renamed over it.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    real = path.resolve()
     try:
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.replace(temporary, path)
-        except OSError as error:
-            if error.errno not in {errno.EBUSY, errno.EXDEV}:
-                raise
-            path.write_bytes(data)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+        files.write_whole(real, data, mode=mode)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        real.write_bytes(data)
 
 
 def read_or_none(path: Path) -> bytes | None:

@@ -15,6 +15,7 @@ import msgspec
 
 from agent.door import Gate, KeyRefused, Subsystem, open_subsystem
 from model.errors import Invalid, Unavailable, WardgateError
+from model.ids import Address
 from model.netmap import Delta, NetMap, apply_delta
 from model.wire import (
     MAX_GATE_LINE,
@@ -71,6 +72,7 @@ class Follower:
         self.held = held
         self._key = key
         self._listener = listener
+        self.gate_addresses: tuple[Address, ...] = ()
         self._channel: Subsystem | None = None
         self._asked_whole = False
         self._told_wait: float | None = None
@@ -115,6 +117,7 @@ class Follower:
             self._asked_whole = False
             await channel.send(Hello(version=self.held.version if self.held else 0))
             self._channel = channel
+            self.gate_addresses = (channel.gate_address,)
             try:
                 self._listener.on_connected()
                 async for line in channel.lines():

@@ -47,6 +47,8 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     interface: str | None = None
     nft_table: str | None = None
     hosts_file: str | None = None
+    hosts_made: bool = False
+    """There was no hosts file."""
     sysctls: dict[str, str] = {}
     """A path under /proc/sys and its value before."""
     sshd_files: tuple[str, ...] = ()

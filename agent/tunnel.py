@@ -87,11 +87,8 @@ def accepted(netmap: NetMap, peer: Peer, accept_routes: bool, around: Surroundin
 def candidates(endpoints: Iterable[Endpoint], inside: Iterable[Prefix]) -> tuple[Endpoint, ...]:
     """Of a peer's endpoints those that are not behind the tunnel itself, where a packet would only go in circles."""
     networks = _networks(inside)
-    return tuple(
-        endpoint
-        for endpoint in endpoints
-        if not any(_within(ipaddress.ip_network(host_of(endpoint)), network) for network in networks)
-    )
+    hosts = {endpoint: ipaddress.ip_network(host_of(endpoint)) for endpoint in endpoints}
+    return tuple(each for each, host in hosts.items() if not any(_within(host, network) for network in networks))
 
 
 def wanted(

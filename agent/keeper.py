@@ -1,0 +1,186 @@
+"""Keeps this machine in step with a NetMap: reads what is, plans, carries out, and remembers what to undo."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from agent import files, hosts
+from agent.linux import FORWARDING, Machine, read_sysctl, write_sysctl
+from agent.nft import Shield, ruleset
+from agent.options import UpOptions
+from agent.paths import Path as PeerPath
+from agent.paths import choose
+from agent.plan import Desired, Live, plan
+from agent.state import AgentState, Applied
+from agent.tunnel import LiveTunnel, Surroundings, accepted, candidates, wanted
+from model.errors import Conflict
+from model.ids import Address, DeviceID, Prefix
+from model.keys import WireGuardKey
+from model.netmap import NetMap
+
+TABLE = "wardgate"
+
+
+def table_name(interface: str, default: str) -> str:
+    """Of the nftables table: one for each interface, so that two networks on a machine do not take each other's."""
+    return TABLE if interface == default else f"{TABLE}_{interface.replace('-', '_').replace('.', '_')}"
+
+
+class Keeper:
+    """Synchronous; its caller sees to it that one thread is in it at a time."""
+
+    def __init__(self, options: UpOptions, state: AgentState, machine: Machine, listen_port: int) -> None:
+        self._options = options
+        self._state = state
+        self._machine = machine
+        self._listen_port = listen_port
+        self._paths: dict[WireGuardKey, PeerPath] = {}
+        self._loaded: tuple[str, str] | None = None
+        self._applied = state.applied()
+        self.around = Surroundings()
+        self.live: LiveTunnel | None = None
+
+    def begin(self) -> None:
+        """Takes the interface's name for this agent, or `Conflict` where something else has it."""
+        name, table = self._machine.interface, self._machine.table
+        if self._applied.interface not in {None, name}:
+            undo(self._state, Machine(self._applied.interface or name, self._applied.nft_table or table, Path()))
+            self._applied = Applied()
+        if self._applied.interface is None and self._machine.exists():
+            raise Conflict(
+                f"there is an interface {name} already, and it is not this agent's",
+                hint=f"give another name with --interface, or remove it with: ip link del {name}",
+            )
+        self._remember(interface=name, nft_table=table)
+
+    def keep(self, netmap: NetMap, avoid: tuple[Address, ...]) -> bool:
+        """Brings the machine in step with `netmap`; whether anything had to be done."""
+        self.around = msgspec.structs.replace(self._machine.surroundings(), avoid=avoid)
+        self.live = self._machine.tunnel()
+        carried = _carried(netmap, self._options.accept_routes, self.around)
+        self._choose_paths(netmap, carried)
+        forward = self._forward(netmap)
+        tunnel = wanted(netmap, listen_port=self._listen_port, carried=carried, paths=self._paths)
+        desired = Desired(tunnel=tunnel, ruleset=self._ruleset(netmap, forward), forward=forward)
+        live = Live(tunnel=self.live, ruleset=self._known_ruleset(), forwarded=self._machine.forwarded())
+        steps = plan(desired, live)
+        for step in steps:
+            self._machine.perform(step)
+        if live.ruleset != desired.ruleset:
+            self._loaded = desired.ruleset, self._machine.shield_mark()
+        return self._write_names(netmap) or bool(steps)
+
+    @property
+    def searching(self) -> bool:
+        """Whether some peer with an endpoint has not answered yet."""
+        live = self.live.peers if self.live else {}
+        return any(
+            path.candidates and not (key in live and live[key].handshake_at) for key, path in self._paths.items()
+        )
+
+    def _choose_paths(self, netmap: NetMap, carried: dict[DeviceID, frozenset[Prefix]]) -> None:
+        inside = [netmap.network.ipv4, netmap.network.ipv6]
+        inside += {prefix for prefixes in carried.values() for prefix in prefixes} - set(inside)
+        live = self.live.peers if self.live else {}
+        wall, now, paths = time.time(), time.monotonic(), {}
+        for peer in netmap.peers:
+            seen = live.get(peer.wireguard_key)
+            age = wall - seen.handshake_at if seen and seen.handshake_at else None
+            before = self._paths.get(peer.wireguard_key, PeerPath())
+            usable = candidates(peer.endpoints, inside)
+            paths[peer.wireguard_key] = choose(before, usable, seen.endpoint if seen else None, age, now)
+        self._paths = paths
+
+    def _forward(self, netmap: NetMap) -> frozenset[int]:
+        """The IP versions of the routes that this device has approved; what it forwarded before is remembered first."""
+        versions = frozenset(6 if ":" in prefix else 4 for prefix in _own_routes(netmap))
+        before = {FORWARDING[version]: read_sysctl(FORWARDING[version]) for version in versions}
+        new = {name: value for name, value in before.items() if value is not None and name not in self._applied.sysctls}
+        if new:
+            self._remember(sysctls={**self._applied.sysctls, **new})
+        return frozenset(version for version in versions if before[FORWARDING[version]] is not None)
+
+    def _ruleset(self, netmap: NetMap, forward: frozenset[int]) -> str:
+        device = netmap.device
+        off_before = {version for version in forward if self._applied.sysctls.get(FORWARDING[version]) == "0"}
+        shield = Shield(
+            table=self._machine.table,
+            interface=self._machine.interface,
+            addresses=(device.ipv4, device.ipv6),
+            network=(netmap.network.ipv4, netmap.network.ipv6),
+            routes=_own_routes(netmap),
+            masquerade=self._options.masquerade,
+            forward_only_tunnel=frozenset(off_before),
+        )
+        return ruleset(netmap.filter, shield)
+
+    def _known_ruleset(self) -> str | None:
+        if self._loaded is None:
+            return None
+        text, mark = self._loaded
+        return text if mark and self._machine.shield_mark() == mark else None
+
+    def _write_names(self, netmap: NetMap) -> bool:
+        path = self._options.hosts_file
+        if path is None:
+            return False
+        data = files.read_or_none(path)
+        old = (data or b"").decode("utf-8", "surrogateescape")
+        new = hosts.with_block(old, hosts.block(netmap.names, netmap.network.domain))
+        if new == old:
+            return False
+        if self._applied.hosts_file is None:
+            self._remember(hosts_file=str(path), hosts_made=data is None)
+        files.write_whole(path, new.encode("utf-8", "surrogateescape"), files.mode_of(path))
+        return True
+
+    def _remember(self, **changes: object) -> None:
+        self._applied = msgspec.structs.replace(self._applied, **changes)
+        self._state.put_applied(self._applied)
+
+
+def undo(state: AgentState, machine: Machine, report: Callable[[str], None] = lambda _: None) -> bool:
+    """Takes back what `state` says was done; whether there was anything. Safe to do again after an interruption."""
+    applied = state.applied()
+    if applied == Applied():
+        return False
+    if applied.interface is not None:
+        machine.remove()
+        report(f"removed interface {applied.interface} and its packet filter")
+    for name, value in applied.sysctls.items():
+        write_sysctl(name, value)
+    if applied.hosts_file is not None:
+        _take_names(Path(applied.hosts_file), applied.hosts_made)
+    state.put_applied(Applied())
+    return True
+
+
+def _take_names(path: Path, made: bool) -> None:
+    data = files.read_or_none(path)
+    if data is None:
+        return
+    old = data.decode("utf-8", "surrogateescape")
+    new = hosts.without_block(old)
+    if made and not new:
+        path.unlink()
+    elif new != old:
+        files.write_whole(path, new.encode("utf-8", "surrogateescape"), files.mode_of(path))
+
+
+def _carried(netmap: NetMap, accept_routes: bool, around: Surroundings) -> dict[DeviceID, frozenset[Prefix]]:
+    """What each peer is sent. A prefix goes to one peer; the first that has it keeps it."""
+    dealt: set[Prefix] = set()
+    out = {}
+    for peer in netmap.peers:
+        mine = accepted(netmap, peer, accept_routes, around) - dealt
+        dealt |= mine
+        out[peer.id] = mine
+    return out
+
+
+def _own_routes(netmap: NetMap) -> tuple[Prefix, ...]:
+    return tuple(sorted(route.prefix for route in netmap.device.routes if route.state == "approved"))

@@ -1,0 +1,291 @@
+"""`wardgate up`: this machine joins, and follows the network until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import re
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from agent.door import Gate, KeyRefused
+from agent.follow import Follower, Listener
+from agent.join import enroll, fetch_enrollment_key
+from agent.keeper import Keeper, table_name, undo
+from agent.linux import Machine, check_machine
+from agent.options import DEFAULT_INTERFACE, UpOptions
+from agent.reports import Told, agent_version, endpoints, machine_report, news, observed
+from agent.state import AgentState, Link, Membership, public_key
+from model.enrollment import parse_enrollment_key
+from model.errors import Invalid, WardgateError
+from model.ids import Address, DeviceName, device_name, quoted
+from model.keys import Secret, ssh_key
+from model.netmap import NetMap
+from model.records import DeviceState
+from model.wire import Challenge, Enroll, HostCertificate, Refused, Routes
+
+Reporter = Callable[[str], None]
+
+TICK, SEARCHING_TICK = 10.0, 2.0
+"""Seconds between looks at the machine: in peace, and while a peer has not answered."""
+FIRST_PORT = 51820
+_INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
+
+
+async def up(options: UpOptions, report: Reporter) -> int:
+    """Joins where this machine is in no network yet, then follows until SIGINT or SIGTERM, and takes all back.
+
+    `report` gets one line at a time, for a person. Raises `WardgateError` where it cannot begin; once it has begun,
+    what fails is reported and tried again. Returns 0 when it was stopped.
+    """
+    if not _INTERFACE.fullmatch(options.interface):
+        raise Invalid(f"{quoted(options.interface)} is not a name for an interface", hint="up to 15 letters and digits")
+    check_machine()
+    state = AgentState(options.state)
+    state.prepare()
+    with state.hold():
+        agent = _Agent(options, state, report)
+        await agent.join()
+        await agent.run()
+    return 0
+
+
+class _Agent:
+    def __init__(self, options: UpOptions, state: AgentState, report: Reporter) -> None:
+        self._options = options
+        self._state = state
+        self._report = report
+        self._key = state.device_key()
+        self._wireguard_key = state.wireguard_key()
+        self._machine = Machine(
+            options.interface, table_name(options.interface, DEFAULT_INTERFACE), state.wireguard_key_file
+        )
+        self._told = Told()
+        self._changed = asyncio.Event()
+        self._refused = asyncio.Event()
+        self._gate_addresses: tuple[Address, ...] = ()
+        self._problem = ""
+        self._saved: NetMap | None = None
+
+    # Joining.
+
+    async def join(self) -> None:
+        """Makes this machine a member where it is none; `Invalid` where nothing says how."""
+        known = self._state.membership()
+        if known is not None and known.device is not None and not self._key_of_another_network(known):
+            if self._options.host is not None and (known.host, known.port) != (self._options.host, self._options.port):
+                known = msgspec.structs.replace(known, host=self._options.host, port=self._options.port)
+                self._state.put_membership(known)
+            return
+        await self._enroll()
+
+    def _key_of_another_network(self, known: Membership) -> bool:
+        key, netmap = self._options.enrollment_key, self._state.netmap()
+        cas = {ssh_key(line).fingerprint for line in netmap.trust.host_ca} if netmap else set()
+        return key is not None and parse_enrollment_key(key).host_ca_fingerprint not in cas | {
+            known.host_ca_fingerprint
+        }
+
+    async def _enroll(self) -> None:
+        host, port, known = self._options.host, self._options.port, self._state.membership()
+        if host is None and known is not None:
+            host, port = known.host, known.port
+        if host is None:
+            raise Invalid("this machine is in no network yet", hint="`wardgate up GATE --key-file FILE` joins one")
+        secret = await self._secret(host, port)
+        fingerprint = parse_enrollment_key(secret).host_ca_fingerprint
+        listen_port = self._options.listen_port or (known.listen_port if known else 0) or _free_port()
+        membership = Membership(host=host, port=port, host_ca_fingerprint=fingerprint, listen_port=listen_port)
+        request = Enroll(
+            enrollment_key=str(secret),
+            name=self._wanted_name(),
+            wireguard_key=public_key(self._wireguard_key),
+            os=machine_report().os,
+            agent_version=agent_version(),
+            routes=self._options.advertise_routes,
+        )
+        gate = Gate(host=host, port=port, host_cas=frozenset({fingerprint}))
+        device = await enroll(gate, request, self._wireguard_key, self._key)
+        self._state.forget_netmap()
+        self._state.put_membership(msgspec.structs.replace(membership, device=device.id))
+        waiting = "" if device.state is DeviceState.APPROVED else f", {device.state}: an operator has to approve it"
+        self._report(f"enrolled as {device.name} ({device.ipv4}, {device.ipv6}){waiting}")
+
+    async def _secret(self, host: str, port: int) -> Secret:
+        if self._options.enrollment_key is not None:
+            return self._options.enrollment_key
+        if self._options.user is None:
+            raise Invalid(
+                "this machine is in no network yet, and nothing says who lets it in",
+                hint=f"`wardgate up {host} --key-file FILE` with an enrollment key, or `wardgate up NAME@{host}`",
+            )
+        return await asyncio.to_thread(fetch_enrollment_key, host, port, self._options.user, self._options.ssh_program)
+
+    def _wanted_name(self) -> DeviceName:
+        """The name asked for, or one made of the machine's own."""
+        if self._options.hostname is not None:
+            return device_name(self._options.hostname)
+        label = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().partition(".")[0].lower()).strip("-")[:63]
+        return device_name(label.strip("-") or "device")
+
+    # Following.
+
+    async def run(self) -> None:
+        membership = self._state.membership()
+        assert membership is not None
+        if self._options.listen_port not in {None, membership.listen_port}:
+            membership = msgspec.structs.replace(membership, listen_port=self._options.listen_port)
+            self._state.put_membership(membership)
+        self._membership = membership
+        self._saved = self._state.netmap()
+        self._keeper = Keeper(self._options, self._state, self._machine, membership.listen_port)
+        self._keeper.begin()
+        self._follower = self._new_follower(self._saved)
+        if self._saved is not None:
+            self._changed.set()
+        await self._until_stopped()
+
+    async def _until_stopped(self) -> None:
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGINT, signal.SIGTERM)
+        for number in signals:
+            loop.add_signal_handler(number, stopped.set)
+        tasks = [asyncio.create_task(work) for work in (self._follow(), self._keep_in_step(), stopped.wait())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._save()
+            self._state.put_link(Link(since=int(time.time())))
+            await asyncio.to_thread(undo, self._state, self._machine, self._report)
+            for number in signals:
+                loop.remove_signal_handler(number)
+        for task in done:
+            task.result()
+
+    def _new_follower(self, held: NetMap | None) -> Follower:
+        listener = Listener(
+            on_map=self._on_map, on_connected=self._on_connected, on_lost=self._on_lost, on_reply=self._on_reply
+        )
+        return Follower(self._gate(held), self._key, held, listener)
+
+    def _gate(self, held: NetMap | None) -> Gate:
+        """Trust follows the network: the CAs that the last map names, and before there is one, the key's."""
+        member = self._membership
+        named = frozenset(ssh_key(line).fingerprint for line in held.trust.host_ca) if held else frozenset[str]()
+        return Gate(host=member.host, port=member.port, host_cas=named or frozenset({member.host_ca_fingerprint}))
+
+    async def _follow(self) -> None:
+        """Follows; where the gate knows this device no more and something lets it in anew, it joins again."""
+        while True:
+            following = asyncio.create_task(self._follower.run())
+            refused = asyncio.create_task(self._refused.wait())
+            try:
+                await asyncio.wait((following, refused), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (following, refused):
+                    task.cancel()
+                await asyncio.gather(following, refused, return_exceptions=True)
+            self._refused.clear()
+            await self._enroll()
+            membership = self._state.membership()
+            assert membership is not None
+            self._membership = membership
+            self._follower = self._new_follower(None)
+            self._options = msgspec.structs.replace(self._options, enrollment_key=None, user=None)
+
+    def _on_map(self, netmap: NetMap) -> None:
+        self._follower.gate = self._gate(netmap)
+        self._changed.set()
+
+    def _on_connected(self) -> None:
+        self._told = Told()
+        self._gate_addresses = self._follower.gate_addresses
+        self._state.put_link(Link(connected=True, since=int(time.time())))
+        self._report(f"connected to {self._follower.gate}")
+        self._changed.set()
+
+    def _on_lost(self, problem: WardgateError, wait: float) -> None:
+        self._state.put_link(Link(since=int(time.time()), problem=problem.message))
+        self._tell_problem(problem.message, f"; trying again in {wait:.0f} s")
+        if isinstance(problem, KeyRefused):
+            if self._options.enrollment_key is not None or self._options.user is not None:
+                self._refused.set()
+            elif self._follower.held is not None:
+                self._follower.held = _alone(self._follower.held)
+                self._changed.set()
+
+    async def _on_reply(self, reply: Challenge | HostCertificate | Refused) -> None:
+        if isinstance(reply, Refused):
+            self._report(f"the gate refused: {reply.message}" + (f" ({reply.hint})" if reply.hint else ""))
+
+    # Keeping in step.
+
+    async def _keep_in_step(self) -> None:
+        """The newest map at once; and the machine every few seconds, since others change it as well."""
+        while True:
+            tick = SEARCHING_TICK if self._keeper.searching else TICK
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), tick * random.uniform(0.9, 1.0))  # noqa: S311
+            self._changed.clear()
+            netmap = self._follower.held
+            if netmap is None:
+                continue
+            try:
+                await asyncio.to_thread(self._keeper.keep, netmap, self._gate_addresses)
+                self._problem = ""
+            except (WardgateError, ValueError, OSError) as error:
+                self._tell_problem(f"this machine is not in step with the network: {error}")
+            self._save()
+            await self._tell_gate(netmap)
+
+    def _save(self) -> None:
+        held = self._follower.held
+        if held is not None and held is not self._saved:
+            self._state.put_netmap(held)
+            self._saved = held
+
+    async def _tell_gate(self, netmap: NetMap) -> None:
+        if not self._follower.connected:
+            return
+        network = (netmap.network.ipv4, netmap.network.ipv6)
+        now = Told(
+            endpoints=endpoints(self._keeper.around, self._membership.listen_port, network),
+            routes=Routes(routes=self._options.advertise_routes),
+            report=machine_report(),
+            observed=observed(netmap, self._keeper.live, time.time()),
+            observed_at=time.monotonic(),
+        )
+        lines, told = news(self._told, now)
+        for line in lines:
+            if not await self._follower.send(line):
+                return
+        self._told = told
+
+    def _tell_problem(self, problem: str, more: str = "") -> None:
+        """Once, not at every try."""
+        if problem != self._problem:
+            self._problem = problem
+            self._report(problem + more)
+
+
+def _alone(netmap: NetMap) -> NetMap:
+    """`netmap` for a device that the network knows no more: nobody is there, and nothing is let in."""
+    return msgspec.structs.replace(netmap, version=0, peers=(), filter=(), names={}, ssh={})
+
+
+def _free_port() -> int:
+    """WireGuard's own port where it is free, else one that is."""
+    for port in (FIRST_PORT, 0):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return int(probe.getsockname()[1])
+    raise Invalid("no UDP port is free", hint="give one with --listen-port")
