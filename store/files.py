@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from model.errors import Conflict, Unavailable
+from model.files import sync_folder
 from store.connections import connect, scalar
 from store.faults import translated
 from store.schema import APPLICATION_ID, migrations
@@ -94,15 +95,7 @@ def _appear(path: Path, fill: Callable[[Path], None]) -> None:
             os.link(part, path)
         except FileExistsError:
             raise Conflict(f"{path} exists already", hint="name a file that does not exist") from None
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     finally:
         for leftover in (part, *(part.with_name(part.name + suffix) for suffix in ("-wal", "-shm", "-journal"))):
             leftover.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -205,10 +205,11 @@ def authority(db: Database) -> None:
         generation TEXT,
         key BLOB UNIQUE,
         key_id TEXT UNIQUE,
+        fingerprint TEXT UNIQUE,
         at INTEGER NOT NULL,
         by TEXT NOT NULL,
         reason TEXT NOT NULL,
-        CHECK ((serial IS NOT NULL) + (key IS NOT NULL) + (key_id IS NOT NULL) = 1)
+        CHECK ((serial IS NOT NULL) + (key IS NOT NULL) + (key_id IS NOT NULL) + (fingerprint IS NOT NULL) = 1)
     ) STRICT;
     """)
 

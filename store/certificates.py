@@ -1,0 +1,162 @@
+"""The certificates that were issued, and what was revoked."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+from model.errors import Conflict, Invalid, NotFound
+from model.ids import DeviceID, GenerationID, Serial, UserName, quoted
+from model.keys import SSHKey
+from model.records import Certificate, CertificateState, Page, Revocation
+from store.mapping import Rows, decimal
+from store.paging import Clause, Listing, Query, equals
+
+if TYPE_CHECKING:
+    from store.transaction import Reader, Transaction
+
+_ROWS = Rows(Certificate, "certificates", key="serial", decimal_text=("device_id",))
+_REVOCATIONS = Rows(Revocation, "revocations", key="number")
+
+
+def next_serial(tx: Transaction) -> Serial:
+    """The next serial, from 1, rising: dealt for good once the transaction is committed, whatever is made of it."""
+    return next_serials(tx, 1)[0]
+
+
+def next_serials(tx: Transaction, count: int) -> tuple[Serial, ...]:
+    """Several at once, rising."""
+    rows = tx.sql.execute(
+        "UPDATE counters SET value = value + ? WHERE name = 'serial' RETURNING value", (count,)
+    ).fetchall()
+    last = rows[0][0]
+    return tuple(Serial(number) for number in range(last - count + 1, last + 1))
+
+
+def add(tx: Transaction, certificate: Certificate) -> None:
+    """Records an issued certificate. Raises `Conflict` where its serial is on record."""
+    try:
+        _ROWS.insert(tx, _ROWS.encode_record(certificate))
+    except sqlite3.IntegrityError as fault:
+        if "serial" in str(fault):
+            raise Conflict(
+                f"serial {certificate.serial} is taken", hint="take a new serial for each certificate"
+            ) from fault
+        raise
+
+
+def by_serial(r: Reader, serial: Serial) -> Certificate:
+    found = _ROWS.one(r, "serial = ?", serial)
+    if found is None:
+        raise NotFound(f"no certificate has the serial {serial}", hint="`wardgate certs list` shows them")
+    return found
+
+
+def with_key(r: Reader, fingerprint: str) -> tuple[Certificate, ...]:
+    """All that were issued for one subject key, oldest first."""
+    return _ROWS.many(r, "WHERE fingerprint = ? ORDER BY serial", fingerprint)
+
+
+def valid_of_device(r: Reader, device_id: DeviceID, now: int) -> tuple[Certificate, ...]:
+    """Those that name this device and neither ended nor were revoked by `now`, oldest first."""
+    return _ROWS.many(
+        r,
+        "WHERE device_id = ? AND valid_before > ? AND revoked_at IS NULL ORDER BY serial",
+        decimal(device_id),
+        now,
+    )
+
+
+def valid_of_user(r: Reader, user: UserName, now: int) -> tuple[Certificate, ...]:
+    """Those of a person that neither ended nor were revoked by `now`, oldest first."""
+    return _ROWS.many(r, 'WHERE "user" = ? AND valid_before > ? AND revoked_at IS NULL ORDER BY serial', user, now)
+
+
+def longest_end(r: Reader, generation: GenerationID) -> int | None:
+    """When the last certificate that a generation signed ends; None where it signed none."""
+    row = r.sql.execute("SELECT max(valid_before) FROM certificates WHERE generation = ?", (generation,)).fetchone()
+    return None if row is None else row[0]
+
+
+def revoke(
+    tx: Transaction,
+    *,
+    serial: Serial | None = None,
+    generation: GenerationID | None = None,
+    key: SSHKey | None = None,
+    key_id: str | None = None,
+    fingerprint: str | None = None,
+    by: str,
+    reason: str = "",
+) -> Revocation:
+    """Revokes by exactly one of serial, key, key ID and the subject key's fingerprint, under the next number.
+
+    What is revoked already stays as it is, and its revocation is given. A serial's generation comes from its certificate. Certificates on record that are meant are marked. Raises
+    `NotFound` for a serial that is not on record where no generation is given with it.
+    """
+    given = {"serial": serial, "key": key.blob if key else None, "key_id": key_id, "fingerprint": fingerprint}
+    columns = {name: value for name, value in given.items() if value is not None}
+    if len(columns) != 1:
+        raise Invalid("a revocation names one of serial, key, key ID, fingerprint", hint="revoke one after the other")
+    ((column, value),) = columns.items()
+    known = _REVOCATIONS.one(tx, f'"{column}" = ?', value)
+    if known is not None:
+        return known
+    if serial is not None:
+        columns["generation"] = generation or by_serial(tx, serial).generation
+    _REVOCATIONS.insert(tx, {**columns, "at": tx.now, "by": by, "reason": reason})
+    _mark(tx, "fingerprint" if key else column, key.fingerprint if key else value)
+    revocation = _REVOCATIONS.one(tx, f'"{column}" = ?', value)
+    assert revocation is not None
+    return revocation
+
+
+def _mark(tx: Transaction, column: str, value: Any) -> None:
+    tx.sql.execute(
+        f"UPDATE certificates SET revoked_at = ? WHERE {column} = ? AND revoked_at IS NULL",  # noqa: S608 - one of our columns
+        (tx.now, value),
+    )
+
+
+def revocations(r: Reader) -> tuple[Revocation, ...]:
+    """In order of number: what a KRL is made of."""
+    return _REVOCATIONS.many(r, "ORDER BY number")
+
+
+def krl_version(r: Reader) -> int:
+    """The number of the newest revocation, which is the KRL's version; 0 where nothing was revoked."""
+    row = r.sql.execute("SELECT coalesce(max(number), 0) FROM revocations").fetchone()
+    return int(row[0])
+
+
+_STATES = {
+    CertificateState.VALID: "revoked_at IS NULL AND valid_before > ?",
+    CertificateState.EXPIRED: "revoked_at IS NULL AND valid_before <= ?",
+    CertificateState.REVOKED: "revoked_at IS NOT NULL AND ? > 0",
+}
+
+
+def _state(r: Reader, value: object) -> Clause:
+    if not isinstance(value, str) or value not in list(CertificateState):
+        raise Invalid(f"{quoted(str(value))} is no state of a certificate", hint="valid, expired or revoked")
+    return _STATES[CertificateState(value)], (r.now,)
+
+
+_LISTING = Listing(
+    _ROWS,
+    sorts={
+        "serial": "serial", "key_id": "key_id", "user": "user", "device": "device", "valid_before": "valid_before",
+        "issued_at": "issued_at", "generation": "generation",
+    },
+    filters={
+        "state": _state, "kind": equals("kind"), "user": equals("user"), "device": equals("device"),
+        "device_id": equals("device_id"), "generation": equals("generation"), "fingerprint": equals("fingerprint"),
+    },
+    text="key_id || ' ' || principals || ' ' || fingerprint",
+    newest_first=True,
+)  # fmt: skip
+
+
+def page(r: Reader, query: Query) -> Page:
+    """Newest first unless asked otherwise. Filters: state, kind, user, device, device_id, generation, fingerprint."""
+    return _LISTING.page(r, query)
