@@ -1,4 +1,4 @@
-"""`wardgate down`: everything that `up` did to this machine is taken back; its keys and its place in the network stay."""
+"""`wardgate down`: takes back all that `up` did to this machine; its keys and its place in the network stay."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ async def down(state: Path = DEFAULT_STATE, report: Callable[[str], None] = lamb
     """
     check_machine()
     kept = AgentState(state)
-    if not state.is_dir():
-        report("nothing to undo: this machine is in no network")
-        return 0
+    kept.prepare()
     was_running = await _stop_running(kept)
     with kept.hold():
         applied = kept.applied()

@@ -47,11 +47,12 @@ def resolve(netmap: NetMap, name: str) -> tuple[Address, ...]:
     text = name.strip().rstrip(".").lower()
     with contextlib.suppress(Invalid):
         return (address(text),)
-    for each in (*netmap.peers, netmap.device):
-        if text in {each.name, f"{each.name}.{netmap.network.domain}"}:
-            if isinstance(each, Peer):
-                return tuple(Address(prefix.partition("/")[0]) for prefix in each.allowed_ips[:2])
-            return each.ipv4, each.ipv6
+    label = text.removesuffix(f".{netmap.network.domain}")
+    if label == netmap.device.name:
+        return netmap.device.ipv4, netmap.device.ipv6
+    for peer in netmap.peers:
+        if label == peer.name:
+            return tuple(Address(prefix.partition("/")[0]) for prefix in peer.allowed_ips[:2])
     full = [known for known in netmap.names if text in {known, known.removesuffix(f".{netmap.network.domain}")}]
     if len(full) > 1:
         raise Ambiguous(f"{quoted(name)} may be {' or '.join(full)}", hint="give the full name")
