@@ -91,8 +91,9 @@ def revoke(
 ) -> Revocation:
     """Revokes by exactly one of serial, key, key ID and the subject key's fingerprint, under the next number.
 
-    What is revoked already stays as it is, and its revocation is given. A serial's generation comes from its certificate. Certificates on record that are meant are marked. Raises
-    `NotFound` for a serial that is not on record where no generation is given with it.
+    What is revoked already stays as it is, and its revocation is given. A serial's generation comes from its
+    certificate. Certificates on record that are meant are marked. Raises `NotFound` for a serial that is not on
+    record where no generation is given with it.
     """
     given = {"serial": serial, "key": key.blob if key else None, "key_id": key_id, "fingerprint": fingerprint}
     columns = {name: value for name, value in given.items() if value is not None}
