@@ -216,7 +216,7 @@ def _text(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-async def call(
+async def call(  # noqa: PLR0917 - the seam that the command line codes against
     state: Path,
     words: Sequence[str],
     stdin: bytes | None,
