@@ -95,7 +95,7 @@ class Store:
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """`transact` for coroutines. Cancelled before the writer came to it, the work is not done; later it is."""
-        return await self._writer.write(work)
+        return await self._writer.submit(work)
 
     def read(self, work: Callable[[Reader], T]) -> T:
         """Runs `work` here and now on one consistent snapshot, which lacks nothing that was answered before."""

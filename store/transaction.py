@@ -31,7 +31,9 @@ class Transaction(Reader):
     __slots__ = ("changes",)
 
     def __init__(self, db: Database, now: int) -> None:
-        super().__init__(db, now)
+        self.db = db
+        self.sql = db.conn
+        self.now = now
         self.changes: list[Committed] = []
         """What this work recorded, in order."""
 

@@ -67,12 +67,13 @@ class Writer:
             raise job.fault
         return cast(T, job.result)
 
-    async def write(self, work: Work[T]) -> T:
+    def submit(self, work: Work[T]) -> asyncio.Future[T]:
+        """On an event loop: hands the work over at once, and gives what becomes of it."""
         job = _Job(work)
         job.loop = asyncio.get_running_loop()
-        job.future = job.loop.create_future()
+        job.future = future = job.loop.create_future()
         self._hand_over(job)
-        return cast(T, await job.future)
+        return future
 
     def close(self) -> None:
         """Finishes what was handed over, then ends. A second call changes nothing."""
@@ -103,12 +104,9 @@ class Writer:
                 self._commit(batch)
 
     def _commit(self, batch: Sequence[_Job]) -> None:
-        committed: list[Committed] = []
         try:
             self._sql.execute("BEGIN IMMEDIATE")
-            now = self._now()
-            for job in batch:
-                committed += self._attempt(job, now)
+            committed = self._attempt(batch)
             self._sql.execute("COMMIT")
         except BaseException as fault:
             self._give_up(batch, fault)
@@ -116,22 +114,25 @@ class Writer:
             self._publish(committed)
         _answer(batch)
 
-    def _attempt(self, job: _Job, now: int) -> Sequence[Committed]:
-        """Runs one piece of work; its own fault undoes it alone. Raises where the whole transaction is lost."""
-        sql = self._sql
-        tx = Transaction(self._db, now)
-        sql.execute("SAVEPOINT work")
-        try:
-            job.result = job.work(tx)
-        except BaseException as fault:
-            if not sql.in_transaction:
-                raise
-            sql.execute("ROLLBACK TO work")
-            sql.execute("RELEASE work")
-            job.fault = translated(fault, self._path)
-            return ()
-        sql.execute("RELEASE work")
-        return tx.changes
+    def _attempt(self, batch: Sequence[_Job]) -> list[Committed]:
+        """Runs each piece of work; a fault undoes that piece alone. Raises where the whole transaction is lost."""
+        db, sql, now = self._db, self._sql, self._now()
+        run = sql.cursor().execute
+        committed: list[Committed] = []
+        for job in batch:
+            tx = Transaction(db, now)
+            run("SAVEPOINT work")
+            try:
+                job.result = job.work(tx)
+            except BaseException as fault:
+                if not sql.in_transaction:
+                    raise
+                run("ROLLBACK TO work")
+                job.fault = translated(fault, self._path)
+            else:
+                committed += tx.changes
+            run("RELEASE work")
+        return committed
 
     def _give_up(self, batch: Sequence[_Job], fault: BaseException) -> None:
         if self._sql.in_transaction:
