@@ -4,25 +4,42 @@ from __future__ import annotations
 
 import base64
 import binascii
+import struct
+from functools import lru_cache
 from typing import Final
 
 import msgspec
 
 from model.errors import Invalid
 from model.ids import Serial
-from model.keys import SSH_KEY_ALGORITHMS, SSHKey
+from model.keys import SSHKey
 from model.records import CertificateKind
-from sshca.wire import Reader, string, strings
+from sshca.specification import certificate_algorithm
+from sshca.wire import Reader, strings, take_strings, text
 
 _KINDS: Final = {1: CertificateKind.USER, 2: CertificateKind.HOST}
-_PLAIN: Final = {
-    name.removesuffix("@openssh.com") + "-cert-v01@openssh.com": name for name in SSH_KEY_ALGORITHMS
-}  # fmt: skip
-_KEY_FIELDS: Final = {
-    "ssh-ed25519": 1, "ssh-rsa": 2, "ecdsa-sha2-nistp256": 2, "ecdsa-sha2-nistp384": 2, "ecdsa-sha2-nistp521": 2,
-    "sk-ssh-ed25519@openssh.com": 2, "sk-ecdsa-sha2-nistp256@openssh.com": 3,
-}  # fmt: skip
-"""How many strings a public key has after its type."""
+_SERIAL_AND_KIND: Final = struct.Struct(">QI").unpack_from
+_VALIDITY: Final = struct.Struct(">QQ").unpack_from
+
+
+class _Type(msgspec.Struct, frozen=True):
+    name: str
+    head: bytes
+    """What the plain key's blob begins with."""
+    fields: int
+    """How many strings a public key has after its type."""
+
+
+def _type(plain: str, fields: int) -> tuple[bytes, _Type]:
+    name = certificate_algorithm(plain)
+    return name.encode(), _Type(name, text(plain), fields)
+
+
+_TYPES: Final = dict((
+    _type("ssh-ed25519", 1), _type("ssh-rsa", 2), _type("ecdsa-sha2-nistp256", 2), _type("ecdsa-sha2-nistp384", 2),
+    _type("ecdsa-sha2-nistp521", 2), _type("sk-ssh-ed25519@openssh.com", 2),
+    _type("sk-ecdsa-sha2-nistp256@openssh.com", 3),
+))  # fmt: skip
 
 
 class ParsedCertificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +76,7 @@ class ParsedCertificate(msgspec.Struct, frozen=True, kw_only=True):
 def parse(line: str) -> ParsedCertificate:
     """The certificate of one line of a `-cert.pub` file; a comment after it is ignored."""
     words = line.split()
-    if len(words) < 2 or words[0] not in _PLAIN:
+    if len(words) < 2 or words[0].encode() not in _TYPES:
         raise Invalid("this is not an SSH certificate", hint="give the one line of a -cert.pub file")
     try:
         blob = base64.b64decode(words[1], validate=True)
@@ -73,42 +90,36 @@ def parse(line: str) -> ParsedCertificate:
 
 def parse_blob(blob: bytes) -> ParsedCertificate:
     """The certificate on the wire. `Invalid` for anything that is not exactly one."""
-    reader = Reader(blob)
-    algorithm = reader.text()
-    plain = _PLAIN.get(algorithm)
-    if plain is None:
+    (name,), at = take_strings(blob, 0, 1)
+    known = _TYPES.get(name)
+    if known is None:
         raise Invalid("this is not a certificate of a type that is known")
-    nonce = reader.string()
-    start = reader.at
-    for _ in range(_KEY_FIELDS[plain]):
-        reader.string()
-    key = SSHKey(string(plain.encode()) + blob[start : reader.at])
-    serial, kind = reader.uint64(), _KINDS.get(reader.uint32())
-    if kind is None:
-        raise Invalid("the certificate is neither a user's nor a host's")
-    key_id, principals = reader.text(), _names(reader.string())
-    valid_after, valid_before = reader.uint64(), reader.uint64()
-    critical_options = _options(reader.string())
-    extensions = _flags(reader.string())
-    reader.string()  # reserved, ignored as PROTOCOL.certkeys says
-    signature_key, signed = SSHKey(reader.string()), blob[: reader.at]
-    signature = Reader(reader.string())
-    reader.finish()
-    return ParsedCertificate(
-        algorithm=algorithm, nonce=nonce, key=key, serial=Serial(serial), kind=kind, key_id=key_id,
-        principals=principals, valid_after=valid_after, valid_before=valid_before,
-        critical_options=critical_options, extensions=extensions,
-        signature_key=signature_key, signature_algorithm=signature.text(), signature=signature.string(), signed=signed,
-    )  # fmt: skip
-
-
-def _names(data: bytes) -> tuple[str, ...]:
+    (nonce,), start = take_strings(blob, at, 1)
+    _, at = take_strings(blob, start, known.fields)
+    key = SSHKey(known.head + blob[start:at])
+    serial, kind = _SERIAL_AND_KIND(blob, at) if at + 12 <= len(blob) else (0, 0)
+    (key_id, principals), at = take_strings(blob, at + 12, 2)
+    valid_after, valid_before = _VALIDITY(blob, at) if at + 16 <= len(blob) else (0, 0)
+    # the third is reserved, and ignored as PROTOCOL.certkeys says
+    (critical_options, extensions, _, signature_key), signed = take_strings(blob, at + 16, 4)
+    (whole_signature,), at = take_strings(blob, signed, 1)
+    signature = strings(whole_signature)
+    if at != len(blob) or len(signature) != 2 or kind not in _KINDS:
+        raise Invalid("the certificate is not whole, has bytes left over, or is neither a user's nor a host's")
     try:
-        return tuple([name.decode() for name in strings(data)])
+        return ParsedCertificate(
+            algorithm=known.name, nonce=nonce, key=key, serial=Serial(serial), kind=_KINDS[kind],
+            key_id=key_id.decode(), principals=tuple([principal.decode() for principal in strings(principals)]),
+            valid_after=valid_after, valid_before=valid_before,
+            critical_options=_options(critical_options), extensions=_flags(extensions),
+            signature_key=SSHKey(signature_key), signature_algorithm=signature[0].decode("ascii"),
+            signature=signature[1], signed=blob[:signed],
+        )  # fmt: skip
     except UnicodeDecodeError:
-        raise Invalid("a principal is not UTF-8") from None
+        raise Invalid("a text in the certificate is not UTF-8") from None
 
 
+@lru_cache(maxsize=4096)
 def _options(data: bytes) -> tuple[tuple[str, str], ...]:
     """Name and value pairs; a value is a string within the string, or nothing for a flag."""
     reader, found = Reader(data), []
@@ -120,6 +131,7 @@ def _options(data: bytes) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=256)
 def _flags(data: bytes) -> tuple[str, ...]:
     reader, found = Reader(data), []
     while reader.more:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -41,26 +41,16 @@ def krl(
     `ca_keys`, and every key ID count for all CAs. A key that is a CA's revokes all that it signed. `version`
     must rise with each list: hosts take it as an order. The same arguments give the same bytes.
     """
-    serials: defaultdict[bytes, list[int]] = defaultdict(list)
-    key_ids: set[str] = set()
-    keys: set[bytes] = set()
-    digests: set[bytes] = set()
-    blobs = {id: key.blob for id, key in ca_keys.items()}
-    for revocation in revocations:
-        if revocation.serial is not None:
-            generation = revocation.generation
-            serials[blobs.get(generation, b"") if generation is not None else b""].append(revocation.serial)
-        elif revocation.key is not None:
-            keys.add(revocation.key.blob)
-        elif revocation.key_id is not None:
-            key_ids.add(revocation.key_id)
-        elif revocation.fingerprint is not None:
-            digests.add(sha256_digest(revocation.fingerprint))
+    listed = list(revocations)
+    rest = [revocation for revocation in listed if revocation.serial is None]
+    keys = {revocation.key.blob for revocation in rest if revocation.key}
+    key_ids = {revocation.key_id for revocation in rest if revocation.key_id}
+    digests = {sha256_digest(revocation.fingerprint) for revocation in rest if revocation.fingerprint}
     parts = [
         MAGIC.to_bytes(8, "big"), FORMAT_VERSION.to_bytes(4, "big"), version.to_bytes(8, "big"),
         generated_at.to_bytes(8, "big"), bytes(8), string(b""), text(comment),
     ]  # fmt: skip
-    parts += _certificate_sections(serials, key_ids)
+    parts += _certificate_sections(_by_ca(listed, ca_keys), key_ids)
     if keys:
         parts.append(_section(EXPLICIT_KEY, b"".join(map(string, sorted(keys)))))
     if digests:
@@ -68,8 +58,21 @@ def krl(
     return b"".join(parts)
 
 
+def _by_ca(revocations: Sequence[Revocation], ca_keys: Mapping[GenerationID, SSHKey]) -> dict[bytes, list[int]]:
+    """The revoked serials by CA key blob; an empty one stands for all CAs."""
+    serials: defaultdict[bytes, list[int]] = defaultdict(list)
+    numbers = [revocation.serial for revocation in revocations]
+    generations = [revocation.generation for revocation in revocations]
+    for generation in dict.fromkeys(generations):
+        key = ca_keys.get(generation) if generation is not None else None
+        serials[key.blob if key else b""] += [
+            serial for serial, of in zip(numbers, generations, strict=True) if of == generation and serial is not None
+        ]
+    return serials
+
+
 def _certificate_sections(serials: Mapping[bytes, list[int]], key_ids: Iterable[str]) -> Iterator[bytes]:
-    for ca_key in sorted(serials):
+    for ca_key in sorted(key for key in serials if serials[key]):
         yield _section(CERTIFICATES, string(ca_key) + string(b"") + serial_sections(serials[ca_key]))
     if key_ids:
         listed = b"".join(text(_checked_key_id(key_id)) for key_id in sorted(key_ids))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
+from operator import sub
 from typing import Final
 
 from model.errors import Invalid
@@ -22,79 +24,104 @@ MAX_BITMAP_BITS: Final = 16384
 _LISTED: Final = 64
 _RANGE: Final = 40 + 128
 _BITMAP: Final = 40 + 64 + 32 + 8
-_IN_LIST, _IN_RANGE, _OPENS_BITMAP, _GROWS_BITMAP = range(4)
+_LONG_RUN: Final = re.compile(b"\x01{%d,}" % (_RANGE - _BITMAP - 1))
+"""Steps of 1 for so many serials in a row that a range of their own is no longer than a bitmap of their own."""
+_FAR: Final = 2**64
 
 
 def serial_sections(serials: Iterable[int]) -> bytes:
-    """The certificate sections that revoke exactly `serials`, each from 1 to 2**64 - 1, in any order."""
-    ordered = sorted(set(serials))
+    """The certificate sections that revoke exactly `serials`, each from 1 to 2**64 - 1, in any order.
+
+    The steps between neighbours decide. No bitmap reaches over one above `_BITMAP`, since a new bitmap is shorter: a
+    serial alone between two such is listed. Over one up to `_LISTED` a bitmap reaches for less than the next serial
+    takes in a list: serials this close are a block, in a bitmap all or none. What is left to weigh, and what
+    the time goes into, is blocks and long runs alone.
+    """
+    ordered, steps = _ordered(serials)
     if not ordered:
         return b""
-    if ordered[0] < 1 or ordered[-1] >= 2**64:
+    listed, spans = _weighed(ordered, steps)
+    parts: list[bytes] = []
+    for start, end, way in spans:
+        if way == SERIAL_LIST:
+            listed += ordered[start:end]
+        elif way == SERIAL_RANGE:
+            parts.append(_section(SERIAL_RANGE, struct.pack(">QQ", ordered[start], ordered[end - 1])))
+        else:
+            parts += _bitmaps(ordered[start:end])
+    if listed:
+        parts.append(_section(SERIAL_LIST, struct.pack(f">{len(listed)}Q", *sorted(listed))))
+    return b"".join(parts)
+
+
+def _ordered(serials: Iterable[int]) -> tuple[list[int], list[int]]:
+    """The serials in order, each once, and the steps between them."""
+    ordered = sorted(serials)
+    steps = list(map(sub, islice(ordered, 1, None), ordered))
+    if 0 in steps:
+        return _ordered(set(ordered))
+    if ordered and not 1 <= ordered[0] <= ordered[-1] < 2**64:
         raise Invalid("a KRL holds serials from 1 to 2^64-1")
-    breaks = [at for at, (low, high) in enumerate(pairwise(ordered), 1) if high - low != 1]
-    starts, ends = [0, *breaks], [*breaks, len(ordered)]
-    return _encode(ordered, starts, ends, _choose(ordered, starts, ends))
+    return ordered, steps
 
 
-def _choose(ordered: Sequence[int], starts: Sequence[int], ends: Sequence[int]) -> bytearray:
-    """For each run of consecutive serials how it is said, so that the sum is least.
+def _weighed(ordered: Sequence[int], steps: Sequence[int]) -> tuple[list[int], list[tuple[int, int, int]]]:
+    """Serials to list, and spans of `ordered` (start, end) with the section that says each: the least in bytes."""
+    runs = {match.start(): match.end() + 1 for match in _LONG_RUN.finditer(bytes(map((1).__eq__, steps)))}
+    starts = [0, *[at for at, step in enumerate(steps, 1) if step > _LISTED]]
+    if runs:
+        starts = sorted({*starts, *runs, *runs.values()} - {len(ordered)})
+    blocks = list(zip(starts, [*starts[1:], len(ordered)], strict=True))
+    before, after = (_FAR, *steps), (*steps, _FAR)
+    listed = [ordered[start] for start, end in blocks if before[start] > _BITMAP < after[start] and end - start == 1]
+    if listed:
+        blocks = [
+            (start, end) for start, end in blocks if not before[start] > _BITMAP < after[start] or end - start > 1
+        ]
+    spans: list[tuple[int, int, int]] = []
+    for (start, end), way in zip(blocks, _choose(ordered, blocks, runs), strict=True):
+        if way == _ALONE:
+            spans.append((start, end, SERIAL_RANGE if start in runs else SERIAL_LIST))
+        elif way == _OPENS_BITMAP:
+            spans.append((start, end, SERIAL_BITMAP))
+        else:
+            spans[-1] = (spans[-1][0], end, SERIAL_BITMAP)
+    return listed, spans
+
+
+_ALONE, _OPENS_BITMAP, _GROWS_BITMAP, _CLOSES_BEFORE = 0, 1, 2, 4
+
+
+def _choose(ordered: Sequence[int], blocks: Sequence[tuple[int, int]], runs: Collection[int]) -> bytearray:
+    """For each block and long run whether it stands alone, opens a bitmap or grows the one before it.
 
     Two sums are carried along: the least so far with no bitmap open at the end, and the least with one. A bitmap
-    costs its frame once, then a bit for each serial it covers, gaps included. Ways back are noted as the
-    sums are made, and followed from the end.
+    costs its frame once, then a bit for each serial it covers, gaps included. The ways are noted as the sums are
+    made, with `_CLOSES_BEFORE` where a bitmap ends just before, and followed from the end.
     """
-    closed, opened, previous = 0, 1 << 62, 0
-    alone, inside = bytearray(len(starts)), bytearray(len(starts))
-    # alone[i]: how run i is said outside a bitmap, inside[i]: within one; 4 is added where a bitmap closed before it
-    for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        low, length = ordered[start], end - start
-        listed = _LISTED * length
-        way = _IN_LIST
-        if listed > _RANGE:
-            listed, way = _RANGE, _IN_RANGE
-        grown = opened + low - previous - 1
+    closed, opened, last = 0, _FAR, 0
+    outside, inside = bytearray(len(blocks)), bytearray(len(blocks))
+    for number, (start, end) in enumerate(blocks):
+        reached = last
+        last = ordered[end - 1]
+        grown = opened + last - reached
         if opened < closed:
-            closed, way, fresh = opened, way + 4, _OPENS_BITMAP + 4
+            closed = opened
+            outside[number] = _CLOSES_BEFORE
+        new = closed + _BITMAP + last - ordered[start] + 1
+        if grown < new:
+            opened = grown
+            inside[number] = _GROWS_BITMAP
         else:
-            fresh = _OPENS_BITMAP
-        if grown <= closed + _BITMAP:
-            opened, inside[number] = grown + length, _GROWS_BITMAP
-        else:
-            opened, inside[number] = closed + _BITMAP + length, fresh
-        closed += listed
-        alone[number] = way
-        previous = low + length - 1
-    return _follow(alone, inside, within=opened < closed)
-
-
-def _follow(alone: bytearray, inside: bytearray, *, within: bool) -> bytearray:
-    chosen = bytearray(len(alone))
-    for number in range(len(alone) - 1, -1, -1):
-        way = inside[number] if within else alone[number]
-        chosen[number] = way & 3
-        within = way == _GROWS_BITMAP or way >= 4
-    return chosen
-
-
-def _encode(ordered: Sequence[int], starts: Sequence[int], ends: Sequence[int], chosen: bytearray) -> bytes:
-    listed: list[int] = []
-    parts: list[bytes] = []
-    bitmaps: list[tuple[int, int]] = []
-    for start, end, way in zip(starts, ends, chosen, strict=True):
-        if way == _IN_LIST:
-            listed += ordered[start:end]
-        elif way == _IN_RANGE:
-            parts.append(_section(SERIAL_RANGE, struct.pack(">QQ", ordered[start], ordered[end - 1])))
-        elif way == _OPENS_BITMAP:
-            bitmaps.append((start, end))
-        else:
-            bitmaps[-1] = (bitmaps[-1][0], end)
-    for start, end in bitmaps:
-        parts += _bitmaps(ordered[start:end])
-    if listed:
-        parts.append(_section(SERIAL_LIST, struct.pack(f">{len(listed)}Q", *listed)))
-    return b"".join(parts)
+            opened = new
+            inside[number] = _OPENS_BITMAP | outside[number]
+        closed += _RANGE if start in runs else _LISTED * (end - start)
+    within = opened < closed
+    for number in range(len(blocks) - 1, -1, -1):
+        way = inside[number] if within else outside[number]
+        outside[number] = way & 3
+        within = way == _GROWS_BITMAP or way >= _CLOSES_BEFORE
+    return outside
 
 
 def _bitmaps(serials: Sequence[int]) -> list[bytes]:
@@ -102,19 +129,25 @@ def _bitmaps(serials: Sequence[int]) -> list[bytes]:
     parts, at = [], 0
     while at < len(serials):
         offset = serials[at]
-        if serials[-1] - offset < MAX_BITMAP_BITS:
-            end = len(serials)
-        else:
-            end = bisect_left(serials, offset + MAX_BITMAP_BITS, at)
+        end = bisect_left(serials, offset + MAX_BITMAP_BITS, at)
         size = serials[end - 1] - offset
-        digits = bytearray(b"0") * (size + 1)
-        for serial in serials[at:end]:
-            digits[size - serial + offset] = 49
-        number = int(digits, 2)
-        bits = string(number.to_bytes(size // 8 + 1 + (size % 8 == 7), "big"))
-        parts.append(_section(SERIAL_BITMAP, offset.to_bytes(8, "big") + bits))
+        bits = _bits(serials[at:end], offset).to_bytes(size // 8 + 1 + (size % 8 == 7), "big")
+        parts.append(_section(SERIAL_BITMAP, offset.to_bytes(8, "big") + string(bits)))
         at = end
     return parts
+
+
+def _bits(serials: Sequence[int], offset: int) -> int:
+    """A number with the bit of each serial set, counted from `offset`, which is the first."""
+    if len(serials) < 32:
+        number = 0
+        for serial in serials:
+            number |= 1 << serial - offset
+        return number
+    digits = bytearray(b"0") * (serials[-1] - offset + 1)
+    for serial in serials:
+        digits[offset - serial - 1] = 49
+    return int(digits, 2)
 
 
 def _section(kind: int, data: bytes) -> bytes:

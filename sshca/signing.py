@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import base64
 import os
+import struct
 from collections.abc import Collection
 from functools import lru_cache
+from typing import Final
 
 from model.errors import Invalid, Unavailable
 from model.keys import SSHKey
 from sshca.parsing import ParsedCertificate, parse_blob
 from sshca.signer import Signer
-from sshca.specification import KIND_NUMBERS, Specification
+from sshca.specification import KIND_NUMBERS, Specification, certificate_algorithm
 from sshca.validation import validate
 from sshca.wire import string, text
 
 NONCE_SIZE = 32
+_NUMBERS: Final = struct.Struct(">QII").pack
+_VALIDITY: Final = struct.Struct(">QQ").pack
 
 
 def sign(
@@ -52,28 +56,28 @@ def issue(signer: Signer, spec: Specification) -> str:
 
 def pack(signer: Signer, spec: Specification, nonce: bytes) -> bytes:
     """The signed certificate on the wire."""
-    head, public = _subject(spec.key)
+    blob = spec.key.blob
+    size = int.from_bytes(blob[:4], "big")
     key_id = spec.key_id.encode()
     principals = b"".join([string(name.encode()) for name in spec.principals])
     body = b"".join((
-        head, len(nonce).to_bytes(4, "big"), nonce, public,
-        spec.serial.to_bytes(8, "big"), KIND_NUMBERS[spec.kind].to_bytes(4, "big"),
-        len(key_id).to_bytes(4, "big"), key_id, len(principals).to_bytes(4, "big"), principals,
-        spec.valid_after.to_bytes(8, "big"), spec.valid_before.to_bytes(8, "big"),
-        _critical_options(spec.critical_options), _extensions(spec.permits), b"\0\0\0\0", string(signer.key.blob),
+        _type(blob[4 : 4 + size]), len(nonce).to_bytes(4, "big"), nonce, blob[4 + size :],
+        _NUMBERS(spec.serial, KIND_NUMBERS[spec.kind], len(key_id)), key_id,
+        len(principals).to_bytes(4, "big"), principals, _VALIDITY(spec.valid_after, spec.valid_before),
+        _critical_options(spec.critical_options), _extensions(spec.permits), _tail(signer.key.blob),
     ))  # fmt: skip
     return body + string(signer.sign(body))
 
 
-def certificate_algorithm(algorithm: str) -> str:
-    """The certificate type for a key type: `ssh-ed25519-cert-v01@openssh.com` for `ssh-ed25519`."""
-    return algorithm.removesuffix("@openssh.com") + "-cert-v01@openssh.com"
+@lru_cache(maxsize=16)
+def _type(plain: bytes) -> bytes:
+    return text(certificate_algorithm(plain.decode("ascii")))
 
 
-def _subject(key: SSHKey) -> tuple[bytes, bytes]:
-    """The certificate's type, and the key's own fields: all types carry them as the plain key does."""
-    blob = key.blob
-    return text(certificate_algorithm(key.algorithm)), blob[4 + int.from_bytes(blob[:4], "big") :]
+@lru_cache(maxsize=16)
+def _tail(signature_key: bytes) -> bytes:
+    """The reserved field and the CA's key."""
+    return string(b"") + string(signature_key)
 
 
 @lru_cache(maxsize=4096)

@@ -33,6 +33,11 @@ DEFAULT_EXTENSIONS = frozenset({Extension.PTY, Extension.PORT_FORWARDING, Extens
 KIND_NUMBERS = {CertificateKind.USER: 1, CertificateKind.HOST: 2}
 
 
+def certificate_algorithm(algorithm: str) -> str:
+    """The certificate type for a key type: `ssh-ed25519-cert-v01@openssh.com` for `ssh-ed25519`."""
+    return algorithm.removesuffix("@openssh.com") + "-cert-v01@openssh.com"
+
+
 class Specification(msgspec.Struct, frozen=True, kw_only=True):
     """Times are seconds since 1970; the certificate holds from `valid_after` until just before `valid_before`."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Final
 
 from model.errors import Invalid
@@ -129,6 +130,7 @@ def _check_options(spec: Specification) -> None:
         raise Invalid(f"the extension {quoted(unknown)} is not known", hint=", ".join(sorted(_KNOWN_EXTENSIONS)))
 
 
+@lru_cache(maxsize=8192)
 def check_source_address(source: str) -> None:
     """One bad entry makes sshd refuse the whole list, so each is in canonical form."""
     try:

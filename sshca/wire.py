@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import struct
+from typing import Final
+
 from model.errors import Invalid
+
+_UINT32: Final = struct.Struct(">I").unpack_from
 
 
 def string(data: bytes) -> bytes:
@@ -18,6 +23,40 @@ def mpint(value: int) -> bytes:
     return string(value.to_bytes(value.bit_length() // 8 + 1, "big") if value else b"")
 
 
+def take_strings(data: bytes, at: int, count: int) -> tuple[list[bytes], int]:
+    """`count` strings of `data` from the offset `at`, and the offset after them. The quick way through long data."""
+    found = []
+    try:
+        for _ in range(count):
+            start = at + 4
+            at = start + _UINT32(data, at)[0]
+            found.append(data[start:at])
+    except struct.error:
+        raise _cut_off() from None
+    if at > len(data):
+        raise _cut_off()
+    return found, at
+
+
+def strings(data: bytes) -> list[bytes]:
+    """The strings that make up `data`, which they must fill exactly."""
+    found, at, size = [], 0, len(data)
+    try:
+        while at < size:
+            start = at + 4
+            at = start + _UINT32(data, at)[0]
+            found.append(data[start:at])
+    except struct.error:
+        raise _cut_off() from None
+    if at > size:
+        raise _cut_off()
+    return found
+
+
+def _cut_off() -> Invalid:
+    return Invalid("the data ends in the middle of a value")
+
+
 class Reader:
     """Takes values off the front of `data`; `Invalid` where it ends too early."""
 
@@ -30,18 +69,14 @@ class Reader:
     def take(self, size: int) -> bytes:
         end = self.at + size
         if end > len(self.data):
-            raise Invalid("the data ends in the middle of a value")
+            raise _cut_off()
         taken = self.data[self.at : end]
         self.at = end
         return taken
 
     def string(self) -> bytes:
-        data, start = self.data, self.at + 4
-        end = start + int.from_bytes(data[self.at : start], "big")
-        if end > len(data) or start > len(data):
-            raise Invalid("the data ends in the middle of a value")
-        self.at = end
-        return data[start:end]
+        (found,), self.at = take_strings(self.data, self.at, 1)
+        return found
 
     def text(self) -> str:
         try:
@@ -65,11 +100,3 @@ class Reader:
     def finish(self) -> None:
         if self.more:
             raise Invalid("bytes are left over after the last value")
-
-
-def strings(data: bytes) -> tuple[bytes, ...]:
-    """The strings that make up `data`, which they must fill exactly."""
-    reader, found = Reader(data), []
-    while reader.more:
-        found.append(reader.string())
-    return tuple(found)
