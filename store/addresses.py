@@ -6,6 +6,7 @@ from the IPv4 one; both go by its number, which is the IPv4 address as an intege
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -67,9 +68,11 @@ class Ranges:
 
 
 def ranges(r: Reader) -> Ranges:
-    return Ranges(
-        str(settings.get(r, settings.IPV4) or DEFAULT_IPV4), str(settings.get(r, settings.IPV6) or DEFAULT_IPV6)
-    )
+    ipv4, ipv6 = settings.get(r, settings.IPV4), settings.get(r, settings.IPV6)
+    return _ranges(str(ipv4 or DEFAULT_IPV4), str(ipv6 or DEFAULT_IPV6))
+
+
+_ranges = functools.lru_cache(maxsize=16)(Ranges)
 
 
 def longest_life(r: Reader) -> int:
