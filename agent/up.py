@@ -71,6 +71,8 @@ class _Agent:
         self._gate_addresses: tuple[Address, ...] = ()
         self._problem = ""
         self._saved: NetMap | None = None
+        self._may_join_anew = options.enrollment_key is not None or options.user is not None
+        """Until the gate has taken this device in: one that is removed later does not let itself in again."""
 
     # Joining.
 
@@ -92,6 +94,7 @@ class _Agent:
         }
 
     async def _enroll(self) -> None:
+        self._may_join_anew = False
         host, port, known = self._options.host, self._options.port, self._state.membership()
         if host is None and known is not None:
             host, port = known.host, known.port
@@ -200,7 +203,6 @@ class _Agent:
             assert membership is not None
             self._membership = membership
             self._follower = self._new_follower(None)
-            self._options = msgspec.structs.replace(self._options, enrollment_key=None, user=None)
 
     def _on_map(self, netmap: NetMap) -> None:
         self._follower.gate = self._gate(netmap)
@@ -210,6 +212,7 @@ class _Agent:
         self._told = Told()
         self._gate_addresses = self._follower.gate_addresses
         self._state.put_link(Link(connected=True, since=int(time.time())))
+        self._may_join_anew = False
         self._report(f"connected to {self._follower.gate}")
         self._changed.set()
 
@@ -217,7 +220,7 @@ class _Agent:
         self._state.put_link(Link(since=int(time.time()), problem=problem.message))
         self._tell_problem(problem.message, f"; trying again in {wait:.0f} s")
         if isinstance(problem, KeyRefused):
-            if self._options.enrollment_key is not None or self._options.user is not None:
+            if self._may_join_anew:
                 self._refused.set()
             elif self._follower.held is not None:
                 self._follower.held = _alone(self._follower.held)

@@ -60,6 +60,7 @@ class Host:
         self.namespace = name
         self.address = address
         self.interface = f"wgt{os.getpid() % 100000}x{next(_numbers)}"
+        self._listening: list[socket.socket] = []
 
     def run(self, *words: str, check: bool = True) -> str:
         done = subprocess.run(
@@ -69,6 +70,7 @@ class Host:
         return done.stdout
 
     def listener(self, kind: socket.SocketKind, port: int, address: str = "") -> socket.socket:
+        """A socket on this host, open until the host is forgotten."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
 
         def make() -> socket.socket:
@@ -79,9 +81,10 @@ class Host:
                 made.listen(8)
             return made
 
-        return inside(self.namespace, make)
+        self._listening.append(inside(self.namespace, make))
+        return self._listening[-1]
 
-    def connects(self, address: str, port: int, timeout: float = 1.5) -> bool:
+    def connects(self, address: str, port: int, timeout: float = 0.8) -> bool:
         def attempt() -> bool:
             with contextlib.suppress(OSError), socket.create_connection((address, port), timeout):
                 return True
@@ -92,7 +95,7 @@ class Host:
     def connect(self, address: str, port: int, timeout: float = 5) -> socket.socket:
         return inside(self.namespace, lambda: socket.create_connection((address, port), timeout))
 
-    def pings(self, address: str, seconds: int = 2) -> bool:
+    def pings(self, address: str, seconds: float = 1) -> bool:
         words = ["ip", "netns", "exec", self.namespace, "ping", "-n", "-q", "-c", "1", "-W", str(seconds), address]
         return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
@@ -161,9 +164,8 @@ class RunningAgent:
         folder.mkdir(parents=True, exist_ok=True)
         if not self.hosts.exists():
             self.hosts.write_text("127.0.0.1 localhost\n")
-        self._options = {
-            "state": str(self.state), "interface": host.interface, "hosts_file": str(self.hosts), "sshd": False, **options,
-        }  # fmt: skip
+        own = {"state": str(self.state), "interface": host.interface, "hosts_file": str(self.hosts), "sshd": False}
+        self._options = own | options
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, **more: object) -> RunningAgent:
@@ -175,7 +177,9 @@ class RunningAgent:
         return self
 
     def down(self) -> str:
-        done = subprocess.run(self._words("down", str(self.state)), capture_output=True, text=True, check=False, cwd=ROOT)
+        done = subprocess.run(
+            self._words("down", str(self.state)), capture_output=True, text=True, check=False, cwd=ROOT
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -217,5 +221,3 @@ def until(what: Callable[[], T], *, of: str, seconds: float = 20) -> T:
             return answer
         assert time.monotonic() < end, f"waited {seconds:.0f} s for {of}"
         time.sleep(0.05)
-
-

@@ -196,8 +196,8 @@ class PlayedGate:
         )  # fmt: skip
         names = {f"{peer.name}.net.example.com": {"A": (peer.ipv4,), "AAAA": (peer.ipv6,)} for peer in (seat, *visible)}
         return NetMap(
-            version=Version(self.version), device=device, peers=peers, filter=seat.filter, names={**names, **self.names},  # type: ignore[arg-type, dict-item]
-            network=FACTS, trust=Trust(host_ca=(self.host_ca_key.line,)),
+            version=Version(self.version), device=device, peers=peers, filter=seat.filter,
+            names={**names, **self.names}, network=FACTS, trust=Trust(host_ca=(self.host_ca_key.line,)),  # type: ignore[arg-type, dict-item]
         )  # fmt: skip
 
     def tell(self, seat: Seat) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
+import json
 import socket
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from agent_world import RunningAgent, World, world
+from agent_world import Host, RunningAgent, World, world
 from played_gate import PlayedGate, allow, played_gate, soon
 
 from model.ids import Prefix
@@ -15,50 +17,261 @@ from model.ids import Prefix
 pytestmark = [pytest.mark.root, pytest.mark.needs("ip", "wg", "nft", "ping")]
 
 TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
+LAN = Prefix("10.77.0.0/24")
 
 
-def _gate_socket(made: World) -> socket.socket:
-    from agent_world import Host
+class Stage:
+    """A world with a gate; agents on it end with it."""
 
-    hub = Host(made.hub, made.gate_address)
-    return hub.listener(TCP, 0, made.gate_address)
+    def __init__(self, made: World, gate: PlayedGate, folder: Path) -> None:
+        self.world = made
+        self.gate = gate
+        self._folder = folder
+        self.agents: list[RunningAgent] = []
+
+    def agent(self, label: str, host: Host | None = None, **options: object) -> RunningAgent:
+        agent = RunningAgent(host or self.world.host(label), self._folder / label)
+        self.agents.append(agent)
+        return agent.start(
+            host=self.gate.address,
+            port=self.gate.port,
+            hostname=label,
+            enrollment_key=str(self.gate.enrollment_key()),
+            **options,
+        )
+
+    async def joined(self, *names: str) -> None:
+        """All are at the gate, told where they are, and see each other."""
+        seats = self.gate.seats
+
+        def there(name: str) -> bool:
+            return any(seat.name == name and seat.endpoints and seat.channel for seat in seats.values())
+
+        try:
+            await soon(lambda: all(map(there, names)), of=f"{names} at the gate")
+        except AssertionError as error:
+            raise AssertionError("\n".join([str(error), *(agent.said() for agent in self.agents)])) from None
+        self.gate.join(*names)
+
+    def let(self, source: str, target: str, first: int, last: int | None = None) -> None:
+        """Opens ports of `target` to `source` over IPv4."""
+        a, b = self.gate.seat(source), self.gate.seat(target)
+        b.filter = (*b.filter, allow(a.ipv4, b.ipv4, first, last))
+        self.gate.tell(b)
 
 
-def _agent(made: World, gate: PlayedGate, label: str, folder: Path, **options: object) -> RunningAgent:
-    agent = RunningAgent(made.host(label), folder / label)
-    return agent.start(
-        host=gate.address, port=gate.port, hostname=label, enrollment_key=str(gate.enrollment_key()), **options
-    )
-
-
-async def _joined(gate: PlayedGate, *names: str) -> None:
-    def all_there() -> bool:
-        return all(any(s.name == name and s.endpoints and s.channel for s in gate.seats.values()) for name in names)
-
-    await soon(all_there, of=f"{names} at the gate")
+@contextlib.asynccontextmanager
+async def stage(folder: Path) -> AsyncIterator[Stage]:
+    with world() as made:
+        door = Host(made.hub, made.gate_address).listener(TCP, 0, made.gate_address)
+        async with played_gate(door, made.gate_address) as gate:
+            here = Stage(made, gate, folder)
+            try:
+                yield here
+            finally:
+                for agent in here.agents:
+                    agent.end()
 
 
 async def test_two_devices_reach_exactly_the_allowed_ports(tmp_path: Path) -> None:
-    with world() as made:
-        async with played_gate(_gate_socket(made), made.gate_address) as gate:
-            a, b = _agent(made, gate, "laptop", tmp_path), _agent(made, gate, "db", tmp_path)
-            try:
-                await _joined(gate, "laptop", "db")
-                laptop, db = gate.seat("laptop"), gate.seat("db")
-                db.filter = (allow(laptop.ipv4, db.ipv4, 5432, 5440), allow(laptop.ipv6, db.ipv6, 5432, None, 6))
-                gate.join("laptop", "db")
-                sockets = [b.host.listener(TCP, port) for port in (5432, 5440, 5441, 22)]
-                sockets += [b.host.listener(TCP, 5432, str(db.ipv6)) for _ in range(1)]
-                await soon(lambda: a.host.connects(db.ipv4, 5432), of="the tunnel")
-                assert a.host.connects(db.ipv4, 5440)
-                assert a.host.connects(db.ipv6, 5432)
-                assert not a.host.connects(db.ipv4, 5441)
-                assert not a.host.connects(db.ipv4, 22)
-                assert not b.host.connects(laptop.ipv4, 5432)
-                assert a.host.pings(db.ipv4)
-                assert not b.host.pings(laptop.ipv4, 1)
-                for each in sockets:
-                    each.close()
-            finally:
-                a.end()
-                b.end()
+    async with stage(tmp_path) as on:
+        a, b = on.agent("laptop"), on.agent("db")
+        await on.joined("laptop", "db")
+        laptop, db = on.gate.seat("laptop"), on.gate.seat("db")
+        on.let("laptop", "db", 5432, 5440)
+        db.filter = (*db.filter, allow(laptop.ipv6, db.ipv6, 5432, None, 6))
+        on.gate.tell(db)
+        opened = [b.host.listener(TCP, port) for port in (5432, 5440, 5441, 22)]
+        opened.append(b.host.listener(TCP, 5432, str(db.ipv6)))
+        await soon(lambda: a.host.connects(db.ipv4, 5432), of="the tunnel")
+        reached = {port for port in (5432, 5440, 5441, 22) if a.host.connects(db.ipv4, port)}
+        assert reached == {5432, 5440}
+        assert a.host.connects(db.ipv6, 5432)
+        assert not b.host.connects(laptop.ipv4, 5432)
+        assert a.host.pings(db.ipv4)
+        assert not b.host.pings(laptop.ipv4)
+
+
+async def test_a_policy_change_that_separates_them_stops_an_established_connection(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        a, b = on.agent("laptop"), on.agent("db")
+        await on.joined("laptop", "db")
+        on.let("laptop", "db", 7000, 7001)
+        db = on.gate.seat("db")
+        server = b.host.listener(TCP, 7000)
+        b.host.listener(TCP, 7001)
+        await soon(lambda: a.host.connects(db.ipv4, 7001), of="the tunnel")
+        client = a.host.connect(db.ipv4, 7000)
+        taken, _ = server.accept()
+        assert _echoes(client, taken)
+        db.filter = tuple(rule for rule in (allow(on.gate.seat("laptop").ipv4, db.ipv4, 7001),))
+        on.gate.tell(db)
+        await soon(lambda: not _echoes(client, taken), of="the end of the connection")
+        assert a.host.connects(db.ipv4, 7001)
+        on.gate.part("laptop", "db")
+        await soon(lambda: not a.host.connects(db.ipv4, 7001), of="the separation")
+        assert "peer" not in b.host.run("wg", "show", b.host.interface)
+
+
+def _echoes(client: socket.socket, server: socket.socket) -> bool:
+    """Whether a byte gets from one end to the other."""
+    server.settimeout(0.5)
+    client.send(b"x")
+    try:
+        return bool(server.recv(100))
+    except TimeoutError:
+        return False
+
+
+async def test_a_subnet_behind_a_router_is_reached_at_the_allowed_ports_and_no_others(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        a, r = on.agent("laptop"), on.agent("router", advertise_routes=[LAN])
+        printer = on.world.behind(r.host, "printer")
+        await on.joined("laptop", "router")
+        laptop, router = on.gate.seat("laptop"), on.gate.seat("router")
+        router.routes = (LAN,)
+        router.filter = (allow(laptop.ipv4, "10.77.0.0/24", 631),)
+        on.gate.tell_all()
+        printer.listener(TCP, 631)
+        printer.listener(TCP, 80)
+        r.host.listener(TCP, 631)
+        await soon(lambda: a.host.connects(printer.address, 631), of="the way through the router")
+        assert not a.host.connects(printer.address, 80)
+        assert not a.host.connects(router.ipv4, 631)
+        assert not a.host.connects("192.0.2.254", 631)
+        r.end()
+        assert r.host.run("cat", "/proc/sys/net/ipv4/ip_forward").strip() == "0"
+
+
+async def test_down_leaves_the_machine_as_it_was(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        host = on.world.host("laptop")
+        before = _picture(host)
+        a, _ = on.agent("laptop", host), on.agent("db")
+        await on.joined("laptop", "db")
+        db = on.gate.seat("db")
+        await soon(lambda: f"{db.ipv4} db.net.example.com db\n" in a.hosts.read_text(), of="the names")
+        assert _picture(host) != before
+        a.down()
+        assert a.process is not None
+        assert a.process.wait(10) == 0
+        assert _picture(host) == before
+        assert a.hosts.read_text() == "127.0.0.1 localhost\n"
+        assert "nothing to undo" in a.down()
+
+
+async def test_down_undoes_what_a_killed_agent_left(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        host = on.world.host("laptop")
+        before = _picture(host)
+        a = on.agent("laptop", host)
+        await on.joined("laptop")
+        await soon(lambda: "wardgate" in a.hosts.read_text(), of="the names")
+        a.kill()
+        assert host.interface in host.run("ip", "link")
+        a.down()
+        assert _picture(host) == before
+        assert a.hosts.read_text() == "127.0.0.1 localhost\n"
+
+
+def _picture(host: Host) -> tuple[str, ...]:
+    """Interfaces, addresses, routes, packet filters and forwarding."""
+    links = [(link["ifname"], [each["local"] for each in link["addr_info"]]) for link in _json(host, "addr")]
+    routes = [sorted((route["dst"], route["dev"]) for route in _json(host, family, "route")) for family in ("-4", "-6")]
+    forward = [
+        host.run("cat", f"/proc/sys/net/{name}").strip() for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding")
+    ]
+    return (str(links), str(routes), host.run("nft", "list", "ruleset"), *forward)
+
+
+def _json(host: Host, *words: str) -> list[dict[str, object]]:
+    shown: list[dict[str, object]] = json.loads(host.run("ip", "-j", *words) or "[]")
+    return shown
+
+
+async def test_a_device_comes_up_again_without_the_gate(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        a, b = on.agent("laptop"), on.agent("db")
+        await on.joined("laptop", "db")
+        on.let("laptop", "db", 5432)
+        b.host.listener(TCP, 5432)
+        db = on.gate.seat("db")
+        await soon(lambda: a.host.connects(db.ipv4, 5432), of="the tunnel")
+        await on.gate.close()
+        for agent in (a, b):
+            agent.end()
+            agent.start(enrollment_key=None)
+        await soon(lambda: a.host.connects(db.ipv4, 5432), of="the tunnel without the gate")
+
+
+async def test_an_agent_that_was_away_takes_what_it_missed(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        a, _ = on.agent("laptop"), on.agent("db")
+        await on.joined("laptop", "db")
+        await soon(lambda: "db.net" in a.hosts.read_text(), of="the names")
+        await on.gate.drop("laptop")
+        await soon(lambda: on.gate.seat("laptop").connections == 2, of="the agent's return")
+        on.gate.part("laptop", "db")
+        await soon(lambda: "db.net" not in a.hosts.read_text(), of="the change")
+
+
+async def test_a_device_that_the_gate_knows_no_more_has_no_peers_and_lets_nothing_in(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        a, b = on.agent("laptop"), on.agent("db")
+        await on.joined("laptop", "db")
+        await soon(lambda: "allowed ips" in b.host.run("wg", "show", b.host.interface), of="the peer")
+        await on.gate.drop("db")
+        del on.gate.seats[on.gate.seat("db").id]
+        await soon(lambda: "peer" not in b.host.run("wg", "show", b.host.interface), of="the peer's going")
+        assert "does not take this device's key" in b.said()
+        assert a.process is not None
+
+
+async def test_a_packet_filter_that_others_flush_stands_again(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        a = on.agent("laptop")
+        await on.joined("laptop")
+        await soon(lambda: "drop" in a.host.run("nft", "list", "ruleset"), of="the filter")
+        a.host.run("nft", "flush", "ruleset")
+        await soon(lambda: "drop" in a.host.run("nft", "list", "ruleset"), of="the filter again", seconds=30)
+
+
+async def test_a_neighbour_does_not_reach_a_vpn_address_around_the_tunnel(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        a = on.agent("db")
+        neighbour = on.world.host("neighbour")
+        await on.joined("db")
+        await soon(lambda: "drop" in a.host.run("nft", "list", "ruleset"), of="the filter")
+        db = on.gate.seat("db")
+        a.host.listener(TCP, 5432)
+        assert neighbour.connects(a.host.address, 5432)
+        neighbour.run("ip", "route", "add", f"{db.ipv4}/32", "via", a.host.address)
+        assert not neighbour.connects(db.ipv4, 5432)
+
+
+async def test_an_agent_tells_where_it_is_and_where_it_sees_its_peers(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        a, b = on.agent("laptop"), on.agent("db")
+        await on.joined("laptop", "db")
+        laptop, db = on.gate.seat("laptop"), on.gate.seat("db")
+        assert [end.rpartition(":")[0] for end in laptop.endpoints] == [a.host.address]
+        await soon(lambda: laptop.observed.get(db.id) == db.endpoints[0], of="the observation")
+        assert b.process is not None
+
+
+async def test_status_and_ping_tell_how_the_tunnel_stands(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        a, db = on.agent("laptop"), on.world.host("db")
+        on.agent("db", db)
+        await on.joined("laptop", "db")
+        on.let("laptop", "db", 22)
+        await soon(lambda: on.gate.seat("laptop").observed, of="a handshake")
+        status = a.status()
+        assert (status["running"], status["connected"]) == (True, True)
+        peers = status["peers"]
+        assert isinstance(peers, list)
+        assert [(peer["name"], peer["active"]) for peer in peers] == [("db", True)]
+        code, said = a.ask("ping", str(a.state), "db")
+        assert (code, f"tunnel to db by {db.address}:" in said) == (0, True)
+        code, said = a.ask("ping", str(a.state), "nobody")
+        assert (code, 'sees no device named "nobody"' in said) == (1, True)
