@@ -64,7 +64,7 @@ def drop_in(paths: Paths = DEFAULT_PATHS, *, with_host_certificate: bool) -> str
     is none. root is never `*`.
     """
     own, any_login = shlex.quote(paths.logins), shlex.quote(paths.any_login)
-    command = f'cd {own} && test ! -e "$1" && exec cat {any_login}'
+    command = f'cd {own} && {{ test -e "$1" || exec cat {any_login}; }}'
     lines = [
         "# Written by Wardgate, and written anew when its paths change. Do not edit.",
         f"TrustedUserCAKeys {paths.user_ca}",

@@ -1,8 +1,11 @@
 """The SSH certificate authority: specification, signing, KRL, generations. It stores nothing and asks nobody."""
 
+from sshca.agent_signer import AgentSigner, agent_keys
 from sshca.claims import Claim, Grant, Lives, check_claims, grant, renew_at, validity
-from sshca.keys import KeySigner, generate, load, save
+from sshca.describing import describe
+from sshca.keys import CA_ALGORITHMS, KeySigner, generate, load, save
 from sshca.parsing import ParsedCertificate, parse
+from sshca.pkcs11_signer import PKCS11Signer, Token, generate_on_token
 from sshca.principals import (
     fresh_principal,
     host_key_id,
@@ -17,22 +20,28 @@ from sshca.signing import issue, sign
 from sshca.specification import CriticalOption, Extension, Specification
 from sshca.subjects import check_key
 from sshca.validation import validate
-
-__all__ = [
+from sshca.verifying __all__ = [
+    "AgentSigner",
+    "CA_ALGORITHMS",
     "Claim",
     "CriticalOption",
     "Extension",
     "Grant",
     "KeySigner",
     "Lives",
+    "PKCS11Signer",
     "ParsedCertificate",
     "ParsedKRL",
     "Signer",
     "Specification",
+    "Token",
+    "agent_keys",
     "check_claims",
     "check_key",
+    "describe",
     "fresh_principal",
     "generate",
+    "generate_on_token",
     "grant",
     "host_key_id",
     "host_principals",
@@ -49,4 +58,5 @@ __all__ = [
     "user_principals",
     "validate",
     "validity",
+    "verify",
 ]

@@ -1,0 +1,88 @@
+#!/bin/sh
+# Makes sshd on this host take the certificates of the network @DOMAIN@.
+# Run as root. Run a newer one at any time: it brings the host up to date.
+set -eu
+export LC_ALL=C
+
+folder=@FOLDER@
+logins=@LOGINS@
+user_ca=@USER_CA@
+krl=@KRL@
+drop_in=@DROP_IN@
+
+fail() {
+    echo "error: $1" >&2
+    [ $# -lt 2 ] || echo "hint: $2" >&2
+    exit 1
+}
+
+[ "$(id -u)" = 0 ] || fail "this needs root" "run it with sudo"
+sshd=$(command -v sshd || echo /usr/sbin/sshd)
+[ -x "$sshd" ] || fail "there is no sshd here" "install openssh-server"
+mkdir -p /run/sshd
+
+# Writes standard input (base64) to a file, whole or not at all.
+put() {
+    new=$(mktemp "$(dirname "$1")/.wardgate.XXXXXX")
+    base64 -d >"$new" || { rm -f "$new"; fail "$1 could not be written"; }
+    chmod "$2" "$new"
+    sync "$new" 2>/dev/null || sync
+    mv -f "$new" "$1"
+}
+
+# sshd takes the first value that it meets, so one that is not ours stands in the way. Nothing is overridden.
+effective=$("$sshd" -T) || fail "sshd does not accept its own configuration as it is" "look with: $sshd -t"
+foreign=$(printf '%s\n' "$effective" | while read -r setting value; do
+    case $setting in
+        trustedusercakeys) ours=$user_ca ;;
+        revokedkeys) ours=$krl ;;
+        authorizedprincipalsfile) ours=$logins/%u ;;
+        *) continue ;;
+    esac
+    case $value in none | "$ours") ;; *) printf '  %s %s\n    merge: use %s in its place, with what it holds added\n' \
+        "$setting" "$value" "$ours" ;; esac
+done)
+[ -z "$foreign" ] || {
+    echo "error: sshd on this host has settings already that Wardgate's would not replace:" >&2
+    printf '%s\n' "$foreign" >&2
+    echo "hint: merge them by hand, then run this again; nothing was changed" >&2
+    exit 1
+}
+
+umask 022
+mkdir -p "$folder" "$logins" "$(dirname "$drop_in")"
+chmod 755 "$folder" "$logins"
+@FILES@
+
+# Logins that have no entry of their own any more.
+for file in "$logins"/*; do
+    [ -e "$file" ] || continue
+    keep=no
+    for login in @KEEP@; do
+        [ "$(basename "$file")" != "$login" ] || keep=yes
+    done
+    [ "$keep" = yes ] || rm -f "$file"
+done
+
+before=$(mktemp "$folder/.before.XXXXXX")
+trap 'rm -f "$before"' EXIT
+had=no
+[ ! -e "$drop_in" ] || { cp -p "$drop_in" "$before"; had=yes; }
+put "$drop_in" 644 <<'END'
+@CONFIG@END
+undo() {
+    if [ "$had" = yes ]; then mv -f "$before" "$drop_in"; else rm -f "$drop_in"; fi
+}
+"$sshd" -t || { undo; fail "sshd refuses the new configuration; the old one is back"; }
+"$sshd" -T | grep -qixF "trustedusercakeys $user_ca" || {
+    undo
+    fail "sshd does not read $drop_in" "put this first in sshd_config: Include $(dirname "$drop_in")/*.conf"
+}
+
+# Only the drop-in and a host certificate need a reload; the rest is read anew for each login.
+if command -v systemctl >/dev/null 2>&1 && systemctl reload ssh 2>/dev/null; then :
+elif command -v systemctl >/dev/null 2>&1 && systemctl reload sshd 2>/dev/null; then :
+elif [ -s /run/sshd.pid ]; then kill -HUP "$(cat /run/sshd.pid)"
+else echo "note: reload sshd so that it reads $drop_in" >&2
+fi
+echo "this host trusts @DOMAIN@"
