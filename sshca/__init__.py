@@ -20,9 +20,11 @@ from sshca.signing import issue, sign
 from sshca.specification import CriticalOption, Extension, Specification
 from sshca.subjects import check_key
 from sshca.validation import validate
-from sshca.verifying __all__ = [
-    "AgentSigner",
+from sshca.verifying import verify
+
+__all__ = [
     "CA_ALGORITHMS",
+    "AgentSigner",
     "Claim",
     "CriticalOption",
     "Extension",
