@@ -19,6 +19,7 @@ from sshca.signer import Signer
 from sshca.signing import issue, sign
 from sshca.specification import CriticalOption, Extension, Specification
 from sshca.subjects import check_key
+from sshca.trust import client_config, client_text, host_script, known_hosts, sshfp
 from sshca.validation import validate
 from sshca.verifying import verify
 
@@ -40,6 +41,8 @@ __all__ = [
     "agent_keys",
     "check_claims",
     "check_key",
+    "client_config",
+    "client_text",
     "describe",
     "fresh_principal",
     "generate",
@@ -47,7 +50,9 @@ __all__ = [
     "grant",
     "host_key_id",
     "host_principals",
+    "host_script",
     "issue",
+    "known_hosts",
     "krl",
     "load",
     "parse",
@@ -55,6 +60,7 @@ __all__ = [
     "renew_at",
     "save",
     "sign",
+    "sshfp",
     "tag_principals",
     "user_key_id",
     "user_principals",
