@@ -15,6 +15,7 @@ from model.keys import SSHKey
 from model.netmap import Logins, Trust
 from model.sshd import DEFAULT_PATHS, DROP_IN, Paths, any_login_file, drop_in, login_files, user_ca_file
 
+GATE_PORT: Final = "2222"
 KNOWN_HOSTS: Final = "~/.ssh/known_hosts.wardgate"
 _SSHFP_ALGORITHMS: Final = {
     "ssh-rsa": 1, "ecdsa-sha2-nistp256": 3, "ecdsa-sha2-nistp384": 3, "ecdsa-sha2-nistp521": 3, "ssh-ed25519": 4,
@@ -24,12 +25,25 @@ _SSHFP_SHA256: Final = 2
 _MAX_PATTERNS: Final = 256
 
 
-def known_hosts(trust: Trust, domain: Domain, prefixes: Iterable[Prefix] = ()) -> str:
-    """Lines for a known_hosts file: the host CAs, for the network's names and addresses and no other host."""
-    patterns = [domain, f"*.{domain}"]
+def known_hosts(trust: Trust, domain: Domain, gates: Iterable[str] = (), *, prefixes: Iterable[Prefix] = ()) -> str:
+    """Lines for a known_hosts file: the host CAs, for the network's names and addresses and no other host.
+
+    `gates` are where the gate is reached, as `HOST[:PORT]`; without a port it is the default one. `prefixes` are the
+    network's ranges, for those who type addresses.
+    """
+    patterns = [domain, f"*.{domain}", *map(gate_pattern, gates)]
     for prefix in prefixes:
         patterns += address_patterns(prefix)
     return "".join(f"@cert-authority {','.join(patterns)} {line} wardgate\n" for line in trust.host_ca)
+
+
+def gate_pattern(gate: str) -> str:
+    """`[HOST]:PORT`, as ssh looks a host up that does not listen on port 22."""
+    host, colon, port = gate.rpartition(":")
+    if not colon or not port.isdigit() or (":" in host and not host.startswith("[")):
+        host, port = gate, GATE_PORT
+    host = host.removeprefix("[").removesuffix("]").lower()
+    return host if port == "22" else f"[{host}]:{port}"
 
 
 def address_patterns(prefix: Prefix) -> tuple[str, ...]:
@@ -64,11 +78,11 @@ def client_config(domain: Domain, known_hosts_file: str = KNOWN_HOSTS) -> str:
     )
 
 
-def client_text(trust: Trust, domain: Domain, prefixes: Iterable[Prefix] = ()) -> str:
+def client_text(trust: Trust, domain: Domain, gates: Iterable[str] = (), *, prefixes: Iterable[Prefix] = ()) -> str:
     """What `ca trust client` prints: both of the above, with where each goes."""
     return (
-        f"# Append to {KNOWN_HOSTS} (make the file where there is none):\n"
-        f"{known_hosts(trust, domain, prefixes)}"
+        f"# Put into {KNOWN_HOSTS}, in place of what is there:\n"
+        f"{known_hosts(trust, domain, gates, prefixes=prefixes)}"
         "\n# Put at the top of ~/.ssh/config:\n"
         f"{client_config(domain)}"
     )
@@ -84,7 +98,7 @@ def sshfp(keys: Iterable[SSHKey]) -> tuple[str, ...]:
 
 
 def host_script(
-    *, domain: Domain, trust: Trust, krl: bytes, logins: Logins, host_certificate: str | None = None,
+    trust: Trust, krl: bytes, *, domain: Domain, logins: Logins, host_certificate: str | None = None,
     paths: Paths = DEFAULT_PATHS, drop_in_path: str = DROP_IN,
 ) -> str:  # fmt: skip
     """A POSIX shell script that makes a host without an agent trust the network; run again, it brings it up to date.
