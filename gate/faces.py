@@ -34,7 +34,7 @@ def terminal_size(columns: int, rows: int) -> tuple[int, int]:
 
 
 class Streams(Protocol):
-    """The three streams of one command. Writing never blocks; the door applies flow control and translates line ends."""
+    """The three streams of one command. Writing never blocks; the door does flow control and line ends."""
 
     async def read(self, limit: int) -> bytes:
         """All of standard input. Raises `Limited` above `limit` bytes."""
@@ -49,7 +49,7 @@ class Streams(Protocol):
     def write_error(self, text: str) -> None: ...
 
     async def drain(self) -> None:
-        """Waits until the client has taken enough that more may be written; raises `ConnectionError` once it is gone."""
+        """Waits until more may be written. Raises `ConnectionError` once the client is gone."""
         ...
 
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from gate import netmaps, snapshot
-from gate.actor import Actor
+from gate.actor import GATE, Actor
 from gate.operation import Call, Operation
 from gate.presence import Presence
 from gate.signers import Signers, passphrase_from_environment
@@ -22,17 +22,15 @@ from gate.snapshot import Snapshot
 from model.change import Committed
 from model.errors import Denied, NotFound
 from model.keys import Secret
-from store import Reader, StateLock, Store, Transaction, devices
+from store import Reader, Store, Transaction, devices
+from store.layout import DATABASE
+from store.lock import StateLock, held
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Reader)
 Listener = Callable[[Snapshot, Snapshot, Sequence[Committed]], None]
 
 log = logging.getLogger("wardgate.gate")
-
-DATABASE = "wardgate.db"
-HOST_KEY = "host_key"
-SOCKET = "gate.sock"
 
 
 class Gate:
@@ -70,7 +68,7 @@ class Gate:
             gate = cls(state, store, lock, start, signers)
             gate.presence.restore((device.id, device.last_seen) for device in start.devices.values())
         except BaseException:
-            lock.release()
+            lock.close()
             raise
         if start.policy_fault:
             log.error("policy: %s; %s is in force", start.policy_fault, _in_force(start))
@@ -94,7 +92,7 @@ class Gate:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._advancing
         await asyncio.to_thread(self.store.close)
-        self._lock.release()
+        self._lock.close()
 
     async def perform(self, operation: Operation[S, ..., T], actor: Actor, /, **arguments: object) -> T:
         """Does `operation` as `actor`, authorized in its own transaction. Raises `WardgateError`, and then did nothing.
@@ -115,6 +113,13 @@ class Gate:
             raise
         await self.reached(number)
         return done
+
+    async def perform_if_due(
+        self, operation: Operation[S, [], T], due: Callable[[Snapshot, Presence, int], bool]
+    ) -> None:
+        """As the gate itself, where `due` says at a glance that there is something to do."""
+        if due(self.snapshot, self.presence, int(time.time())):
+            await self.perform(operation, GATE)
 
     def perform_now(self, operation: Operation[S, ..., T], actor: Actor, /, **arguments: object) -> T:
         """A reading operation, here and now, without giving the loop away: for the console's first frame."""
@@ -202,3 +207,5 @@ class Gate:
 def _in_force(start: Snapshot) -> str:
     return f"version {start.policy.number}" if start.policy else "a policy that lets nothing pass"
 
+
+__all__ = ["Gate", "Listener", "held"]

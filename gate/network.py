@@ -12,17 +12,17 @@ import msgspec
 import policy
 import sshca
 from gate import settings as table
-from gate.gate import DATABASE, HOST_KEY
 from gate.signers import Signers
 from model import change as c
 from model.errors import Conflict, Invalid
-from model.files import write_whole
 from model.ids import Domain, GenerationID, Prefix, domain, prefix, user_name
 from model.keys import Secret, SSHKey
 from model.network import DEFAULT_IPV4, DEFAULT_IPV6
 from model.records import CertificateKind, Generation, GenerationState, Role, User
-from store import StateLock, Store, Transaction, generations, policies, settings, user_keys, users
+from store import Store, Transaction, generations, policies, settings, user_keys, users
 from store import certificates as certificate_rows
+from store.layout import DATABASE, HOST_KEY
+from store.lock import StateLock
 
 HOST_CERTIFICATE_LIFE = 90 * 86400
 """Of the gate's own; it is renewed at every start."""
@@ -59,7 +59,7 @@ def init(state: Path, new: NewNetwork, passphrase: Secret | None = None) -> Made
         shutil.rmtree(state / "ca", ignore_errors=True)
         raise
     finally:
-        lock.release()
+        lock.close()
         if not (state / DATABASE).exists() and not existed:
             shutil.rmtree(state, ignore_errors=True)
 
@@ -125,10 +125,8 @@ def _make(state: Path, new: NewNetwork, checked: _Checked, passphrase: Secret | 
 
 
 def _generation(tx: Transaction, kind: CertificateKind, id: GenerationID, key: SSHKey) -> Generation:
-    made = Generation(
-        id=id, kind=kind, key=key, state=GenerationState.ACTIVE, created_at=tx.now, activated_at=tx.now
-    )
-    generations.add(tx, made)
+    made = generations.add(tx, kind=kind, key=key, state=GenerationState.ACTIVE)
+    assert made.id == id
     tx.record(c.GenerationChanged(generation=made))
     return made
 
@@ -144,13 +142,15 @@ def host_certificate(store: Store, signers: Signers, key: SSHKey, addresses: tup
         return None
 
     def work(tx: Transaction) -> str:
-        generation, signer = signers.active(CertificateKind.HOST, generations.all(tx))
+        _, signer = signers.active(CertificateKind.HOST, generations.all(tx))
         serial = certificate_rows.next_serial(tx)
         specification = sshca.Specification(
             kind=CertificateKind.HOST, serial=serial, key=key, key_id=f"host/gate/{serial}", principals=hosts,
             valid_after=tx.now - 120, valid_before=tx.now + HOST_CERTIFICATE_LIFE,
         )  # fmt: skip
-        return sshca.issue(signer, specification)
+        return sshca.sign(
+            signer, specification, ca_keys={one.key for one in generations.all(tx)}, revoked_keys=(), now=tx.now
+        )
 
     return store.transact(work)
 
@@ -160,5 +160,3 @@ def _host(address: str) -> str:
     if address.startswith("["):
         return address[1:].partition("]")[0]
     return address if address.count(":") > 1 else address.partition(":")[0]
-
-

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 S = TypeVar("S", bound=Reader)
 
 
@@ -44,15 +45,13 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         before: dict[str, object] | None = None,
         after: dict[str, object] | None = None,
     ) -> None:
-        tx.audit(
-            self.actor.name, self.operation, subject, before=before, after=after, source=self.actor.source
-        )
+        tx.audit(self.actor.name, self.operation, subject, before=before, after=after, source=self.actor.source)
 
 
-class Operation(Generic[S, P, T]):
+class Operation(Generic[S, P, T_co]):
     """A service's function with its name and the permission that the table gives it."""
 
-    def __init__(self, name: str, run: Callable[Concatenate[S, Call, P], T], *, reads: bool) -> None:
+    def __init__(self, name: str, run: Callable[Concatenate[S, Call, P], T_co], *, reads: bool) -> None:
         self.name = name
         self.run = run
         self.reads = reads

@@ -61,7 +61,7 @@ class Presence:
 
     def forget(self, id: DeviceID) -> None:
         for kept in (self._connections, self._seen, self._observed):
-            kept.pop(id, None)  # type: ignore[attr-defined]
+            kept.pop(id, None)
         self._unsaved.discard(id)
 
     def observe(self, id: DeviceID, endpoint: Endpoint) -> bool:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import msgspec
 
+import sshca
 from model.errors import Invalid, NotFound
 from model.ids import domain, prefix, quoted
 
@@ -84,6 +85,19 @@ def _json(value: object) -> object:
     return value
 
 
+def _claims(value: object) -> object:
+    """A table as `sshca.claims` has it, in builtins."""
+    try:
+        table = msgspec.convert(_json(value), tuple[sshca.Claim, ...])
+    except msgspec.ValidationError as fault:
+        raise Invalid(
+            f"this is not a table of claims: {fault}",
+            hint='it reads like [{"kind": "user", "tag": "tag:ci", "default": 900, "maximum": 3600}]',
+        ) from None
+    sshca.check_claims(table)
+    return msgspec.to_builtins(table)
+
+
 class Setting(msgspec.Struct, frozen=True):
     parse: Callable[[object], object]
     default: object
@@ -98,7 +112,7 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType({
     "user-domain": Setting(lambda v: domain(str(v)), None, "the domain that a bare user name is taken as one of"),
     "ipv4": Setting(lambda v: _fixed(prefix(str(v))), None, "the range of IPv4 addresses"),
     "ipv6": Setting(lambda v: _fixed(prefix(str(v))), None, "the range of IPv6 addresses"),
-    "gate.addresses": Setting(_addresses, [], "where people and agents reach the gate; its host certificate names them"),
+    "gate.addresses": Setting(_addresses, [], "where the gate is reached; its host certificate names them"),
     "devices.approval": Setting(
         _choice("automatic", "by-role", "by-hand"), "by-role",
         "devices that people enroll are approved at once: always, for operators and above, or never",
@@ -106,16 +120,15 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType({
     "devices.key-life": Setting(_seconds(3600, 10 * _YEAR), 180 * 86400, "how long a person's device stays approved"),
     "devices.per-person": Setting(_number(1, 10000), 100, "devices that one person may have"),
     "devices.ephemeral-after": Setting(_seconds(60, _YEAR), 1800, "how long an ephemeral device may be offline"),
-    "certificates.user-life": Setting(_seconds(60, 30 * 86400), 16 * 3600, "default life of a user certificate"),
-    "certificates.user-life-max": Setting(_seconds(60, 90 * 86400), 24 * 3600, "longest life of a user certificate"),
-    "certificates.host-life": Setting(_seconds(3600, _YEAR), 7 * 86400, "life of a host certificate"),
     "login.passwords": Setting(_switch, True, "people may log in with passwords"),
     "login.second-factor": Setting(
         _choice("off", "operators", "all"), "off", "who must give a second factor with a password"
     ),
     "login.life": Setting(_seconds(60, 30 * 86400), 16 * 3600, "how long a login lasts"),
     "login.issuers": Setting(_json, {}, "OpenID Connect providers, by name", secret=True),
-    "certificates.claims": Setting(_json, {}, "lives, extensions and forced commands by role and tag"),
+    "certificates.claims": Setting(
+        _claims, [], "lives, extensions and forced commands of certificates, by kind, role and tag"
+    ),
     "names.resolvers": Setting(_addresses, [], "DNS servers that devices ask for all other names"),
 })  # fmt: skip
 

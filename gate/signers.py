@@ -1,4 +1,4 @@
-"""The CA keys that can sign at this moment. A key that cannot be loaded leaves a reason, and everything else goes on."""
+"""The CA keys that can sign at this moment. One that cannot be loaded leaves a reason, and all else goes on."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-import policy
+import policy as language
 import sshca
 from model import change as c
 from model.errors import Ambiguous, NotFound, PolicyRefused
@@ -19,6 +19,7 @@ from model.ids import DeviceID, DeviceName, DNSName, Domain, Prefix, UserName, V
 from model.netmap import NetworkFacts, Trust
 from model.network import Network
 from model.records import Device, DeviceState, Generation, Name, PolicyVersion, Revocation, User
+from sshca.generations import trust
 from store import Reader, changes, devices, generations, names, policies, settings, users
 from store import certificates as certificate_rows
 
@@ -40,7 +41,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The version in force; None where nothing stored compiles, and nothing passes."""
     policy_fault: str | None = None
     """Why the stored policy is not the one in force."""
-    compiled: policy.Compiled
+    compiled: language.Compiled
     touched: frozenset[DeviceID] = frozenset()
     """Devices whose NetMap may differ from the snapshot before this one; `everyone` says all may."""
     everyone: bool = False
@@ -56,7 +57,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def trust(self) -> Trust:
-        return sshca.trust(self.generations)
+        return trust(self.generations)
 
     def device(self, text: str) -> Device:
         """By name, fully qualified name, id or address. Raises `NotFound`."""
@@ -111,7 +112,7 @@ def load(r: Reader, at: int) -> Snapshot:
     revocations = certificate_rows.revocations(r)
     cas = generations.all(r)
     return Snapshot(
-        version=changes.last(r), domain=facts.domain, user_domain=Domain(str(values.get("user-domain") or facts.domain)),
+        version=changes.last(r), domain=facts.domain, user_domain=_user_domain(values, facts.domain),
         ipv4=facts.ipv4, ipv6=facts.ipv6, users=people, devices=machines,
         by_name={device.name: device.id for device in machines.values()},
         names=names.all(r), policy=in_force, policy_fault=fault, compiled=compiled, everyone=True,
@@ -119,15 +120,19 @@ def load(r: Reader, at: int) -> Snapshot:
     )  # fmt: skip
 
 
-def _last_good(r: Reader, network: Network) -> tuple[PolicyVersion | None, policy.Compiled, str | None]:
+def _user_domain(values: Mapping[str, object], network: Domain) -> Domain:
+    return Domain(str(values.get("user-domain") or network))
+
+
+def _last_good(r: Reader, network: Network) -> tuple[PolicyVersion | None, language.Compiled, str | None]:
     """The newest stored version that compiles; with none, one that lets nothing pass."""
     fault = None
     for version in policies.history(r, 100):
         try:
-            return version, policy.compile(policy.read(version.text), network), fault
+            return version, language.compile(language.read(version.text), network), fault
         except PolicyRefused as refused:
             fault = fault or f"version {version.number} does not compile: {refused.message}"
-    return None, policy.compile(policy.read(NO_POLICY), network), fault
+    return None, language.compile(language.read(NO_POLICY), network), fault
 
 
 def encode_krl(cas: Sequence[Generation], revocations: Sequence[Revocation], at: int) -> str:
@@ -150,7 +155,7 @@ def is_light(committed: Sequence[c.Committed]) -> bool:
     )
 
 
-def advance(old: Snapshot, committed: Sequence[c.Committed]) -> Snapshot:
+def advance(old: Snapshot, committed: Sequence[c.Committed]) -> Snapshot:  # noqa: PLR0912 - one arm a kind of change
     """`old` with `committed` applied, in their order; `touched` says whose NetMaps may differ."""
     people, machines, by_name = old.users, old.devices, old.by_name
     records, cas, revocations, values = old.names, old.generations, old.revocations, old.settings
@@ -178,6 +183,8 @@ def advance(old: Snapshot, committed: Sequence[c.Committed]) -> Snapshot:
                 moved.add(id)
             case c.PolicySet(policy=version):
                 in_force, everyone = version, True
+            case c.PolicyConfirmed(number=number) if in_force is not None and in_force.number == number:
+                in_force = msgspec.structs.replace(in_force, confirm_by=None)
             case c.NameSet(name=record):
                 records, everyone = (*_without(records, record.name, record.type, record.value), record), True
             case c.NameRemoved(name=name_, type=type_, value=value):
@@ -192,16 +199,16 @@ def advance(old: Snapshot, committed: Sequence[c.Committed]) -> Snapshot:
                 everyone = everyone or key.startswith("names.")
             case _:
                 pass
-    policy_changed = in_force is not old.policy
+    policy_changed = in_force is not None and (old.policy is None or in_force.number != old.policy.number)
     facts = old.network
     compiled, touched = old.compiled, frozenset[DeviceID]()
     if policy_changed:
         assert in_force is not None
-        compiled = policy.compile(policy.read(in_force.text), policy_network(people, machines, facts))
+        compiled = language.compile(language.read(in_force.text), policy_network(people, machines, facts))
     elif moved or regroup:
         compiled, touched = old.compiled.advance(policy_network(people, machines, facts))
     return Snapshot(
-        version=committed[-1].number, domain=old.domain, user_domain=Domain(str(values.get("user-domain") or old.domain)),
+        version=committed[-1].number, domain=old.domain, user_domain=_user_domain(values, old.domain),
         ipv4=old.ipv4, ipv6=old.ipv6, users=people, devices=machines, by_name=by_name, names=records, policy=in_force,
         policy_fault=None if policy_changed else old.policy_fault, compiled=compiled,
         touched=touched | moved | _viewers(old, compiled, moved), everyone=everyone or revoked,
@@ -210,7 +217,7 @@ def advance(old: Snapshot, committed: Sequence[c.Committed]) -> Snapshot:
     )  # fmt: skip
 
 
-def _viewers(old: Snapshot, compiled: policy.Compiled, moved: set[DeviceID]) -> frozenset[DeviceID]:
+def _viewers(old: Snapshot, compiled: language.Compiled, moved: set[DeviceID]) -> frozenset[DeviceID]:
     """Who lists one of `moved` as a peer, before or after: visibility is mutual, so they are its own peers."""
     found: set[DeviceID] = set()
     for id in moved:
@@ -224,5 +231,3 @@ def _without(records: tuple[Name, ...], name: DNSName, type_: str, value: str | 
         for record in records
         if not (record.name == name and record.type == type_ and value in {None, record.value})
     )
-
-

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from gate.operation import Call, reads, writes
+from gate.presence import Presence
 from gate.services import certificates, devices
+from gate.snapshot import Snapshot
 from model import change as c
-from model.errors import Conflict, Denied, Invalid, Limited, NotFound
+from model.errors import Conflict, Denied, Invalid, Limited
 from model.ids import DeviceID, Endpoint, Prefix, device_name, endpoint, prefix, quoted
 from model.keys import SSHKey, WireGuardKey, wireguard_key
 from model.records import Certificate, Device, DeviceState, EnrollmentKey, Route, RouteState
@@ -106,7 +108,7 @@ def report_endpoints(tx: Transaction, call: Call, *, device: DeviceID, endpoints
 
 
 def observed(call: Call, device: DeviceID, peers: Mapping[str, str]) -> tuple[DeviceID, ...]:
-    """Keeps where `device` sees its peers; returns those for whom that is news. Raises `Denied` for one it cannot see."""
+    """Keeps where `device` sees its peers; returns those for whom that is news. `Denied` for one it cannot see."""
     visible = call.snapshot.compiled.peers(device)
     checked = {DeviceID(id): endpoint(text) for id, text in peers.items()}
     for id in checked:
@@ -189,26 +191,32 @@ def rotate_key(tx: Transaction, call: Call, *, device: DeviceID, wireguard: str)
     return changed
 
 
+def _away(snapshot: Snapshot, presence: Presence, now: int) -> Iterator[Device]:
+    """Ephemeral devices that have been offline for as long as the settings say."""
+    since = now - int(str(snapshot.settings["devices.ephemeral-after"]))
+    for device in snapshot.devices.values():
+        if device.ephemeral and max(presence.last_seen(device.id) or 0, device.created_at) < since:
+            yield device
+
+
+def anything_due(snapshot: Snapshot, presence: Presence, now: int) -> bool:
+    return any(_away(snapshot, presence, now)) or any(
+        device.expires_at is not None and device.expires_at <= now and device.state is DeviceState.APPROVED
+        for device in snapshot.devices.values()
+    )
+
+
 @writes("agent lapse")
-def lapse(tx: Transaction, call: Call) -> tuple[Device, ...]:
+def lapse(tx: Transaction, call: Call) -> None:
     """Expires what is due, and removes ephemeral devices that have been away for long."""
     for due in rows.due(tx, tx.now):
         devices.end(tx, call, due)
-    away = tx.now - int(str(call.snapshot.settings["devices.ephemeral-after"]))
-    gone = [
-        device
-        for device in call.snapshot.devices.values()
-        if device.ephemeral and (call.presence.last_seen(device.id) or device.created_at) < away
-    ]
-    for device in gone:
+    for device in _away(call.snapshot, call.presence, tx.now):
         devices.take_out(tx, call, device, "ephemeral, and away")
-    return tuple(gone)
 
 
 def _own(tx: Transaction, id: DeviceID) -> Device:
     found = rows.by_id(tx, id)
-    if found is None:
-        raise NotFound(f"device {id} was removed")
     if found.state is DeviceState.DISABLED:
         raise Denied(f'device "{found.name}" is disabled')
     return found

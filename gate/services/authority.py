@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+
 import msgspec
 
 from gate.operation import Call, reads, writes
+from gate.presence import Presence
+from gate.services import certificates
+from gate.snapshot import Snapshot
 from model import change as c
-from model.errors import Conflict, NotFound
-from model.ids import GenerationID, quoted
+from model.errors import Conflict
+from model.ids import GenerationID
 from model.records import CertificateKind, Generation, GenerationState
-from store import Reader, Transaction, certificates, generations
+from model.sshd import drop_in, user_ca_file
+from sshca import generations as steps
+from sshca import trust as text
+from store import Query, Reader, Transaction, generations
+from store import certificates as rows
 
 
 class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,76 +37,71 @@ def show(r: Reader, call: Call) -> tuple[GenerationView, ...]:
             generation=generation,
             signs=generation.id in call.signers.ready,
             fault=call.signers.faults.get(generation.id),
-            last_end=certificates.longest_end(r, generation.id),
+            last_end=rows.longest_end(r, generation.id),
         )
         for generation in generations.all(r)
     )
 
 
-@reads("ca trust")
-def trust(r: Reader, call: Call) -> tuple[Generation, ...]:
-    """The generations that are to be trusted now."""
-    return tuple(one for one in generations.all(r) if one.state is not GenerationState.RETIRED)
-
-
 @writes("ca rotate")
-def rotate(tx: Transaction, call: Call, *, kind: CertificateKind, algorithm: str = "ed25519") -> Generation:
-    """A pending generation: everyone comes to trust it before it signs."""
-    known = [one for one in generations.all(tx) if one.kind is kind]
-    if any(one.state is GenerationState.PENDING for one in known):
-        raise Conflict(f"a {kind} CA key is pending already", hint=f"wardgate ca promote {kind}")
-    id = GenerationID(f"{kind.value}-{len(known) + 1}")
-    signer = call.signers.make(id, algorithm)
-    made = Generation(id=id, kind=kind, key=signer.key, state=GenerationState.PENDING, created_at=tx.now)
-    generations.add(tx, made)
-    return _changed(tx, call, None, made)
+def rotate(
+    tx: Transaction, call: Call, *, kind: CertificateKind, algorithm: str = "ed25519", emergency: bool = False
+) -> tuple[Generation, ...]:
+    """A pending generation: everyone comes to trust it before it signs.
+
+    `emergency` answers a stolen key: a new one signs at once, every other of the kind is trusted no more, and what
+    they signed is revoked as well, for hosts that take the KRL sooner than the trust.
+    """
+    known = generations.all(tx)
+    waiting = [one for one in known if one.kind is kind and one.state is GenerationState.PENDING]
+    if waiting and not emergency:
+        raise Conflict(f"{waiting[0].id} is pending already", hint=f"wardgate ca promote {kind}")
+    signer = call.signers.make(generations.next_id(tx, kind), algorithm)
+    if not emergency:
+        made = generations.add(tx, kind=kind, key=signer.key)
+        return (_changed(tx, call, None, made),)
+    changed = [
+        _put(tx, call, one, msgspec.structs.replace(one, state=GenerationState.RETIRED, retired_at=tx.now))
+        for one in known
+        if one.kind is kind and one.state is not GenerationState.RETIRED
+    ]
+    made = generations.add(tx, kind=kind, key=signer.key, state=GenerationState.ACTIVE)
+    for one in changed:
+        certificates.revoke_key(tx, call, one.key, f"{one.id} was replaced in an emergency")
+    return (_changed(tx, call, None, made), *changed)
 
 
 @writes("ca promote")
 def promote(tx: Transaction, call: Call, *, kind: CertificateKind) -> tuple[Generation, ...]:
     """The pending generation signs from now on; the one before stays trusted until its last certificate is over."""
-    known = [one for one in generations.all(tx) if one.kind is kind]
-    pending = next((one for one in known if one.state is GenerationState.PENDING), None)
-    if pending is None:
-        raise NotFound(f"no {kind} CA key is pending", hint=f"make one first: wardgate ca rotate {kind}")
-    if pending.id not in call.signers.ready:
-        raise Conflict(f"{pending.id} cannot sign: {call.signers.faults.get(pending.id, 'its key is not loaded')}")
-    out = []
-    for one in known:
-        if one.state is GenerationState.ACTIVE:
-            old = msgspec.structs.replace(
-                one,
-                state=GenerationState.TRUSTED,
-                trusted_until=certificates.longest_end(tx, one.id) or tx.now,
-            )
-            generations.put(tx, old)
-            out.append(_changed(tx, call, one, old))
-    active = msgspec.structs.replace(pending, state=GenerationState.ACTIVE, activated_at=tx.now)
-    generations.put(tx, active)
-    out.append(_changed(tx, call, pending, active))
-    return tuple(out)
+    known = generations.all(tx)
+    before = steps.active(known, kind)
+    changed = steps.promote(known, kind, last_end=rows.longest_end(tx, before.id) if before else None, now=tx.now)
+    risen = changed[0]
+    if risen.id not in call.signers.ready:
+        raise Conflict(f"{risen.id} cannot sign: {call.signers.faults.get(risen.id, 'its key is not loaded')}")
+    by_id = {one.id: one for one in known}
+    # The old one first: no moment of the database has two that sign.
+    return tuple(_put(tx, call, by_id[one.id], one) for one in reversed(changed))
 
 
 @writes("ca retire")
 def retire(tx: Transaction, call: Call, *, id: str, anyway: bool = False) -> Generation:
     """Nobody trusts it from now on. `anyway` is needed while certificates of it still live."""
-    known = {one.id: one for one in generations.all(tx)}
-    one = known.get(GenerationID(id))
-    if one is None:
-        raise NotFound(f"no generation is called {quoted(id)}", hint="`wardgate ca show` lists them")
-    if one.state is GenerationState.ACTIVE:
-        raise Conflict(f"{id} is the one that signs", hint=f"promote another first: wardgate ca rotate {one.kind}")
-    if one.state is GenerationState.RETIRED:
-        raise Conflict(f"{id} is retired already")
-    living = certificates.living(tx, one.id, tx.now)
+    known = generations.all(tx)
+    gone = steps.retire(known, GenerationID(id), now=tx.now)
+    living = rows.page(tx, Query(where={"generation": id, "state": "valid"}, limit=1)).total
     if living and not anyway:
         raise Conflict(
             f"{living} certificates of {id} still live and would be refused everywhere",
             hint="wait until they are over, or say --anyway",
         )
-    gone = msgspec.structs.replace(one, state=GenerationState.RETIRED, retired_at=tx.now)
-    generations.put(tx, gone)
-    return _changed(tx, call, one, gone)
+    return _put(tx, call, generations.by_id(tx, GenerationID(id)), gone)
+
+
+def _put(tx: Transaction, call: Call, before: Generation, after: Generation) -> Generation:
+    generations.put(tx, after)
+    return _changed(tx, call, before, after)
 
 
 def _changed(tx: Transaction, call: Call, before: Generation | None, after: Generation) -> Generation:
@@ -109,3 +113,55 @@ def _changed(tx: Transaction, call: Call, before: Generation | None, after: Gene
     )  # fmt: skip
     return after
 
+
+class TrustText(msgspec.Struct, frozen=True, kw_only=True):
+    """What others need in order to trust this network, a file or a block each."""
+
+    known_hosts: str
+    client_config: str
+    user_ca: str
+    """For sshd's TrustedUserCAKeys."""
+    sshd_config: str
+    """The drop-in for sshd_config.d."""
+
+
+@reads("ca trust")
+def trust(r: Reader, call: Call) -> TrustText:
+    found = call.snapshot
+    ranges = (found.ipv4, found.ipv6)
+    return TrustText(
+        known_hosts=text.known_hosts(found.trust, found.domain, addresses_of(found), prefixes=ranges),
+        client_config=text.client_config(found.domain),
+        user_ca=user_ca_file(found.trust),
+        sshd_config=drop_in(with_host_certificate=False),
+    )
+
+
+@reads("ca trust")
+def trust_script(r: Reader, call: Call, *, device: str) -> str:
+    """The same for the sshd of `device`, as one script for a host without an agent."""
+    found = call.snapshot
+    host = found.device(device)
+    issued = certificates.newest_host(r, host.id)
+    return text.host_script(
+        found.trust, base64.b64decode(found.krl), domain=found.domain, logins=found.compiled.logins(host.id),
+        host_certificate=issued.line if issued else None,
+    )  # fmt: skip
+
+
+def addresses_of(snapshot: Snapshot) -> tuple[str, ...]:
+    """Where the gate is reached, as `init` and the settings say."""
+    return tuple(msgspec.convert(snapshot.settings["gate.addresses"], list[str]))
+
+
+def anything_due(snapshot: Snapshot, presence: Presence, now: int) -> bool:
+    return bool(steps.due(snapshot.generations, now))
+
+
+@writes("agent ca-lapse")
+def lapse(tx: Transaction, call: Call) -> None:
+    """Retires generations whose last certificate is over."""
+    known = generations.all(tx)
+    by_id = {one.id: one for one in known}
+    for gone in steps.due(known, tx.now):
+        _put(tx, call, by_id[gone.id], gone)

@@ -11,13 +11,10 @@ from gate.operation import Call, reads, writes
 from gate.services import own
 from model import change as c
 from model.errors import Conflict, Denied, Invalid, NotFound
-from model.ids import Serial, UserName
+from model.ids import DeviceID, Serial, UserName
 from model.keys import SSHKey
 from model.records import Certificate, CertificateKind, Device, DeviceState, Page, Revocation, UserState
 from store import Query, Reader, Transaction, certificates, devices, users
-
-BACKDATE = 120
-"""Seconds before now at which validity begins, for hosts whose clocks are behind."""
 
 
 @reads("certs list")
@@ -31,6 +28,13 @@ def list_certificates(r: Reader, call: Call, *, query: Query) -> Page:
 @reads("certs show")
 def show(r: Reader, call: Call, *, serial: Serial) -> Certificate:
     return own.certificate(call, certificates.by_serial(r, serial))
+
+
+def newest_host(r: Reader, device: DeviceID) -> Certificate | None:
+    """The newest host certificate of a device that is valid now."""
+    query = Query(where={"device_id": device, "kind": "host", "state": "valid"}, limit=1)
+    rows = certificates.page(r, query).rows
+    return rows[0] if rows and isinstance(rows[0], Certificate) else None
 
 
 @reads("certs krl")
@@ -49,20 +53,13 @@ def for_myself(
     if user is None or user.state is not UserState.ACTIVE:
         raise Denied(f"{call.actor.user} is disabled or removed")
     machine = _device_of(tx, user.name, device)
-    now = tx.now
-    limit = int(str(call.snapshot.settings["certificates.user-life-max"]))
-    wanted = lives or int(str(call.snapshot.settings["certificates.user-life"]))
-    if wanted > limit:
-        raise Invalid(f"a user certificate lives {limit} s at the most, not {wanted}", hint="ask for less with --ttl")
-    ends = min(now + wanted, machine.expires_at or now + wanted)
-    if call.actor.login_at is not None:
-        ends = min(ends, call.actor.login_at + int(str(call.snapshot.settings["login.life"])))
-    if ends <= now:
-        raise Conflict("this login is over", hint="log in again")
-    return _issue(
-        tx, call, kind=CertificateKind.USER, key=key, device=machine, user=user.name, ends=ends,
-        principals=sshca.user_principals(user.name, fresh_at=call.actor.fresh_at, valid_before=ends),
-    )  # fmt: skip
+    login_end = call.actor.login_at and call.actor.login_at + int(str(call.snapshot.settings["login.life"]))
+    grant = sshca.grant(claims(call), CertificateKind.USER, role=user.role)
+    after, before = sshca.validity(grant.lives, now=tx.now, asked=lives, limits=(machine.expires_at, login_end))
+    principals = sshca.user_principals(
+        user.name, valid_before=before, fresh_at=call.actor.fresh_at, windows=call.snapshot.compiled.check_periods
+    )
+    return _issue(tx, call, grant, _Subject(key, machine, user.name, principals), (after, before))
 
 
 def _device_of(tx: Transaction, user: UserName, wanted: str | None) -> Device:
@@ -79,15 +76,14 @@ def _device_of(tx: Transaction, user: UserName, wanted: str | None) -> Device:
         )
     if len(mine) > 1:
         raise Invalid(
-            "you have several devices; the certificate belongs to one", hint=f"add --device, like --device {mine[0].name}"
+            "you have several devices; the certificate belongs to one",
+            hint=f"add --device, like --device {mine[0].name}",
         )
     return mine[0]
 
 
 @writes("certs sign")
-def sign(
-    tx: Transaction, call: Call, *, key: SSHKey, device: str, host: bool, lives: int | None = None
-) -> Certificate:
+def sign(tx: Transaction, call: Call, *, key: SSHKey, device: str, host: bool, lives: int | None = None) -> Certificate:
     """For a device: its host certificate, or with `host` false the certificate of a tagged device as automation."""
     machine = devices.find(tx, device)
     if host:
@@ -97,59 +93,81 @@ def sign(
             f'device "{machine.name}" is a person\'s: they get their own', hint="they run: ssh GATE cert < KEY.pub"
         )
     _approved(machine)
-    wanted = lives or int(str(call.snapshot.settings["certificates.user-life"]))
-    ends = min(tx.now + wanted, machine.expires_at or tx.now + wanted)
-    return _issue(
-        tx, call, kind=CertificateKind.USER, key=key, device=machine, user=None, ends=ends, principals=machine.tags
-    )
+    grant = sshca.grant(claims(call), CertificateKind.USER, tags=machine.tags)
+    validity = sshca.validity(grant.lives, now=tx.now, asked=lives, limits=(machine.expires_at,))
+    return _issue(tx, call, grant, _Subject(key, machine, None, sshca.tag_principals(machine.tags)), validity)
 
 
 def issue_host(tx: Transaction, call: Call, device: Device, key: SSHKey, lives: int | None = None) -> Certificate:
-    """A host certificate for `device`: its names and addresses, for as long as `settings` says."""
+    """A host certificate for `device`: its names and addresses."""
     _approved(device)
-    life = int(str(call.snapshot.settings["certificates.host-life"]))
-    ends = min(tx.now + min(lives or life, life), device.expires_at or tx.now + life)
-    return _issue(
-        tx, call, kind=CertificateKind.HOST, key=key, device=device, user=None, ends=ends,
-        principals=(f"{device.name}.{call.snapshot.domain}", device.name, *device.addresses),
-    )  # fmt: skip
+    grant = sshca.grant(claims(call), CertificateKind.HOST, tags=device.tags)
+    validity = sshca.validity(grant.lives, now=tx.now, asked=lives, limits=(device.expires_at,))
+    principals = sshca.host_principals(device.name, call.snapshot.domain, device.addresses)
+    return _issue(tx, call, grant, _Subject(key, device, None, principals), validity, CertificateKind.HOST)
+
+
+def claims(call: Call) -> tuple[sshca.Claim, ...]:
+    """The network's table of lives and permissions."""
+    return msgspec.convert(call.snapshot.settings["certificates.claims"], tuple[sshca.Claim, ...])
 
 
 def _approved(device: Device) -> None:
     if device.state is not DeviceState.APPROVED:
-        raise Conflict(f'device "{device.name}" is {device.state.value}', hint=f"wardgate devices approve {device.name}")
+        raise Conflict(
+            f'device "{device.name}" is {device.state.value}', hint=f"wardgate devices approve {device.name}"
+        )
+
+
+class _Subject(msgspec.Struct, frozen=True):
+    """Who a certificate is for."""
+
+    key: SSHKey
+    device: Device
+    user: UserName | None
+    principals: tuple[str, ...]
 
 
 def _issue(
-    tx: Transaction, call: Call, *, kind: CertificateKind, key: SSHKey, device: Device, user: UserName | None,
-    ends: int, principals: Sequence[str],
-) -> Certificate:  # fmt: skip
+    tx: Transaction,
+    call: Call,
+    grant: sshca.Grant,
+    subject: _Subject,
+    validity: tuple[int, int],
+    kind: CertificateKind = CertificateKind.USER,
+) -> Certificate:
     """Validates, signs and records, in this order and in one transaction: what is not recorded was never given out."""
     generation, signer = call.signers.active(kind, call.snapshot.generations)
     serial = certificates.next_serial(tx)
-    sources = device.addresses if kind is CertificateKind.USER else ()
+    device, person = subject.device, kind is CertificateKind.USER
     specification = sshca.Specification(
-        kind=kind, serial=serial, key=key, key_id=f"{user or (device.tags[0] if device.tags else 'host')}/{device.name}/{serial}",
-        principals=tuple(principals), valid_after=tx.now - BACKDATE, valid_before=ends, source_addresses=sources,
+        kind=kind, serial=serial, key=subject.key,
+        key_id=sshca.user_key_id(subject.user, device.name, serial) if person
+        else sshca.host_key_id(device.name, call.snapshot.domain, serial),
+        principals=subject.principals, valid_after=validity[0], valid_before=validity[1],
+        source_addresses=device.addresses if person else (), force_command=grant.force_command if person else None,
+        verify_required=person and grant.verify_required, extensions=grant.extensions if person else None,
     )  # fmt: skip
-    sshca.validate(
+    line = sshca.sign(
+        signer,
         specification,
-        ca_keys=[g.key for g in call.snapshot.generations],
-        revoked_keys=[r.key for r in call.snapshot.revocations if r.key],
+        ca_keys={one.key for one in call.snapshot.generations},
+        revoked_keys={one.key for one in call.snapshot.revocations if one.key},
+        revoked_fingerprints={one.fingerprint for one in call.snapshot.revocations if one.fingerprint},
         now=tx.now,
     )
     record = Certificate(
-        serial=serial, kind=kind, key_id=specification.key_id, user=user, device=device.name, device_id=device.id,
-        principals=specification.principals, valid_after=specification.valid_after, valid_before=ends,
-        source_addresses=sources, fingerprint=key.fingerprint, generation=generation.id, issued_at=tx.now,
-        line=sshca.issue(signer, specification),
+        serial=serial, kind=kind, key_id=specification.key_id, user=subject.user, device=device.name,
+        device_id=device.id, principals=subject.principals, valid_after=validity[0], valid_before=validity[1],
+        source_addresses=device.addresses if person else (), fingerprint=subject.key.fingerprint,
+        generation=generation.id, issued_at=tx.now, line=line,
     )  # fmt: skip
     certificates.add(tx, record)
     tx.record(c.CertificateIssued(certificate=record))
     call.audit(
         tx, record.key_id,
-        after={"serial": serial, "kind": kind.value, "principals": list(principals), "valid_before": ends,
-               "key": record.fingerprint, "generation": generation.id},
+        after={"serial": serial, "kind": kind.value, "principals": list(subject.principals),
+               "valid_before": record.valid_before, "key": record.fingerprint, "generation": generation.id},
     )  # fmt: skip
     return record
 
@@ -176,10 +194,15 @@ def revoke(
         if call.own:
             raise Denied("your role revokes certificates of your own, by serial or device")
         if any(generation.key == key for generation in call.snapshot.generations):
-            raise Invalid("this is a CA key", hint="a stolen CA key is replaced: wardgate ca rotate --emergency")
-        return _record(tx, call, [certificates.revoke(tx, key=key, by=call.actor.name, reason=reason)])
+            raise Invalid("this is a CA key", hint="a stolen CA key is replaced: wardgate ca rotate KIND --emergency")
+        return revoke_key(tx, call, key, reason)
     found = [own.certificate(call, certificates.by_serial(tx, serial)) for serial in serials]
     return _revoke(tx, call, found, reason)
+
+
+def revoke_key(tx: Transaction, call: Call, key: SSHKey, reason: str) -> tuple[Revocation, ...]:
+    """The key itself: what was signed of it, or by it, and what would be."""
+    return _record(tx, call, [certificates.revoke(tx, key=key, by=call.actor.name, reason=reason)])
 
 
 def revoke_all(

@@ -11,7 +11,7 @@ from gate.operation import Call, reads, writes
 from gate.services import certificates, own
 from model import change as c
 from model.errors import Conflict, Invalid
-from model.ids import Prefix, Tag, device_name, prefix, quoted, tag
+from model.ids import Prefix, Tag, UserName, device_name, prefix, quoted, tag
 from model.keys import SSHKey, wireguard_key
 from model.netmap import NetMap
 from model.records import Device, DeviceState, Page, Route, RouteState
@@ -68,7 +68,7 @@ def add(
 
 def owner_or_tags(
     r: Reader, call: Call, user: str | None, tags: Sequence[str]
-) -> tuple[str | None, tuple[Tag, ...]]:
+) -> tuple[UserName | None, tuple[Tag, ...]]:
     """Exactly one of both: a tagged device has no owner."""
     if bool(user) == bool(tags):
         raise Invalid("a device has either an owner or tags", hint="give --user NAME, or --tag tag:ROLE (repeatable)")
@@ -137,7 +137,7 @@ def rename(tx: Transaction, call: Call, *, name: str, new: str) -> Device:
 
 @writes("devices tag")
 def retag(tx: Transaction, call: Call, *, names: Sequence[str], tags: Sequence[str]) -> tuple[Device, ...]:
-    """Sets the tags; the device's owner, if it had one, is so no more, and certificates of theirs for it are revoked."""
+    """Sets the tags. An owner is so no more, and certificates for the device are revoked."""
     roles = tuple(sorted({tag(text) for text in tags}))
     if not roles:
         raise Invalid("no tag was given", hint="give one or more, like tag:db")
@@ -259,9 +259,7 @@ def routes(
         return device
     known = {route.prefix: route.state for route in device.routes}
     for given in map(prefix, approve):
-        known[given] = (
-            RouteState.WITHDRAWN if known.get(given) in {None, RouteState.WITHDRAWN} else RouteState.APPROVED
-        )
+        known[given] = RouteState.WITHDRAWN if known.get(given) in {None, RouteState.WITHDRAWN} else RouteState.APPROVED
     for given in map(prefix, withdraw):
         if known.get(given) is RouteState.WITHDRAWN:
             del known[given]

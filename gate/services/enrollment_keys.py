@@ -48,7 +48,7 @@ def create(
     pre_approved: bool = False,
     lives: int | None = None,
 ) -> Created:
-    """`uses` None is without limit. A person without a role gets a one-use, five-minute key for a device of their own."""
+    """`uses` None is without limit. A member gets a one-use, five-minute key for a device of their own."""
     if not user and not tags:
         user = call.actor.user
     if call.own:
@@ -103,7 +103,7 @@ def revoke(tx: Transaction, call: Call, *, ids: Sequence[str]) -> tuple[Enrollme
 
 def _revoke(tx: Transaction, call: Call, id: EnrollmentKeyID) -> EnrollmentKey:
     record = enrollment_keys.by_id(tx, id)
-    if record is None or (call.own and record.user != call.actor.user):
+    if call.own and record.user != call.actor.user:
         raise NotFound(f"no enrollment key has the id {quoted(id)}", hint="`enrollment-keys list` shows them")
     revoked = enrollment_keys.revoke(tx, id)
     tx.record(c.EnrollmentKeyRevoked(id=id))

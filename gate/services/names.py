@@ -35,8 +35,7 @@ def list_names(r: Reader, call: Call) -> tuple[Answer, ...]:
         found.append(Answer(name=name, type="A", values=(device.ipv4,), ttl=60, made_by=made_by))
         found.append(Answer(name=name, type="AAAA", values=(device.ipv6,), ttl=60, made_by=made_by))
     found += [
-        Answer(name=n.name, type=n.type.value, values=(n.value,), ttl=n.ttl, made_by=n.created_by)
-        for n in names.all(r)
+        Answer(name=n.name, type=n.type.value, values=(n.value,), ttl=n.ttl, made_by=n.created_by) for n in names.all(r)
     ]
     return tuple(sorted(found, key=lambda answer: (answer.name, answer.type)))
 
@@ -67,7 +66,9 @@ def set_name(tx: Transaction, call: Call, *, name: str, type: NameType, value: s
     checked = _value(type, value, call)
     label = full.removesuffix(f".{call.snapshot.domain}")
     if label in call.snapshot.by_name and type in {NameType.A, NameType.AAAA, NameType.CNAME}:
-        raise Conflict(f"{full} is the name of a device", hint=f"rename the device: wardgate devices rename {label} NEW")
+        raise Conflict(
+            f"{full} is the name of a device", hint=f"rename the device: wardgate devices rename {label} NEW"
+        )
     if not 1 <= ttl <= 86400 * 7:
         raise Invalid(f"a ttl is 1 to 604800 s, not {ttl}")
     others = [record.type for record in names.of(tx, full)]

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from gate import settings as table
 from gate.operation import Call, reads, writes
 from model import change as c
-from model.errors import NotFound
-from model.ids import quoted
+from model.ids import GenerationID
 from model.records import AuditEntry, DeviceState, Page, UserState
 from store import Query, Reader, Transaction, audit, certificates, settings
+
+if TYPE_CHECKING:
+    from gate.actor import Actor
+    from gate.gate import Gate
+
+FOLLOW_EVERY = 0.5
+"""Seconds between looks at the trail by one who follows it: not every entry is a change."""
 
 
 class SettingView(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +54,16 @@ def _view(call: Call, key: str) -> SettingView:
 
 @writes("settings set")
 def set_setting(tx: Transaction, call: Call, *, key: str, value: object) -> SettingView:
+    return _set(tx, call, key, value)
+
+
+@writes("settings set")
+def apply_settings(tx: Transaction, call: Call, *, values: Mapping[str, object]) -> tuple[SettingView, ...]:
+    """All of them, or none."""
+    return tuple(_set(tx, call, key, value) for key, value in values.items())
+
+
+def _set(tx: Transaction, call: Call, key: str, value: object) -> SettingView:
     checked = table.parse(key, value)
     before = settings.get(tx, key, None)
     settings.put(tx, key, checked)
@@ -62,16 +81,32 @@ def list_audit(r: Reader, call: Call, *, query: Query) -> Page:
 
 @reads("audit show")
 def show_audit(r: Reader, call: Call, *, number: int) -> AuditEntry:
-    found = audit.by_number(r, number)
-    if found is None:
-        raise NotFound(f"no entry has the number {quoted(str(number))}", hint="`audit list` shows them")
-    return found
+    return audit.by_number(r, number)
 
 
 @reads("audit verify")
 def verify_audit(r: Reader, call: Call) -> int | None:
     """The first entry whose hash does not follow from what it says and the one before; None where all do."""
     return audit.verify(r)
+
+
+@reads("audit follow")
+def audit_since(r: Reader, call: Call, *, number: int) -> tuple[AuditEntry, ...]:
+    return audit.since(r, number)
+
+
+async def follow_audit(gate: Gate, actor: Actor) -> AsyncIterator[AuditEntry]:
+    """Entries as they come, from the newest ten on. Authorizes each time: a demoted person's following ends."""
+    page = await gate.perform(list_audit, actor, query=Query(limit=10))
+    newest = [row for row in reversed(page.rows) if isinstance(row, AuditEntry)]
+    last = newest[-1].number if newest else 0
+    for entry in newest:
+        yield entry
+    while True:
+        await asyncio.sleep(FOLLOW_EVERY)
+        for entry in await gate.perform(audit_since, actor, number=last):
+            last = entry.number
+            yield entry
 
 
 class GateStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +119,7 @@ class GateStatus(msgspec.Struct, frozen=True, kw_only=True):
     certificates_valid: int
     policy_version: int | None
     policy_fault: str | None
-    signs: dict[str, str]
+    signs: dict[GenerationID, str]
     """By generation: `ready`, or why it cannot sign."""
     krl_entries: int
     disk_free_percent: int
@@ -102,11 +137,51 @@ def status(r: Reader, call: Call) -> GateStatus:
     return GateStatus(
         domain=found.domain, version=found.version, devices=states, online=call.presence.online_count,
         users=sum(user.state is UserState.ACTIVE for user in found.users.values()),
-        certificates_valid=certificates.count_valid(r, now),
+        certificates_valid=certificates.page(r, Query(where={"state": "valid"}, limit=1)).total,
         policy_version=found.policy.number if found.policy else None, policy_fault=found.policy_fault,
-        signs={one: "ready" for one in sorted(call.signers.ready)} | dict(sorted(call.signers.faults.items())),
+        signs=dict.fromkeys(sorted(call.signers.ready), "ready") | dict(sorted(call.signers.faults.items())),
         krl_entries=len(found.revocations), disk_free_percent=round(100 * disk.free / disk.total), at=now,
     )  # fmt: skip
+
+
+@reads("gate metrics")
+def metrics(r: Reader, call: Call) -> dict[str, int]:
+    """Figures by name, as Prometheus would call them."""
+    found = call.snapshot
+    now = int(time.time())
+    by_state = dict.fromkeys(DeviceState, 0)
+    for device in found.devices.values():
+        by_state[device.state] += 1
+    valid = certificates.page(r, Query(where={"state": "valid"}, limit=1)).total
+    return {
+        **{f'devices{{state="{state}"}}': number for state, number in by_state.items()},
+        "devices_online": call.presence.online_count,
+        "users": len(found.users),
+        "certificates_valid": valid,
+        "revocations": len(found.revocations),
+        "change_number": found.version,
+        "policy_version": found.policy.number if found.policy else 0,
+        "signers_ready": len(call.signers.ready),
+        "time_seconds": now,
+    }
+
+
+@reads("gate backup")
+def may_back_up(r: Reader, call: Call) -> None:
+    """Nothing but the permission: a backup is not made inside a transaction."""
+
+
+async def backup(gate: Gate, actor: Actor, path: str) -> int:
+    """Copies the store to `path` while it serves; its size in bytes. The CA's keys are not in it."""
+    await gate.perform(may_back_up, actor)
+    size = await asyncio.to_thread(_backup, gate, Path(path))
+    await gate.audit(actor, "gate backup", path)
+    return size
+
+
+def _backup(gate: Gate, path: Path) -> int:
+    gate.store.backup(path)
+    return path.stat().st_size
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,7 +207,7 @@ def doctor(r: Reader, call: Call) -> tuple[Finding, ...]:
         Finding(ok=free.free > 512 * 2**20, subject="disk", text=f"{free.free // 2**20} MiB are free",
                 hint=None if free.free > 512 * 2**20 else "make room: a full disk refuses every change"),
         Finding(ok=not loose, subject="files",
-                text="secrets are readable by their owner alone" if not loose else f"others may read {', '.join(loose)}",
+                text=f"others may read {', '.join(loose)}" if loose else "secrets are readable by their owner alone",
                 hint=f"chmod go= {' '.join(loose)}" if loose else None),
     ]  # fmt: skip
     for id, fault in call.signers.faults.items():

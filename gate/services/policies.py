@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import policy
 from gate.operation import Call, reads, writes
-from gate.snapshot import policy_network
+from gate.presence import Presence
+from gate.snapshot import Snapshot, policy_network
 from model import change as c
 from model.errors import Conflict, Invalid
 from model.network import Network
@@ -100,6 +101,12 @@ def revert(tx: Transaction, call: Call, was: PolicyVersion, target: PolicyVersio
     return _put(tx, call, was, target.text, note=f"back to version {target.number}", confirm_by=None)
 
 
+def anything_due(snapshot: Snapshot, presence: Presence, now: int) -> bool:
+    version = snapshot.policy
+    return version is not None and version.confirm_by is not None and version.confirm_by <= now
+
+
+@writes("agent policy-lapse")
 def lapse(tx: Transaction, call: Call) -> PolicyVersion | None:
     """Goes back where a version's time for confirmation is over."""
     waiting = policies.waiting(tx)

@@ -50,9 +50,7 @@ def add(
     _may_grant(call, role)
     if email is not None and ("@" not in email or len(email) > 254 or not email.isprintable()):
         raise Invalid(f"{quoted(email)} is not an e-mail address")
-    user = users.add(
-        tx, name=user_name(name, call.snapshot.user_domain), email=email, role=role, service=service
-    )
+    user = users.add(tx, name=user_name(name, call.snapshot.user_domain), email=email, role=role, service=service)
     tx.record(c.UserAdded(user=user))
     call.audit(tx, user.name, after={"role": role.value, "email": email, "service": service})
     return user
@@ -175,4 +173,3 @@ def _another_owner(tx: Transaction, user: User) -> None:
         raise Conflict(
             f"{user.name} is the last owner", hint="make another owner first: wardgate users set-role NAME owner"
         )
-

@@ -1,0 +1,119 @@
+"""The command-line face: words in, text and an exit status out. The same for SSH, gate.sock, console and shell."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from console.commandline.command import MINE, NOUNS, HelpWanted, Noun, Parsed, help_option
+from console.commandline.run import Run
+from model.errors import WardgateError
+
+if TYPE_CHECKING:
+    from gate.actor import Actor
+    from gate.faces import Streams, Terminal
+    from gate.gate import Gate
+
+log = logging.getLogger("wardgate.commands")
+
+DONE, REFUSED, USAGE = 0, 1, 2
+
+
+class Commands(click.Group):
+    """Every noun, and what anyone may do with their own; imported when first used."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option:
+        return help_option(ctx)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*NOUNS, *MINE]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in NOUNS and cmd_name not in self.commands:
+            module = f"console.commands.{cmd_name.replace('-', '_')}"
+            self.add_command(Noun(cmd_name, NOUNS[cmd_name], module))
+        if cmd_name in MINE and cmd_name not in self.commands:
+            from console.commands import mine
+
+            for command in mine.VERBS:
+                self.add_command(command)
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("The network"):
+            formatter.write_dl(list(NOUNS.items()))
+        with formatter.section("Of your own"):
+            formatter.write_dl(list(MINE.items()))
+
+
+HELP = "Without a command, and with a terminal, this opens the console. Every list and every answer takes --json."
+COMMANDS = Commands("wardgate", help=HELP)
+
+
+def parse(words: Sequence[str], *, width: int | None = None) -> Parsed:
+    """The command that `words` spell. Raises `HelpWanted` or `click.UsageError`."""
+    try:
+        parsed = COMMANDS.main(
+            list(words), "wardgate", standalone_mode=False, terminal_width=width, max_content_width=100
+        )
+    except click.exceptions.NoArgsIsHelpError as bare:
+        raise HelpWanted(bare.ctx.get_help() if bare.ctx else HELP) from None
+    assert isinstance(parsed, Parsed)
+    return parsed
+
+
+async def execute(
+    gate: Gate, actor: Actor, words: Sequence[str], streams: Streams, terminal: Terminal | None, *, files: bool = False
+) -> int:
+    """Runs one command and returns its exit status; nothing but a lost connection is raised."""
+    as_json = "--json" in words
+    try:
+        parsed = parse(words, width=terminal.columns if terminal else None)
+        as_json = parsed.as_json
+        run = Run(gate, actor, streams, terminal, as_json=as_json, files=files)
+        assert parsed.command.callback is not None
+        await parsed.command.callback(run, **parsed.arguments)
+        await streams.drain()
+    except HelpWanted as wanted:
+        streams.write(wanted.text + "\n")
+    except click.UsageError as fault:
+        report(streams, "usage", fault.format_message(), usage_hint(fault), as_json=as_json)
+        return USAGE
+    except WardgateError as refused:
+        report_refusal(streams, refused, as_json=as_json)
+        return REFUSED
+    except (ConnectionError, asyncio.CancelledError):
+        raise
+    except Exception:
+        log.exception("a command failed: %s", words[:2])
+        report(streams, "internal", "this failed inside the gate; its log has the trace", None, as_json=as_json)
+        return REFUSED
+    return DONE
+
+
+def usage_hint(fault: click.UsageError) -> str:
+    where = fault.ctx.command_path if fault.ctx else "wardgate"
+    return f"{where} --help"
+
+
+def report_refusal(streams: Streams, refused: WardgateError, *, as_json: bool) -> None:
+    if as_json:
+        streams.write_error(msgspec.json.encode({"error": refused.as_json()}).decode() + "\n")
+        return
+    report(streams, refused.code, refused.message, refused.hint, as_json=False)
+
+
+def report(streams: Streams, code: str, message: str, hint: str | None, *, as_json: bool) -> None:
+    """One line, and a hint below it where there is one; with JSON, one document."""
+    if as_json:
+        body = {"error": {"code": code, "message": message, "hint": hint}}
+        streams.write_error(msgspec.json.encode(body).decode() + "\n")
+        return
+    streams.write_error(f"error: {message[:1].lower() + message[1:]}".rstrip(".") + "\n")
+    if hint:
+        streams.write_error(f"hint: {hint}\n")

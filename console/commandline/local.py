@@ -1,0 +1,174 @@
+"""A command on the gate's own host: through the gate while it runs, on the state itself while none does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from console.commandline import face
+from console.commandline.command import FILE, HelpWanted, Parsed
+from console.commandline.run import MAX_FILE
+from gate.faces import Terminal, terminal_size
+from model.errors import Invalid, Limited, WardgateError
+
+
+def default_state() -> Path:
+    """WARDGATE_STATE, else /var/lib/wardgate for root and the user's data folder for others."""
+    named = os.environ.get("WARDGATE_STATE")
+    if named:
+        return Path(named)
+    if os.geteuid() == 0:
+        return Path("/var/lib/wardgate")
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("wardgate"))
+
+
+def without_state(words: Sequence[str]) -> tuple[list[str], Path]:
+    """`--state DIR` may stand anywhere; it is this program's, not the command's."""
+    left: list[str] = []
+    state = default_state()
+    at = iter(words)
+    for word in at:
+        if word == "--":
+            left += [word, *at]
+        elif word == "--state":
+            value = next(at, None)
+            if value is None:
+                raise click.UsageError("option '--state' requires an argument")
+            state = Path(value)
+        elif word.startswith("--state="):
+            state = Path(word.partition("=")[2])
+        else:
+            left.append(word)
+    return left, state
+
+
+def this_terminal() -> Terminal | None:
+    """The terminal that standard output is, or None where it is a pipe or a file."""
+    if not sys.stdout.isatty():
+        return None
+    size = shutil.get_terminal_size()
+    columns, rows = terminal_size(size.columns, size.lines)
+    kept = {key: os.environ[key] for key in ("COLORTERM", "NO_COLOR", "LANG") if key in os.environ}
+    return Terminal(term=os.environ.get("TERM", ""), columns=columns, rows=rows, environment=kept)
+
+
+class ProcessStreams:
+    """`gate.faces.Streams` over this process's own."""
+
+    async def read(self, limit: int) -> bytes:
+        data = await asyncio.to_thread(read_stdin, limit)
+        if len(data) > limit:
+            raise Limited(f"standard input is larger than {limit} bytes")
+        return data
+
+    def write(self, text: str) -> None:
+        sys.stdout.write(text)
+
+    def write_bytes(self, data: bytes) -> None:
+        if sys.stdout.isatty():
+            raise Invalid("this is binary, and standard output is a terminal", hint="send it to a file: > FILE")
+        sys.stdout.buffer.write(data)
+
+    def write_error(self, text: str) -> None:
+        sys.stderr.write(text)
+
+    async def drain(self) -> None:
+        sys.stdout.flush()
+
+
+def read_stdin(limit: int) -> bytes:
+    """All of standard input, or one line typed without being shown where it is a terminal."""
+    if sys.stdin.isatty():
+        import getpass
+
+        return getpass.getpass("input (not shown): ").encode() + b"\n"
+    return sys.stdin.buffer.read(limit + 1)
+
+
+def run(words: Sequence[str]) -> int:
+    """Runs one command and returns its exit status."""
+    terminal = this_terminal()
+    streams = ProcessStreams()
+    as_json = "--json" in words
+    try:
+        left, state = without_state(words)
+        parsed = face.parse(left, width=terminal.columns if terminal else None)
+        return asyncio.run(_anywhere(left, parsed, state, streams, terminal))
+    except HelpWanted as wanted:
+        streams.write(wanted.text + "\n")
+        return face.DONE
+    except click.UsageError as fault:
+        face.report(streams, "usage", fault.format_message(), face.usage_hint(fault), as_json=as_json)
+        return face.USAGE
+    except WardgateError as refused:
+        face.report_refusal(streams, refused, as_json=as_json)
+        return face.REFUSED
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return face.REFUSED
+
+
+async def _anywhere(
+    words: list[str], parsed: Parsed, state: Path, streams: ProcessStreams, terminal: Terminal | None
+) -> int:
+    from gate.doors import local
+    from gate.gate import Gate, held
+
+    if held(state):
+        sent, stdin = await _carried(words, parsed, streams)
+        return await local.call(state, sent, stdin=stdin, terminal=terminal, write_out=_bytes_out, write_err=_bytes_err)
+    from gate.actor import local_actor
+
+    async with await Gate.open(state) as gate:
+        return await face.execute(gate, local_actor(os.getuid()), words, streams, terminal, files=True)
+
+
+async def _carried(words: list[str], parsed: Parsed, streams: ProcessStreams) -> tuple[list[str], bytes | None]:
+    """The words as the gate takes them, and standard input for it: a FILE is read here and named `-` there."""
+    named = [
+        str(parsed.arguments[parameter.name])
+        for parameter in parsed.command.params
+        if parameter.name and parameter.type is FILE and parsed.arguments.get(parameter.name) is not None
+    ]
+    if not named:
+        return words, await streams.read(MAX_FILE) if parsed.command.reads_stdin else None
+    path = named[0]
+    if path == "-":
+        return words, await streams.read(MAX_FILE)
+    data = read_file(path)
+    at = len(words) - 1 - words[::-1].index(path) if path in words else None
+    if at is None:  # --option=PATH
+        return [f"{word.partition('=')[0]}=-" if word.endswith(f"={path}") else word for word in words], data
+    return [*words[:at], "-", *words[at + 1 :]], data
+
+
+def read_file(path: str) -> bytes:
+    """A file of the person who runs this. Raises `Invalid`."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as fault:
+        raise Invalid(f"{path} cannot be read: {(fault.strerror or 'it failed').lower()}") from None
+    if len(data) > MAX_FILE:
+        raise Invalid(f"{path} is larger than {MAX_FILE} bytes")
+    return data
+
+
+def _bytes_out(data: bytes) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _bytes_err(data: bytes) -> None:
+    sys.stderr.buffer.write(data)
+    sys.stderr.buffer.flush()

@@ -1,0 +1,92 @@
+"""What people read: tables that fit the terminal, ages, and text from outside made inert."""
+
+from __future__ import annotations
+
+import io
+import time
+import unicodedata
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+Align = Literal["left", "right"]
+
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+class Column(msgspec.Struct, frozen=True):
+    head: str
+    align: Align = "left"
+    flexible: bool = False
+    """Shrinks where the terminal is narrow; its text then ends in an ellipsis."""
+
+
+def inert(text: str) -> str:
+    """`text` from outside as it may be shown: no control, no writing direction, no markup takes effect."""
+    return "".join(
+        "\ufffd" if char in _BIDI or unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} else char for char in text
+    )
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> str:
+    """Lines of cells in columns. `width` None (a pipe) cuts nothing. An empty table is its heads."""
+    cells = [[inert(cell) for cell in row] for row in rows]
+    from rich.cells import cell_len, set_cell_size
+
+    widths = [max([cell_len(column.head), *(cell_len(row[at]) for row in cells)]) for at, column in enumerate(columns)]
+    over = sum(widths) + 2 * (len(widths) - 1) - (width or 1 << 30)
+    for at in sorted(range(len(columns)), key=lambda at: not columns[at].flexible):
+        if over > 0:
+            cut = min(over, widths[at] - max(8, cell_len(columns[at].head)))
+            if cut > 0:
+                widths[at] -= cut
+                over -= cut
+
+    def fitted(cell: str, at: int) -> str:
+        size = widths[at]
+        if cell_len(cell) > size:
+            return set_cell_size(cell, size - 1) + "…"
+        pad = " " * (size - cell_len(cell))
+        return pad + cell if columns[at].align == "right" else cell + pad
+
+    out = io.StringIO()
+    for row in [[column.head for column in columns], *cells]:
+        out.write("  ".join(fitted(cell, at) for at, cell in enumerate(row)).rstrip() + "\n")
+    return out.getvalue()
+
+
+def facts(pairs: Sequence[tuple[str, str]]) -> str:
+    """A fact a line, labels aligned; an empty label continues the one above."""
+    size = max((len(label) for label, _ in pairs), default=0)
+    return "".join(f"{label:<{size}}  {inert(value)}\n" for label, value in pairs)
+
+
+def age(seconds: int | None, now: int | None = None) -> str:
+    """`now`, `41 s`, `22 min`, `14 h`, `3 d`, for a time in the past; a dash for never."""
+    if seconds is None:
+        return "–"
+    return span(max(0, (now or int(time.time())) - seconds)) or "now"
+
+
+def until(seconds: int | None, now: int | None = None) -> str:
+    """The same for a time to come; `over` where it has passed, `never` where there is none."""
+    if seconds is None:
+        return "never"
+    left = seconds - (now or int(time.time()))
+    return span(left) or "now" if left >= 0 else "over"
+
+
+def span(seconds: int) -> str:
+    """A length of time in one unit; empty for under 5 s."""
+    if seconds < 5:
+        return ""
+    for size, unit in ((86400 * 2, "d"), (3600 * 2, "h"), (120, "min")):
+        if seconds >= size:
+            return f"{seconds // {'d': 86400, 'h': 3600, 'min': 60}[unit]} {unit}"
+    return f"{seconds} s"
+
+
+def shortened(text: str, size: int) -> str:
+    """Keys and fingerprints lose their middle."""
+    return text if len(text) <= size else f"{text[: size // 2]}…{text[-(size - size // 2 - 1) :]}"

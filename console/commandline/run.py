@@ -1,0 +1,102 @@
+"""One command being run: who asked, where its streams end, and how it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from console.commandline.render import Column, table
+from model.errors import Invalid
+from model.keys import Secret
+
+if TYPE_CHECKING:
+    from gate.actor import Actor
+    from gate.faces import Streams, Terminal
+    from gate.gate import Gate
+    from gate.operation import Operation
+
+T = TypeVar("T")
+
+MAX_FILE = 16 * 2**20
+
+
+class Run:
+    """Handed to every handler. `as_json` asks for one JSON document instead of text for people."""
+
+    def __init__(
+        self, gate: Gate, actor: Actor, streams: Streams, terminal: Terminal | None, *, as_json: bool, files: bool
+    ) -> None:
+        self.gate = gate
+        self.actor = actor
+        self.streams = streams
+        self.terminal = terminal
+        self.as_json = as_json
+        self._files = files
+
+    async def perform(self, operation: Operation[Any, ..., T], **arguments: object) -> T:
+        return await self.gate.perform(operation, self.actor, **arguments)
+
+    @property
+    def width(self) -> int | None:
+        return self.terminal.columns if self.terminal else None
+
+    # Input
+
+    async def file(self, path: str, limit: int = MAX_FILE) -> bytes:
+        """The bytes of FILE; `-` is standard input. Only a local command may name a path."""
+        if path == "-":
+            return await self.streams.read(limit)
+        if not self._files:
+            raise Invalid(
+                f"a file of the gate is not read from here: {path!r}", hint="give - and send it on standard input"
+            )
+        from console.commandline.local import read_file
+
+        return read_file(path)
+
+    async def text(self, path: str, limit: int = MAX_FILE) -> str:
+        data = await self.file(path, limit)
+        try:
+            return data.decode()
+        except UnicodeDecodeError as fault:
+            raise Invalid(f"the text is not UTF-8: byte {fault.start} is not") from None
+
+    async def secret(self, what: str) -> Secret:
+        """One line of standard input."""
+        line = (await self.text("-", 4096)).split("\n", 1)[0].rstrip("\r")
+        if not line:
+            raise Invalid(f"no {what} came on standard input", hint="send it as one line")
+        return Secret(line)
+
+    # Output
+
+    def say(self, text: str) -> None:
+        """A line for people; nothing where JSON was asked for."""
+        if not self.as_json:
+            self.streams.write(text + "\n")
+
+    def note(self, text: str) -> None:
+        """A line beside the output, on standard error."""
+        if not self.as_json:
+            self.streams.write_error(text + "\n")
+
+    def document(self, value: Any) -> None:
+        self.streams.write(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode() + "\n")
+
+    def rows(self, columns: Sequence[Column], rows: Sequence[Sequence[str]], document: Any, *, empty: str = "") -> None:
+        """A list, either way; `empty` tells people what to do where there is nothing."""
+        if self.as_json:
+            self.document(document)
+        elif not rows and empty:
+            self.note(empty)
+        else:
+            self.streams.write(table(columns, rows, self.width))
+
+    def result(self, document: Any, text: str) -> None:
+        """One thing, either way."""
+        if self.as_json:
+            self.document(document)
+        else:
+            self.streams.write(text if text.endswith("\n") or not text else text + "\n")

@@ -1,0 +1,1 @@
+"""The verbs, a module a noun: thin, each one operation and how its answer reads."""

@@ -1,0 +1,91 @@
+"""The CA's keys."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from console.commandline import shapes
+from console.commandline.command import argument, option, verb
+from console.commandline.render import Column, age, until
+from console.commandline.run import Run
+from gate.services import authority as service
+from model.records import CertificateKind
+from model.sshd import DEFAULT_PATHS, DROP_IN
+
+KIND = argument("kind", type=click.Choice(["user", "host"]), metavar="(user|host)")
+
+
+@verb("show", "show the CA's keys, generation by generation", operation="ca show")
+async def show(run: Run) -> None:
+    views = await run.perform(service.show)
+    now = int(time.time())
+    run.rows(
+        [Column("GENERATION"), Column("STATE"), Column("FINGERPRINT", flexible=True), Column("SIGNS"),
+         Column("AGE", "right"), Column("LAST CERTIFICATE ENDS", "right")],
+        [[v.generation.id, v.generation.state.value, v.generation.key.fingerprint,
+          "yes" if v.signs else (v.fault or "no"), age(v.generation.created_at, now),
+          until(v.last_end, now) if v.last_end else "–"] for v in views],
+        [{**shapes.generation(v.generation), "signs": v.signs, "fault": v.fault,
+          "last_end": shapes.timestamp(v.last_end) if v.last_end else None} for v in views],
+    )  # fmt: skip
+
+
+@verb(
+    "rotate", "make the next key; it is trusted everywhere before it signs", KIND,
+    option("--algorithm", type=click.Choice(["ed25519", "ecdsa-p256", "rsa-4096"]), default="ed25519",
+           show_default=True, help="What kind of key."),
+    option("--emergency", help="The key was stolen: sign with the new one at once, and trust no other.", is_flag=True),
+    operation="ca rotate", examples=("ca rotate user", "ca rotate user --emergency"),
+)  # fmt: skip
+async def rotate(run: Run, kind: str, algorithm: str, emergency: bool) -> None:
+    changed = await run.perform(service.rotate, kind=CertificateKind(kind), algorithm=algorithm, emergency=emergency)
+    said = "".join(f"{one.id} is {one.state.value}: {one.key.fingerprint}\n" for one in changed)
+    later = "" if emergency else f"when every host has taken it: wardgate ca promote {kind}\n"
+    run.result(shapes.generation(changed[0]), said + later)
+
+
+@verb("promote", "let the pending key sign; the one before stays trusted", KIND, operation="ca promote")
+async def promote(run: Run, kind: str) -> None:
+    found = await run.perform(service.promote, kind=CertificateKind(kind))
+    run.result([shapes.generation(one) for one in found], "".join(f"{one.id} is {one.state.value}\n" for one in found))
+
+
+@verb(
+    "retire", "end the trust in a generation that no longer signs", argument("generation"),
+    option("--anyway", help="Although certificates of it still live.", is_flag=True),
+    operation="ca retire", examples=("ca retire user-1",),
+)  # fmt: skip
+async def retire(run: Run, generation: str, anyway: bool) -> None:
+    gone = await run.perform(service.retire, id=generation, anyway=anyway)
+    run.result(shapes.generation(gone), f"{gone.id} is trusted no more")
+
+
+@verb(
+    "trust", "print what others need in order to trust this network's certificates",
+    argument("what", type=click.Choice(["sshd", "client"]), metavar="(sshd|client)"),
+    option("--script", "device", help="For sshd: one script for this device, which has no agent.", metavar="DEVICE"),
+    operation="ca trust",
+    examples=("ca trust client", "ca trust sshd", "ca trust sshd --script db-1 | ssh root@db-1 sh"),
+)  # fmt: skip
+async def trust(run: Run, what: str, device: str | None) -> None:
+    if device is not None:
+        script = await run.perform(service.trust_script, device=device)
+        run.result({"script": script}, script)
+        return
+    found = await run.perform(service.trust)
+    if what == "client":
+        run.result(
+            {"known_hosts": found.known_hosts, "config": found.client_config},
+            f"# ~/.ssh/known_hosts\n{found.known_hosts}\n# ~/.ssh/config\n{found.client_config}",
+        )
+        return
+    run.result(
+        {"user_ca": found.user_ca, "config": found.sshd_config},
+        f"# {DEFAULT_PATHS.user_ca}\n{found.user_ca}\n# {DROP_IN}\n{found.sshd_config}"
+        "\n# agents keep all of this; for a host without one: wardgate ca trust sshd --script DEVICE\n",
+    )
+
+
+VERBS = (show, rotate, promote, retire, trust)

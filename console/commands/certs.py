@@ -1,0 +1,105 @@
+"""Certificates."""
+
+from __future__ import annotations
+
+import base64
+import time
+
+import click
+
+import console.commandline.certificates as readable
+from console.commandline import shapes
+from console.commandline.command import DURATION, FILE, argument, option, verb
+from console.commandline.render import Column, until
+from console.commandline.run import Run
+from gate.services import certificates as service
+from gate.services.queries import Query
+from model.ids import serial
+from model.keys import ssh_key
+from model.records import Certificate
+
+EVERYTHING = 1 << 31
+
+
+@verb(
+    "list", "list certificates, the newest first",
+    option("--filter", "words", help="Words and key:value pairs, like user:alice or state:valid.", default=""),
+    option("--limit", help="At most so many.", type=click.IntRange(1), default=EVERYTHING, show_default=False),
+    operation="certs list", examples=("certs list", "certs list --filter kind:host --json"),
+)  # fmt: skip
+async def list_certificates(run: Run, words: str, limit: int) -> None:
+    query = Query(filter=words, sort="serial", descending=True, limit=limit)
+    page = await run.perform(service.list_certificates, query=query)
+    found = [row for row in page.rows if isinstance(row, Certificate)]
+    now = int(time.time())
+    run.rows(
+        [Column("SERIAL", "right"), Column("KIND"), Column("KEY ID", flexible=True), Column("STATE"),
+         Column("ENDS IN", "right"), Column("PRINCIPALS", flexible=True)],
+        [[str(c.serial), c.kind.value, c.key_id, c.state(now).value, until(c.valid_before, now), " ".join(c.principals)]
+         for c in found],
+        [shapes.certificate(certificate) for certificate in found],
+        empty="no certificate matches" if words else "no certificates yet; people get theirs with: cert < KEY.pub",
+    )  # fmt: skip
+
+
+@verb(
+    "show",
+    "show a certificate as ssh-keygen -L does, and whose it is",
+    argument("number", metavar="SERIAL"),
+    operation="certs show",
+)
+async def show(run: Run, number: str) -> None:
+    certificate = await run.perform(service.show, serial=serial(number))
+    run.result(shapes.certificate(certificate), readable.description(certificate))
+
+
+@verb(
+    "sign", "sign a public key on standard input: with --host, as that device's host key",
+    option("--host", help="The device whose host key it is."),
+    option("--device", help="A tagged device, for a certificate as automation."),
+    option("--ttl", "lives", help="How long it lives.", type=DURATION),
+    operation="certs sign", reads_stdin=True, examples=("certs sign --host db-1 < ssh_host_ed25519_key.pub",),
+)  # fmt: skip
+async def sign(run: Run, host: str | None, device: str | None, lives: int | None) -> None:
+    if (host is None) == (device is None):
+        raise click.UsageError("name one device: --host DEVICE, or --device DEVICE")
+    key = ssh_key(await run.text("-", 65536))
+    certificate = await run.perform(
+        service.sign, key=key, device=host or device or "", host=host is not None, lives=lives
+    )
+    run.result(shapes.certificate(certificate), f"{certificate.line} {certificate.key_id}")
+
+
+@verb(
+    "revoke", "revoke certificates: by serial, or all of a user, a device or a key",
+    argument("serials", many=True, required=False, metavar="[SERIAL ...]"),
+    option("--user", help="All that live of this person."),
+    option("--device", help="All that live of this device."),
+    option("--key", help="Whatever was or will be signed of this public key.", type=FILE),
+    option("--reason", help="Why, for the audit trail.", default=""),
+    operation="certs revoke", examples=("certs revoke 1042", "certs revoke --device laptop"),
+)  # fmt: skip
+async def revoke(
+    run: Run, serials: tuple[str, ...], user: str | None, device: str | None, key: str | None, reason: str
+) -> None:
+    made = await run.perform(
+        service.revoke, serials=[serial(text) for text in serials], user=user, device=device,
+        key=ssh_key(await run.text(key, 65536)) if key else None, reason=reason,
+    )  # fmt: skip
+    said = "".join(f"revoked {one.serial or (one.key and one.key.fingerprint)}\n" for one in made)
+    run.result([shapes.builtins(one) for one in made], said or "nothing of it was valid\n")
+
+
+@verb(
+    "krl", "print the revocation list for hosts without an agent: certs krl > FILE",
+    operation="certs krl", examples=("certs krl > /etc/ssh/wardgate.krl",),
+)  # fmt: skip
+async def krl(run: Run) -> None:
+    encoded = await run.perform(service.krl)
+    if run.as_json:
+        run.document({"krl": encoded})
+    else:
+        run.streams.write_bytes(base64.b64decode(encoded))
+
+
+VERBS = (list_certificates, show, sign, revoke, krl)

@@ -1,0 +1,66 @@
+"""The gate itself."""
+
+from __future__ import annotations
+
+import time
+
+from console.commandline import shapes
+from console.commandline.command import argument, verb
+from console.commandline.render import Column, facts, span
+from console.commandline.run import Run
+from gate.services import network as service
+from gate.services import samples
+
+
+@verb("status", "show how the gate is", operation="gate status")
+async def status(run: Run) -> None:
+    found = await run.perform(service.status)
+    up = int(time.time() - run.gate.started_at)
+    run.result(
+        {**shapes.builtins(found), "up_s": up},
+        facts([
+            ("network", found.domain), ("up", span(up) or "now"), ("change", str(found.version)),
+            ("devices", f"{sum(found.devices.values())}, {found.online} online"
+                        + "".join(f", {n} {state}" for state, n in found.devices.items() if n)),
+            ("users", str(found.users)), ("certificates", f"{found.certificates_valid} valid"),
+            ("policy", found.policy_fault or f"version {found.policy_version}"),
+            *((id, state) for id, state in found.signs.items()),
+            ("KRL", f"{found.krl_entries} entries"), ("disk", f"{found.disk_free_percent} % free"),
+        ]),
+    )  # fmt: skip
+
+
+@verb("doctor", "check the gate, and say what to do", operation="gate doctor")
+async def doctor(run: Run) -> None:
+    found = await run.perform(service.doctor)
+    run.rows(
+        [Column(""), Column("WHAT"), Column("HOW IT IS", flexible=True), Column("WHAT TO DO", flexible=True)],
+        [["✓" if one.ok else "×", one.subject, one.text, one.hint or ""] for one in found],
+        [shapes.builtins(one) for one in found],
+    )
+
+
+@verb("metrics", "print figures in the Prometheus text form", operation="gate metrics")
+async def metrics(run: Run) -> None:
+    found = await run.perform(service.metrics)
+    lines = [f"wardgate_{name} {value}" for name, value in found.items()]
+    run.result(found, "\n".join(lines))
+
+
+@verb(
+    "backup", "write the network's state to FILE, while it runs; keep the ca folder beside it",
+    argument("file", metavar="FILE"),
+    operation="gate backup", local=True, examples=("gate backup /var/backups/wardgate.db",),
+)  # fmt: skip
+async def backup(run: Run, file: str) -> None:
+    size = await service.backup(run.gate, run.actor, file)
+    run.result({"file": file, "bytes": size}, f"wrote {file}, {size} bytes")
+
+
+@verb("sample-data", "fill an empty network with people and devices to look around in", operation="gate sample-data")
+async def sample_data(run: Run) -> None:
+    made = await run.perform(samples.fill)
+    run.result({"users": made.users, "devices": made.devices}, f"made {made.users} people and {made.devices} devices")
+
+
+VERBS = (status, doctor, metrics, backup, sample_data)

@@ -1,0 +1,81 @@
+"""What anyone has, of their own."""
+
+from __future__ import annotations
+
+from console.commandline import shapes
+from console.commandline.command import DURATION, FILE, Noun, argument, option, verb
+from console.commandline.render import facts, until
+from console.commandline.run import Run
+from console.commands.users import key_rows, register_key
+from gate.services import certificates, users
+from model.errors import Invalid
+from model.keys import ssh_key
+
+
+@verb(
+    "cert", "sign your public key, on standard input, for one device of yours",
+    option("--device", help="Which device; needed where you have several."),
+    option("--ttl", "lives", help="How long it lives.", type=DURATION),
+    operation="cert", reads_stdin=True, examples=("cert --ttl 1h < id_ed25519.pub > id_ed25519-cert.pub",),
+)  # fmt: skip
+async def cert(run: Run, device: str | None, lives: int | None) -> None:
+    if run.actor.user is None:
+        raise Invalid(
+            "a certificate belongs to a person, and this is the gate's own host",
+            hint="come as one: ssh -p PORT NAME@GATE cert < KEY.pub",
+        )
+    key = ssh_key(await run.text("-", 65536))
+    certificate = await run.perform(certificates.for_myself, key=key, device=device, lives=lives)
+    run.result(shapes.certificate(certificate), f"{certificate.line} {certificate.key_id}")
+
+
+@verb("me", "show who you are here", operation="me")
+async def me(run: Run) -> None:
+    if run.actor.user is None:
+        run.result(
+            {"name": run.actor.name, "role": run.actor.role.value},
+            facts([("name", run.actor.name), ("role", run.actor.role.value)]),
+        )
+        return
+    view = await run.perform(users.show, name="me")
+    document = {
+        **shapes.user(view.user),
+        "method": run.actor.method,
+        "source": run.actor.source,
+        "keys": [shapes.user_key(key) for key in view.keys],
+        "devices": [shapes.device(device, run.gate.presence.online) for device in view.devices],
+    }
+    run.result(
+        document,
+        facts([
+            ("name", view.user.name), ("role", view.user.role.value),
+            ("here by", f"{run.actor.method} from {run.actor.source}"),
+            *(("key", f"{key.key.fingerprint} {key.comment}".rstrip()) for key in view.keys),
+            *(("device", f"{d.name} {d.ipv4} {d.state.value}, expires: {until(d.expires_at)}") for d in view.devices),
+        ]),
+    )  # fmt: skip
+
+
+@verb("list", "list the keys that let you in", operation="users keys list")
+async def list_keys(run: Run) -> None:
+    key_rows(run, await run.perform(users.list_keys, name="me"))
+
+
+@verb(
+    "add", "let yourself in with another key", argument("file", type=FILE, metavar="FILE"), operation="users keys add"
+)
+async def add_key(run: Run, file: str) -> None:
+    await register_key(run, "me", await run.text(file, 65536))
+
+
+@verb("remove", "take a key of yours away", argument("fingerprint"), operation="users keys remove")
+async def remove_key(run: Run, fingerprint: str) -> None:
+    removed = await run.perform(users.remove_key, name="me", fingerprint=fingerprint)
+    run.result(shapes.user_key(removed), f"removed {removed.key.fingerprint}")
+
+
+KEYS = Noun("keys", "the SSH keys that let you in here")
+for _command in (list_keys, add_key, remove_key):
+    KEYS.add_command(_command)
+
+VERBS = (cert, me, KEYS)

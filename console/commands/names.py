@@ -1,0 +1,69 @@
+"""DNS names."""
+
+from __future__ import annotations
+
+import click
+
+from console.commandline import shapes
+from console.commandline.command import argument, option, verb
+from console.commandline.render import Column
+from console.commandline.run import Run
+from gate.services import names as service
+from gate.services.names import Answer
+from model.records import NameType
+
+NAME = argument("name")
+TYPES = click.Choice([type.value for type in NameType], case_sensitive=False)
+
+
+def show_answers(run: Run, found: tuple[Answer, ...], empty: str) -> None:
+    run.rows(
+        [Column("NAME", flexible=True), Column("TYPE"), Column("VALUE", flexible=True), Column("TTL", "right"),
+         Column("MADE BY", flexible=True)],
+        [[answer.name, answer.type, value, str(answer.ttl), answer.made_by]
+         for answer in found for value in answer.values],
+        [shapes.builtins(answer) for answer in found],
+        empty=empty,
+    )  # fmt: skip
+
+
+@verb("list", "list names: devices' own, and those that were set", operation="names list")
+async def list_names(run: Run) -> None:
+    show_answers(run, await run.perform(service.list_names), "no names yet; a device brings its own")
+
+
+@verb(
+    "lookup", "look a name up as devices of the network do", NAME,
+    argument("type", required=False, metavar="[TYPE]"),
+    operation="names lookup", examples=("names lookup db-1", "names lookup db-1.example.com AAAA"),
+)  # fmt: skip
+async def lookup(run: Run, name: str, type: str | None) -> None:
+    show_answers(run, await run.perform(service.lookup, name=name, type=type), "")
+
+
+@verb(
+    "set", "set a record; a bare NAME stands under the network's domain", NAME,
+    argument("type", type=TYPES, metavar="TYPE"), argument("value"),
+    option("--ttl", help="Seconds that it may be kept.", type=int, default=300, show_default=True),
+    operation="names set", examples=("names set wiki A 100.64.0.9", "names set www CNAME web-1.example.com"),
+)  # fmt: skip
+async def set_name(run: Run, name: str, type: str, value: str, ttl: int) -> None:
+    record = await run.perform(service.set_name, name=name, type=NameType(type.upper()), value=value, ttl=ttl)
+    run.result(shapes.builtins(record), f"set {record.name} {record.type.value} {record.value}")
+
+
+@verb(
+    "remove", "remove records that were set", NAME,
+    argument("type", type=TYPES, required=False, metavar="[TYPE]"),
+    argument("value", required=False, metavar="[VALUE]"),
+    operation="names remove",
+)  # fmt: skip
+async def remove(run: Run, name: str, type: str | None, value: str | None) -> None:
+    gone = await run.perform(service.remove, name=name, type=NameType(type.upper()) if type else None, value=value)
+    run.result(
+        [shapes.builtins(one) for one in gone],
+        "".join(f"removed {one.name} {one.type.value} {one.value}\n" for one in gone),
+    )
+
+
+VERBS = (list_names, lookup, set_name, remove)

@@ -1,0 +1,156 @@
+"""People."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import click
+
+from console.commandline import shapes
+from console.commandline.command import FILE, Noun, argument, option, verb
+from console.commandline.render import Column, facts
+from console.commandline.run import Run
+from gate.login import passwords
+from gate.services import users as service
+from gate.services.queries import Query
+from model.keys import ssh_key
+from model.records import Role, User, UserKey
+
+NAME = argument("name")
+ROLE = click.Choice([role.value for role in Role])
+EVERYTHING = 1 << 31
+
+
+@verb(
+    "list", "list people",
+    option("--filter", "words", help="Words and key:value pairs to look for.", default=""),
+    option("--limit", help="At most so many.", type=click.IntRange(1), default=EVERYTHING, show_default=False),
+    operation="users list", examples=("users list", "users list --filter role:admin --json"),
+)  # fmt: skip
+async def list_users(run: Run, words: str, limit: int) -> None:
+    page = await run.perform(service.list_users, query=Query(filter=words, limit=limit))
+    found = [row for row in page.rows if isinstance(row, User)]
+    run.rows(
+        [Column("NAME", flexible=True), Column("ROLE"), Column("STATE"), Column("E-MAIL", flexible=True)],
+        [[user.name, user.role.value, user.state.value, user.email or "–"] for user in found],
+        [shapes.user(user) for user in found],
+        empty="no user matches",
+    )
+
+
+@verb("show", "show a person, with their keys and devices", NAME, operation="users show")
+async def show(run: Run, name: str) -> None:
+    view = await run.perform(service.show, name=name)
+    user = view.user
+    document = {
+        **shapes.user(user),
+        "keys": [shapes.user_key(key) for key in view.keys],
+        "devices": [device.name for device in view.devices],
+        "has_password": view.has_password,
+    }
+    run.result(
+        document,
+        facts([
+            ("name", user.name), ("e-mail", user.email or "–"), ("role", user.role.value), ("state", user.state.value),
+            ("password", "set" if view.has_password else "none"),
+            *(("key", f"{key.key.fingerprint} {key.comment}".rstrip()) for key in view.keys),
+            *(("device", device.name) for device in view.devices),
+        ]),
+    )  # fmt: skip
+
+
+@verb(
+    "add", "add a person. NAME is local@domain; a bare NAME is one of this network's user domain",
+    NAME,
+    option("--email", help="Their e-mail address."),
+    option("--role", help="What they may do.", type=ROLE, default=Role.MEMBER.value, show_default=True),
+    option("--service", "is_service", help="A service user: keys, and no login.", is_flag=True),
+    operation="users add", examples=("users add alice --role operator", "users add bob@example.com"),
+)  # fmt: skip
+async def add(run: Run, name: str, email: str | None, role: str, is_service: bool) -> None:
+    user = await run.perform(service.add, name=name, email=email, role=Role(role), service=is_service)
+    run.result(shapes.user(user), f"added {user.name} ({user.role.value})")
+
+
+@verb(
+    "set-role", "give a person a role", NAME, argument("role", type=ROLE, metavar="ROLE"),
+    operation="users set-role", examples=("users set-role alice admin",),
+)  # fmt: skip
+async def set_role(run: Run, name: str, role: str) -> None:
+    user = await run.perform(service.set_role, name=name, role=Role(role))
+    run.result(shapes.user(user), f"{user.name} is {user.role.value} now")
+
+
+@verb("disable", "keep a person out: connections end and certificates are revoked", NAME, operation="users disable")
+async def disable(run: Run, name: str) -> None:
+    user = await run.perform(service.disable, name=name)
+    run.result(shapes.user(user), f"disabled {user.name}")
+
+
+@verb("enable", "let a disabled person in again", NAME, operation="users enable")
+async def enable(run: Run, name: str) -> None:
+    user = await run.perform(service.enable, name=name)
+    run.result(shapes.user(user), f"enabled {user.name}")
+
+
+@verb("remove", "remove a person with their devices, keys and certificates", NAME, operation="users remove")
+async def remove(run: Run, name: str) -> None:
+    user = await run.perform(service.remove, name=name)
+    run.result(shapes.user(user), f"removed {user.name}")
+
+
+@verb(
+    "set-password", "set a person's password: one line on standard input", NAME,
+    option("--remove", help="Take the password away instead.", is_flag=True),
+    operation="users set-password", reads_stdin=True, examples=("users set-password alice < FILE",),
+)  # fmt: skip
+async def set_password(run: Run, name: str, remove: bool) -> None:
+    secret = None if remove else await asyncio.to_thread(passwords.hash_password, await run.secret("password"))
+    user = await run.perform(service.set_password, name=name, password_hash=secret)
+    run.result(shapes.user(user), f"password of {user.name} {'removed' if remove else 'set'}")
+
+
+def key_rows(run: Run, found: Sequence[UserKey]) -> None:
+    run.rows(
+        [Column("FINGERPRINT"), Column("TYPE"), Column("COMMENT", flexible=True)],
+        [[key.key.fingerprint, key.key.algorithm, key.comment] for key in found],
+        [shapes.user_key(key) for key in found],
+        empty="no key is registered",
+    )
+
+
+@verb("list", "list a person's SSH keys", NAME, operation="users keys list")
+async def list_keys(run: Run, name: str) -> None:
+    key_rows(run, await run.perform(service.list_keys, name=name))
+
+
+@verb(
+    "add", "let a person in with an SSH key", NAME, argument("file", type=FILE, metavar="FILE"),
+    operation="users keys add", examples=("users keys add alice id_ed25519.pub", "users keys add alice - < KEY.pub"),
+)  # fmt: skip
+async def add_key(run: Run, name: str, file: str) -> None:
+    await register_key(run, name, await run.text(file, 65536))
+
+
+async def register_key(run: Run, name: str, text: str) -> None:
+    key = ssh_key(text)
+    comment = text.strip().split(None, 2)[2:]
+    added = await run.perform(service.add_key, name=name, key=key, comment=comment[0] if comment else "")
+    run.result(shapes.user_key(added), f"{added.user} gets in with {added.key.fingerprint}")
+
+
+@verb(
+    "remove", "take a person's SSH key away", NAME, argument("fingerprint"),
+    operation="users keys remove", examples=("users keys remove alice SHA256:…",),
+)  # fmt: skip
+async def remove_key(run: Run, name: str, fingerprint: str) -> None:
+    removed = await run.perform(service.remove_key, name=name, fingerprint=fingerprint)
+    run.result(shapes.user_key(removed), f"removed {removed.key.fingerprint} of {removed.user}")
+
+
+KEYS = Noun("keys", "a person's SSH keys")
+for _command in (list_keys, add_key, remove_key):
+    KEYS.add_command(_command)
+
+VERBS = (list_users, show, add, set_role, disable, enable, remove, set_password, KEYS)

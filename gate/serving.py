@@ -1,0 +1,98 @@
+"""A gate that serves: its doors, and what it does by time alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+
+from gate import network
+from gate.doors import serve
+from gate.doors.local import LocalDoor
+from gate.doors.server import Server
+from gate.faces import Faces
+from gate.gate import Gate
+from gate.services import agents, authority, policies
+from model.errors import WardgateError
+from sshca import load
+from store.layout import host_key
+
+log = logging.getLogger("wardgate.gate")
+
+EVERY = 1.0
+"""Seconds between looks at what is due by time: expired devices, unconfirmed policies, retired CA keys."""
+SAVE_PRESENCE_EVERY = 30.0
+
+
+class Serving:
+    """Made by `start`; `stop` ends it in bounded time."""
+
+    def __init__(self, gate: Gate, server: Server, local: LocalDoor) -> None:
+        self.gate = gate
+        self.server = server
+        self._local = local
+        self._tasks = [
+            asyncio.create_task(_repeat(EVERY, self._due)),
+            asyncio.create_task(_repeat(SAVE_PRESENCE_EVERY, self._save)),
+        ]
+
+    @classmethod
+    async def start(cls, gate: Gate, faces: Faces, host: str, port: int) -> Serving:
+        """Raises `Unavailable` where the address cannot be listened on, `Conflict` where another gate answers."""
+        key = load(host_key(gate.state), None).key
+        certificate = await asyncio.to_thread(
+            network.host_certificate, gate.store, gate.signers, key, authority.addresses_of(gate.snapshot)
+        )
+        local = LocalDoor(gate, faces)
+        await local.open()
+        try:
+            server = await serve(
+                gate, faces, host=host, port=port, host_key=host_key(gate.state),
+                host_certificate=certificate.encode() if certificate else None,
+            )  # fmt: skip
+        except BaseException:
+            await local.close()
+            raise
+        gc.collect()
+        gc.freeze()  # what is here now stays: later collections need not walk it
+        return cls(gate, server, local)
+
+    async def _due(self) -> None:
+        self.gate.presence.sample()
+        await self.gate.perform_if_due(agents.lapse, agents.anything_due)
+        await self.gate.perform_if_due(policies.lapse, policies.anything_due)
+        await self.gate.perform_if_due(authority.lapse, authority.anything_due)
+
+    async def _save(self) -> None:
+        await self.gate.save_presence()
+
+    async def stop(self, reason: str = "the gate is stopping") -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._local.close()
+        await self.server.close(reason)
+
+
+async def _repeat(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except WardgateError as refused:
+            log.warning("what was due did not happen: %s", refused.message)
+        except Exception:
+            log.exception("what was due did not happen")
+
+
+async def until_stopped() -> None:
+    """Returns at the first SIGINT or SIGTERM."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stopped.set)
+    await stopped.wait()
