@@ -99,7 +99,7 @@ def _check_host(principal: str) -> None:
         canonical = str(ipaddress.ip_address(principal))
     except ValueError:
         canonical = ""
-    if canonical != principal:
+    if canonical != principal or "%" in principal:
         raise Invalid(
             f"the principal {quoted(principal)} is neither a host's name nor an address",
             hint="names are whole and in lower case, without patterns",
@@ -139,12 +139,14 @@ def check_source_address(source: str) -> None:
         raise Invalid(
             f"the source address {quoted(source)} is neither an address nor a prefix without host bits"
         ) from None
-    if source not in {str(network), str(network.network_address)}:
-        raise Invalid(f"the source address {quoted(source)} is not in its canonical form", hint=f"write {network}")
-    if network.prefixlen == 0:
-        raise Invalid(f"the source address {quoted(source)} is everywhere")
+    if "%" in source:
+        raise Invalid(f"the source address {quoted(source)} has a zone, which sshd does not take")
     if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped:
         raise Invalid(
             f"the source address {quoted(source)} is IPv4 dressed as IPv6, which sshd never sees",
             hint=f"write {network.network_address.ipv4_mapped}",
         )
+    if source not in {str(network), str(network.network_address)}:
+        raise Invalid(f"the source address {quoted(source)} is not in its canonical form", hint=f"write {network}")
+    if network.prefixlen == 0:
+        raise Invalid(f"the source address {quoted(source)} is everywhere")
