@@ -15,6 +15,7 @@ from agent.options import UpOptions
 from agent.paths import Path as PeerPath
 from agent.paths import choose
 from agent.plan import Desired, Live, plan
+from agent.sshd import Sshd
 from agent.state import AgentState, Applied
 from agent.tunnel import LiveTunnel, Surroundings, accepted, candidates, wanted
 from model.errors import Conflict
@@ -33,11 +34,14 @@ def table_name(interface: str, default: str) -> str:
 class Keeper:
     """Synchronous; its caller sees to it that one thread is in it at a time."""
 
-    def __init__(self, options: UpOptions, state: AgentState, machine: Machine, listen_port: int) -> None:
+    def __init__(
+        self, options: UpOptions, state: AgentState, machine: Machine, listen_port: int, report: Callable[[str], None]
+    ) -> None:
         self._options = options
         self._state = state
         self._machine = machine
         self._listen_port = listen_port
+        self.sshd = Sshd(options.sshd_folder, report)
         self._paths: dict[WireGuardKey, PeerPath] = {}
         self._loaded: tuple[str, str] | None = None
         self._applied = state.applied()
@@ -73,6 +77,14 @@ class Keeper:
         if live.ruleset != desired.ruleset:
             self._loaded = desired.ruleset, self._machine.shield_mark()
         return self._write_names(netmap) or bool(steps)
+
+    def keep_logins(self, netmap: NetMap) -> None:
+        """Tells this host's sshd who may log in, where there is one and it is ours to tell."""
+        if not self._options.sshd or not self.sshd.present:
+            return
+        if self._applied.sshd_folder is None:
+            self._remember(sshd_folder=str(self._options.sshd_folder))
+        self.sshd.keep(netmap)
 
     @property
     def searching(self) -> bool:
@@ -153,6 +165,8 @@ def undo(state: AgentState, machine: Machine, report: Callable[[str], None] = la
         report(f"removed interface {applied.interface} and its packet filter")
     for name, value in applied.sysctls.items():
         write_sysctl(name, value)
+    if applied.sshd_folder is not None:
+        Sshd(Path(applied.sshd_folder), report).remove()
     if applied.hosts_file is not None:
         _take_names(Path(applied.hosts_file), applied.hosts_made)
     state.put_applied(Applied())

@@ -51,7 +51,8 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     """There was no hosts file."""
     sysctls: dict[str, str] = {}
     """A path under /proc/sys and its value before."""
-    sshd_files: tuple[str, ...] = ()
+    sshd_folder: str | None = None
+    """Of the configuration that a drop-in was put into."""
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):

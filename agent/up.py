@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from agent import hostcert
 from agent.door import Gate, KeyRefused
 from agent.follow import Follower, Listener
 from agent.join import enroll, fetch_enrollment_key
@@ -27,12 +28,14 @@ from model.ids import Address, DeviceName, device_name, quoted
 from model.keys import Secret, ssh_key
 from model.netmap import NetMap
 from model.records import DeviceState
-from model.wire import Challenge, Enroll, HostCertificate, Refused, Routes
+from model.wire import Challenge, Enroll, HostCertificate, HostCertificateRequest, Refused, Routes
 
 Reporter = Callable[[str], None]
 
 TICK, SEARCHING_TICK = 10.0, 2.0
 """Seconds between looks at the machine: in peace, and while a peer has not answered."""
+CERTIFICATE_AGAIN = 300.0
+"""Seconds until a host certificate that did not come is asked for again."""
 FIRST_PORT = 51820
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 
@@ -66,6 +69,7 @@ class _Agent:
             options.interface, table_name(options.interface, DEFAULT_INTERFACE), state.wireguard_key_file
         )
         self._told = Told()
+        self._ask_certificate_at = 0.0
         self._changed = asyncio.Event()
         self._refused = asyncio.Event()
         self._gate_addresses: tuple[Address, ...] = ()
@@ -146,7 +150,7 @@ class _Agent:
             self._state.put_membership(membership)
         self._membership = membership
         self._saved = self._state.netmap()
-        self._keeper = Keeper(self._options, self._state, self._machine, membership.listen_port)
+        self._keeper = Keeper(self._options, self._state, self._machine, membership.listen_port, self._report)
         self._keeper.begin()
         self._follower = self._new_follower(self._saved)
         if self._saved is not None:
@@ -227,8 +231,34 @@ class _Agent:
                 self._changed.set()
 
     async def _on_reply(self, reply: Challenge | HostCertificate | Refused) -> None:
-        if isinstance(reply, Refused):
-            self._report(f"the gate refused: {reply.message}" + (f" ({reply.hint})" if reply.hint else ""))
+        match reply:
+            case Refused():
+                self._report(f"the gate refused: {reply.message}" + (f" ({reply.hint})" if reply.hint else ""))
+            case HostCertificate(certificate=line):
+                await self._take_host_certificate(line)
+            case Challenge():
+                pass  # answers a request to change the WireGuard key, which this agent does not make
+
+    async def _renew_host_certificate(self, netmap: NetMap) -> None:
+        sshd, now = self._keeper.sshd, time.time()
+        if not self._options.sshd or not self._follower.connected or now < self._ask_certificate_at:
+            return
+        key = sshd.host_key() if sshd.present and netmap.device.state is DeviceState.APPROVED else None
+        if key is None or not hostcert.due(sshd.host_certificate(), key, netmap, int(now)):
+            return
+        self._ask_certificate_at = now + CERTIFICATE_AGAIN
+        await self._follower.send(HostCertificateRequest(key=key))
+
+    async def _take_host_certificate(self, line: str) -> None:
+        sshd, netmap = self._keeper.sshd, self._follower.held
+        key = sshd.host_key()
+        if key is None or netmap is None:
+            return
+        try:
+            hostcert.check(line, key, netmap.trust.host_ca, int(time.time()))
+            await asyncio.to_thread(sshd.put_host_certificate, line)
+        except (WardgateError, OSError) as error:
+            self._tell_problem(f"the host certificate was not taken: {error}")
 
     # Keeping in step.
 
@@ -244,11 +274,13 @@ class _Agent:
                 continue
             try:
                 await asyncio.to_thread(self._keeper.keep, netmap, self._gate_addresses)
+                await asyncio.to_thread(self._keeper.keep_logins, netmap)
                 self._problem = ""
             except (WardgateError, ValueError, OSError) as error:
                 self._tell_problem(f"this machine is not in step with the network: {error}")
             self._save()
             await self._tell_gate(netmap)
+            await self._renew_host_certificate(netmap)
 
     def _save(self) -> None:
         held = self._follower.held

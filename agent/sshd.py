@@ -1,0 +1,184 @@
+"""This host's sshd, told by the network who may log in: the certificates' CA, the KRL, the principals of each login.
+
+The texts are `model.sshd`'s. sshd reads all but the drop-in and the host certificate anew for each login, so only these
+two ask for a reload. Where another file gave sshd a setting before ours, nothing is written, and the merge is shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from agent.files import PUBLIC, read_or_none, write_whole
+from model import sshd as text
+from model.errors import Unavailable
+from model.ids import quoted
+from model.netmap import NetMap
+
+KRL_MAGIC = b"SSHKRL\n\x00"
+"""PROTOCOL.krl. A file without it would let everyone in (empty) or nobody (broken)."""
+_TEST_USER = "user=nobody,host=localhost,addr=127.0.0.1"
+
+
+class Sshd:
+    """One sshd, by the folder of its configuration. Synchronous."""
+
+    def __init__(self, folder: Path, report: Callable[[str], None]) -> None:
+        self._config = folder / "sshd_config"
+        self._drop_in = folder / "sshd_config.d" / "10-wardgate.conf"
+        host_key = folder / "ssh_host_ed25519_key"
+        self.paths = text.Paths(f"{folder}/wardgate", str(host_key) if host_key.exists() else None)
+        self._folder = Path(self.paths.folder)
+        self._report = report
+        self._said = ""
+        self._not_free_for: NetMap | None = None
+
+    @property
+    def present(self) -> bool:
+        """Whether this machine has an sshd to tell."""
+        return shutil.which("sshd") is not None and self._config.exists()
+
+    def host_key(self) -> str | None:
+        """The line of the public key that a certificate is asked for."""
+        data = read_or_none(Path(f"{self.paths.host_key}.pub")) if self.paths.host_key else None
+        return data.decode().strip() if data else None
+
+    def host_certificate(self) -> str | None:
+        data = read_or_none(Path(self.paths.host_certificate))
+        return data.decode("utf-8", "replace").strip() if data else None
+
+    def put_host_certificate(self, line: str) -> None:
+        self._folder.mkdir(mode=0o755, exist_ok=True)
+        self._write(Path(self.paths.host_certificate), f"{line.strip()}\n".encode())
+        if self._drop_in.exists():
+            self._settle()
+
+    def keep(self, netmap: NetMap) -> bool:
+        """Writes what `netmap` says; whether sshd follows it. Not where there is no KRL yet, or a merge is due."""
+        if not self._drop_in.exists() and (netmap is self._not_free_for or not self._free()):
+            self._not_free_for = netmap
+            return False
+        krl = _krl(netmap.krl)
+        if krl is None and not Path(self.paths.krl).exists():
+            return False
+        logins = Path(self.paths.logins)
+        self._folder.mkdir(mode=0o755, exist_ok=True)
+        logins.mkdir(mode=0o755, exist_ok=True)
+        wanted = {name: content.encode() for name, content in text.login_files(netmap.ssh).items()}
+        if krl is not None:
+            self._write_krl(krl)
+        self._write(Path(self.paths.user_ca), text.user_ca_file(netmap.trust).encode())
+        for name, content in wanted.items():
+            self._write(logins / name, content)
+        self._write(Path(self.paths.any_login), text.any_login_file(netmap.ssh).encode())
+        for stray in [path for path in logins.iterdir() if path.name not in wanted]:
+            stray.unlink()
+        return self._settle() if self._drop_in_changed() else True
+
+    def _write_krl(self, krl: bytes) -> None:
+        """After ssh-keygen has read it: a damaged KRL would lock everybody out."""
+        path = Path(self.paths.krl)
+        if read_or_none(path) == krl:
+            return
+        trial = path.with_suffix(".new")
+        write_whole(trial, krl, PUBLIC)
+        done = subprocess.run(["ssh-keygen", "-Q", "-l", "-f", str(trial)], capture_output=True, check=False)
+        if done.returncode != 0:
+            trial.unlink()
+            raise Unavailable("the gate's KRL cannot be read; the last good one stays")
+        trial.replace(path)
+
+    def remove(self) -> None:
+        """Takes everything back. The files that sshd reads go last: without its KRL it would refuse every key."""
+        if self._drop_in.exists():
+            self._drop_in.unlink()
+            self._reload()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _free(self) -> bool:
+        """Whether no other file of this host decides what we would; tells the merge where one does."""
+        foreign = text.foreign_settings(self._effective(), self.paths)
+        if foreign:
+            merges = "; ".join(f"{each.setting} is {each.value}: {each.merge}" for each in foreign)
+            self._tell(f"this host's sshd was set up by another, and was left alone: {merges}")
+        return not foreign
+
+    def _drop_in_text(self) -> bytes:
+        with_certificate = Path(self.paths.host_certificate).exists()
+        return text.drop_in(self.paths, with_host_certificate=with_certificate).encode()
+
+    def _drop_in_changed(self) -> bool:
+        return read_or_none(self._drop_in) != self._drop_in_text()
+
+    def _settle(self) -> bool:
+        """Puts the drop-in there, if sshd takes it, and lets sshd read it. A configuration that fails is taken back."""
+        before = read_or_none(self._drop_in)
+        self._drop_in.parent.mkdir(mode=0o755, exist_ok=True)
+        write_whole(self._drop_in, self._drop_in_text(), PUBLIC)
+        try:
+            followed = f"trustedusercakeys {self.paths.user_ca}" in self._effective().splitlines()
+        except Unavailable as error:
+            self._tell(f"sshd does not take the configuration, which was taken back: {error.message}")
+            followed = False
+        else:
+            if not followed:
+                self._tell(
+                    f"{self._config} does not include {self._drop_in}", f"add: Include {self._drop_in.parent}/*.conf"
+                )
+        if not followed:
+            if before is None:
+                self._drop_in.unlink()
+            else:
+                write_whole(self._drop_in, before, PUBLIC)
+            return False
+        self._reload()
+        return True
+
+    def _effective(self) -> str:
+        """sshd's own reading of its configuration, which is its test as well (`sshd -T` implies `-t`)."""
+        done = subprocess.run(
+            [shutil.which("sshd") or "sshd", "-T", "-f", str(self._config), "-C", _TEST_USER],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise Unavailable(quoted((done.stderr.strip().splitlines() or ["no reason given"])[-1]))
+        return done.stdout
+
+    def _reload(self) -> None:
+        """SIGHUP to the sshd that wrote the PID file, if there is one: an sshd for each connection needs none."""
+        with contextlib.suppress(OSError, ValueError, Unavailable):
+            effective = dict(line.partition(" ")[::2] for line in self._effective().splitlines())
+            process = int(Path(effective.get("pidfile", "/run/sshd.pid")).read_text())
+            if Path(f"/proc/{process}/comm").read_text().strip() == "sshd":
+                os.kill(process, signal.SIGHUP)
+
+    @staticmethod
+    def _write(path: Path, data: bytes) -> None:
+        if read_or_none(path) != data:
+            write_whole(path, data, PUBLIC)
+
+    def _tell(self, problem: str, hint: str = "") -> None:
+        """Once, not at every map."""
+        if problem != self._said:
+            self._said = problem
+            self._report(problem + (f" ({hint})" if hint else ""))
+
+
+def _krl(encoded: str) -> bytes | None:
+    """None where the gate made none yet. `Unavailable` for anything that is not a KRL: the old one stays."""
+    if not encoded:
+        return None
+    try:
+        data = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        data = b""
+    if not data.startswith(KRL_MAGIC):
+        raise Unavailable("the gate's KRL is not one; the last good one stays")
+    return data

@@ -1,0 +1,204 @@
+"""The agent and a real sshd: who gets in follows the NetMap, without a reload and without overriding anybody."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncssh
+import msgspec
+import pytest
+
+from agent.sshd import Sshd
+from model.errors import Unavailable
+from model.ids import Address, DeviceID, DeviceName, Domain, Prefix, Version
+from model.keys import WireGuardKey
+from model.netmap import Logins, NetMap, NetMapDevice, NetworkFacts, Trust
+from model.records import DeviceState
+
+pytestmark = [pytest.mark.root, pytest.mark.needs("ssh", "sshd", "ssh-keygen")]
+
+_numbers = itertools.count()
+
+
+def a_netmap(ca: asyncssh.SSHKey, logins: Logins, krl: bytes) -> NetMap:
+    device = NetMapDevice(
+        id=DeviceID("1"), name=DeviceName("db-1"), ipv4=Address("100.64.0.1"), ipv6=Address("fd7a:115c:a1e0::1"),
+        wireguard_key=WireGuardKey("A" * 43 + "="), state=DeviceState.APPROVED,
+    )  # fmt: skip
+    network = NetworkFacts(
+        domain=Domain("net.example.com"), ipv4=Prefix("100.64.0.0/10"), ipv6=Prefix("fd7a:115c:a1e0::/48")
+    )
+    line = ca.export_public_key().decode().strip()
+    return NetMap(
+        version=Version(1), device=device, network=network, ssh=logins, trust=Trust(user_ca=(line,)),
+        krl=base64.b64encode(krl).decode(),
+    )  # fmt: skip
+
+
+class HostWithSshd:
+    """A folder like /etc/ssh that sshd takes (root's, all the way up), and an sshd that reads it."""
+
+    def __init__(self, tmp_path: Path, extra: str = "") -> None:
+        self.folder = Path(f"/var/lib/wardgate-test-{os.getpid()}-{next(_numbers)}")
+        (self.folder / "sshd_config.d").mkdir(parents=True, mode=0o755)
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        key = self.folder / "ssh_host_ed25519_key"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+        (self.folder / "sshd_config").write_text(
+            f"Include {self.folder}/sshd_config.d/*.conf\n{extra}\nPort {self.port}\nListenAddress 127.0.0.1\n"
+            f"HostKey {key}\nPidFile {self.folder}/sshd.pid\nUsePAM no\nAuthorizedKeysFile none\n"
+        )
+        self.said: list[str] = []
+        self.sshd = Sshd(self.folder, self.said.append)
+        self.ca = asyncssh.generate_private_key("ssh-ed25519")
+        self.key = asyncssh.generate_private_key("ssh-ed25519")
+        self.key_file = tmp_path / "key"
+        self.key.write_private_key(str(self.key_file))
+        self.key_file.chmod(0o600)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def serve(self) -> None:
+        sshd = shutil.which("sshd")
+        assert sshd is not None
+        config = str(self.folder / "sshd_config")
+        self.process = subprocess.Popen([sshd, "-D", "-f", config], stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 20
+        while not (self.folder / "sshd.pid").exists():
+            assert time.monotonic() < end, "sshd did not start"
+            time.sleep(0.02)
+
+    def krl(self, *revoked: asyncssh.SSHCertificate) -> bytes:
+        """A KRL by ssh-keygen, of the given certificates."""
+        out = self.folder / "made.krl"
+        files = []
+        for number, certificate in enumerate(revoked):
+            file = self.folder / f"revoked-{number}.pub"
+            file.write_bytes(certificate.export_certificate())
+            files.append(str(file))
+        subprocess.run(["ssh-keygen", "-q", "-k", "-f", str(out), *files], check=True)
+        return out.read_bytes()
+
+    def certificate(self, principal: str) -> asyncssh.SSHCertificate:
+        made = self.ca.generate_user_certificate(self.key, "test", serial=next(_numbers) + 1, principals=[principal])
+        Path(f"{self.key_file}-cert.pub").write_bytes(made.export_certificate())
+        return made
+
+    def lets_in(self, login: str = "root") -> bool:
+        words = ["ssh", "-F", "none", "-i", str(self.key_file), "-p", str(self.port), "-o", "BatchMode=yes"]
+        words += ["-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+        done = subprocess.run([*words, f"{login}@127.0.0.1", "true"], capture_output=True, check=False)
+        return done.returncode == 0
+
+    def end(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait()
+        shutil.rmtree(self.folder)
+
+
+@contextlib.contextmanager
+def a_host(tmp_path: Path, extra: str = "") -> Iterator[HostWithSshd]:
+    host = HostWithSshd(tmp_path, extra)
+    try:
+        yield host
+    finally:
+        host.end()
+
+
+def test_who_gets_in_follows_the_map_at_the_next_login(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        host.serve()
+        host.certificate("alice@example.com")
+        krl = host.krl()
+        assert not host.lets_in()
+        assert host.sshd.keep(a_netmap(host.ca, {"root": ("alice@example.com",)}, krl))
+        _until(host.lets_in)
+        assert host.sshd.keep(a_netmap(host.ca, {"root": ("bob@example.com",)}, krl))
+        assert not host.lets_in()
+        assert host.sshd.keep(a_netmap(host.ca, {"*": ("alice@example.com",)}, krl))
+        assert not host.lets_in()
+
+
+def test_a_revoked_certificate_is_refused_at_the_next_login(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        host.serve()
+        logins = {"root": ("alice@example.com",)}
+        certificate = host.certificate("alice@example.com")
+        host.sshd.keep(a_netmap(host.ca, logins, host.krl()))
+        _until(host.lets_in)
+        host.sshd.keep(a_netmap(host.ca, logins, host.krl(certificate)))
+        assert not host.lets_in()
+
+
+def test_a_host_that_trusts_another_ca_is_left_alone_and_told_the_merge(tmp_path: Path) -> None:
+    theirs = tmp_path / "their-ca.pub"
+    theirs.write_text(asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode())
+    with a_host(tmp_path, f"TrustedUserCAKeys {theirs}") as host:
+        before = sorted(host.folder.rglob("*"))
+        netmap = a_netmap(host.ca, {}, b"SSHKRL\n\x00")
+        assert not host.sshd.keep(netmap)
+        assert not host.sshd.keep(netmap)
+        assert sorted(host.folder.rglob("*")) == before
+        assert len(host.said) == 1
+        assert f"append the lines of {host.folder}/wardgate/user_ca.pub to {theirs}" in host.said[0]
+
+
+def test_a_configuration_that_includes_no_drop_ins_is_told(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        config = host.folder / "sshd_config"
+        config.write_text("\n".join(line for line in config.read_text().splitlines() if "Include" not in line) + "\n")
+        assert not host.sshd.keep(a_netmap(host.ca, {}, host.krl()))
+        assert "does not include" in host.said[0]
+        assert not (host.folder / "sshd_config.d" / "10-wardgate.conf").exists()
+
+
+@pytest.mark.parametrize(
+    "krl",
+    [pytest.param(b"", id="none"), pytest.param(b"\n", id="not-one"), pytest.param(b"SSHKRL\n\x00", id="cut-off")],
+)
+def test_without_a_good_krl_sshd_is_not_touched(tmp_path: Path, krl: bytes) -> None:
+    with a_host(tmp_path) as host:
+        with contextlib.suppress(Unavailable):
+            assert not host.sshd.keep(a_netmap(host.ca, {}, krl))
+        assert not (host.folder / "wardgate" / "revoked.krl").exists()
+        assert not (host.folder / "sshd_config.d" / "10-wardgate.conf").exists()
+
+
+def test_a_krl_once_there_outlives_a_map_without_one(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        good = host.krl()
+        netmap = a_netmap(host.ca, {}, good)
+        host.sshd.keep(netmap)
+        host.sshd.keep(msgspec.structs.replace(netmap, krl=""))
+        assert (host.folder / "wardgate" / "revoked.krl").read_bytes() == good
+
+
+def test_remove_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        krl = host.krl()
+        before = sorted(host.folder.rglob("*"))
+        host.sshd.keep(a_netmap(host.ca, {"root": ("alice@example.com",), "*": ("bob@example.com",)}, krl))
+        assert sorted(host.folder.rglob("*")) != before
+        host.sshd.remove()
+        assert sorted(host.folder.rglob("*")) == before
+
+
+def _until(holds: object) -> None:
+    """A reload takes a moment."""
+    end = time.monotonic() + 20
+    while not holds():  # type: ignore[operator]
+        assert time.monotonic() < end
+        time.sleep(0.1)
