@@ -2,192 +2,240 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from model.ids import DeviceID, Prefix
-from model.netmap import FilterDestination, FilterRule
+import msgspec
+
+from model.ids import DeviceID, Prefix, Tag
+from model.netmap import FilterRule, Logins
 from model.network import Network
-from policy import nets
-from policy.bits import members
+from model.records import Device, User
+from policy import approvals, delivery, nets
+from policy.admissions import ALWAYS, Admission, SSHRule, logins, ssh_rules
+from policy.bits import bits_of, members
 from policy.document import Document, read
 from policy.edges import Edge, Sources
 from policy.fault import Fault, located
+from policy.postures import satisfied_by
+from policy.program import Key, Program, program
 from policy.resolve import Groups, Resolved, Target, groups_of, resolve, spans_of, target
-from policy.rules import Rule, rules
-from policy.selectors import Definitions, Kind, Selector
+from policy.selectors import Selector
+from policy.tests import run_tests
 from policy.world import Seen, World, world
 
 
-class Compiled:
-    """What a policy means in a network. Immutable; `advance` gives the next."""
+class Stale(msgspec.Struct, frozen=True):
+    """What a change leaves of a compilation: all but this."""
 
-    def __init__(self, document: Document, world: World, definitions: Definitions, rules: tuple[Rule, ...]) -> None:
-        self.document = document
+    sources: frozenset[Key] = frozenset()
+    targets: frozenset[Key] = frozenset()
+    edges: frozenset[int] = frozenset()
+    admissions: frozenset[int] = frozenset()
+    users: bool = False
+
+
+class Compiled:
+    """What a policy means in a network. Immutable; `advance` gives the next.
+
+    Devices are told only of what is worked out here: filters, peers, logins, tests, explanations and comparisons all
+    rest on `edges` and `admissions`.
+    """
+
+    def __init__(
+        self, program: Program, world: World, before: Compiled | None = None, stale: Stale | None = None
+    ) -> None:
+        """Compiled whole, or from `before`, of which everything is kept but what is `stale`."""
+        self.program = program
         self.world = world
-        self.definitions = definitions
-        self.rules = rules
-        self.groups: Groups = groups_of(document.groups, world)
-        self._sources: dict[tuple[Kind, str], Resolved] = {}
-        self._targets: dict[tuple[Kind, str], Target] = {}
-        self.edges = tuple(self._edge(index, rule) for index, rule in enumerate(rules))
-        self.no_ipv4 = 0
+        self.sources: dict[Key, Resolved] = {}
+        self.targets: dict[Key, Target] = {}
+        self._logins: dict[object, Logins] = {}
+        if before is None or stale is None:
+            self.groups: Groups = groups_of(program.document.groups, world)
+            self.edges = tuple(self.edge(index) for index in range(len(program.rules)))
+            self.admissions = tuple(self.admission(index) for index in range(len(program.ssh)))
+        else:
+            self.groups = groups_of(program.document.groups, world) if stale.users else before.groups
+            self.sources = {key: found for key, found in before.sources.items() if key not in stale.sources}
+            self.targets = {key: found for key, found in before.targets.items() if key not in stale.targets}
+            if not stale.admissions:
+                self._logins = before._logins
+            self.edges = tuple(
+                self.edge(edge.index) if edge.index in stale.edges else edge for edge in before.edges
+            )  # fmt: skip
+            self.admissions = tuple(
+                self.admission(index) if index in stale.admissions else admission
+                for index, admission in enumerate(before.admissions)
+            )
+        self.no_ipv4 = self.without_ipv4()
 
     # --- compiling
 
+    @property
+    def document(self) -> Document:
+        return self.program.document
+
     def source(self, selector: Selector) -> Resolved:
-        found = self._sources.get(selector.key)
+        """`selector` as a source in this network."""
+        found = self.sources.get(selector.key)
         if found is None:
-            found = self._sources[selector.key] = resolve(selector, self.world, self.groups)
+            found = self.sources[selector.key] = resolve(selector, self.world, self.groups)
         return found
 
     def target(self, selector: Selector) -> Target:
-        found = self._targets.get(selector.key)
+        """`selector` as a destination in this network."""
+        found = self.targets.get(selector.key)
         if found is None:
-            found = self._targets[selector.key] = target(selector, self.world, self.groups)
+            found = self.targets[selector.key] = target(selector, self.world, self.groups)
         return found
 
-    def _edge(self, index: int, rule: Rule) -> Edge:
-        sources = Sources([self.source(selector) for selector in rule.src], self.world, None)
+    def spans(self, selector: Selector) -> tuple[nets.Span, ...]:
+        """The addresses that `selector` names in this network."""
+        found = self.source(selector)
+        return found.spans if not found.identity else tuple(spans_of(found.held, self.world))
+
+    def satisfied(self, postures: tuple[str, ...]) -> int | None:
+        """The devices that satisfy one of `postures`; None where there are none to satisfy."""
+        if not postures:
+            return None
+        fit = (
+            seen.slot for seen in self.world.seen
+            if seen is not None and satisfied_by(postures, self.program.postures, seen.attributes)
+        )  # fmt: skip
+        return bits_of(fit, len(self.world.seen))
+
+    def edge(self, index: int) -> Edge:
+        rule = self.program.rules[index]
+        sources = Sources(
+            [self.source(selector) for selector in rule.src], self.world, self.satisfied(rule.postures)
+        )  # fmt: skip
         targets = tuple(self.target(destination.selector) for destination in rule.dst)
         return Edge(index, rule, sources, targets, self.world)
+
+    def admission(self, index: int) -> Admission:
+        policy = self.program.ssh[index]
+        return Admission(policy, self.world, self.groups, self.satisfied(policy.postures))
+
+    def without_ipv4(self) -> int:
+        found = 0
+        for selector in self.program.without_ipv4:
+            found |= self.source(selector).held
+        return found
 
     # --- what a device is told
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the policy says that has no meaning here."""
+        return self.program.warnings
+
+    @property
+    def check_periods(self) -> frozenset[int]:
+        """Seconds after a login within which some `check` rule lets it count; `always` is 60."""
+        return frozenset(rule.check_period or ALWAYS for rule in self.program.ssh if rule.check_period is not None)
+
+    @property
     def allows_all(self) -> bool:
+        """Whether the policy has neither `acls` nor `grants`, and so lets everything pass."""
         return self.document.acls is None and self.document.grants is None
+
+    def filter(self, device: DeviceID) -> tuple[FilterRule, ...]:
+        """What may come in at `device`, in the policy's order. Empty for a device that is not in the network."""
+        seen = self.world.device(device)
+        return () if seen is None else delivery.filter(self.edges, seen, self.world)
 
     def visible(self, seen: Seen) -> int:
         """Whom a device knows, as bits over slots: whoever may send to it, and whoever it may send to."""
-        slot, found = seen.slot, 0
-        own = 0 if seen.tags else self.world.owner_devices(seen.user)
-        for edge in self.edges:
-            if edge.receives(slot):
-                found |= edge.sources.matched
-            if edge.sends(slot):
-                found |= edge.receivers
-            if own and edge.own_senders & own:
-                found |= edge.own_senders & own
-                if edge.own_senders >> slot & 1:
-                    found |= own
-        return found & ~(1 << slot)
+        return delivery.visible(self.edges, seen, self.world)
 
     def peers(self, device: DeviceID) -> Mapping[DeviceID, tuple[Prefix, ...]]:
         """The peers that `device` knows with what is routed to each, in order of id."""
         seen = self.world.device(device)
-        if seen is None:
-            return {}
-        visible = self.visible(seen)
-        everyone = self.world.seen
-        peers = [peer for slot in members(visible) if (peer := everyone[slot]) is not None]
-        if not self.world.ordered:
-            peers.sort(key=lambda peer: peer.rank)
-        out: dict[DeviceID, tuple[Prefix, ...]] = {peer.id: peer.own for peer in peers}
-        without = visible if self.no_ipv4 >> seen.slot & 1 else visible & self.no_ipv4
-        for slot in members(without):
-            peer = self.world.at(slot)
-            out[peer.id] = peer.own[1:]
-        for slot, prefixes in self._routed(seen, visible).items():
-            peer = self.world.at(slot)
-            out[peer.id] = (*out[peer.id], *prefixes)
-        return out
+        return {} if seen is None else delivery.peers(self.edges, seen, self.world, self.no_ipv4)
 
-    def _routed(self, seen: Seen, visible: int) -> dict[int, list[Prefix]]:
-        """Which visible router carries which routes for a device."""
-        slot, table = seen.slot, self.world.routes
-        forward = back = exits = 0
-        elected: dict[int, int] = {}
-        for edge in self.edges:
-            if edge.receives(slot):
-                back |= edge.return_routes
-            if not (edge.routes or edge.exits or edge.answer_routes) or not edge.sends(slot):
-                continue
-            back |= edge.answer_routes
-            exits |= edge.exits
-            if edge.candidates is None:
-                forward |= edge.routes
-                continue
-            for place in members(edge.routes):
-                among = table.served[place].bits & edge.candidates
-                if among:
-                    elected[place] = elected.get(place, 0) | among
-        own = table.by_router.get(slot, 0)
-        wanted = forward | back | own
-        out: dict[int, list[Prefix]] = {}
-        for place in sorted({*members(wanted), *elected}):
-            served = table.served[place]
-            only = elected.get(place) if not (own | forward) >> place & 1 else None
-            router = served.primary(only)
-            if router is not None and visible >> router & 1:
-                out.setdefault(router, []).append(served.prefix)
-        for router in members(exits & visible):
-            out.setdefault(router, []).extend(self.world.at(router).exits)
-        return out
+    def visible_from(self, device: DeviceID) -> frozenset[DeviceID]:
+        """Who knows `device`; the same as whom it knows."""
+        seen = self.world.device(device)
+        return frozenset() if seen is None else self.ids(self.visible(seen))
 
-    def filter(self, device: DeviceID) -> tuple[FilterRule, ...]:
-        """What may come in at `device`, in the policy's order."""
+    def ssh_rules(self, device: DeviceID) -> tuple[SSHRule, ...]:
+        """The SSH rules of `device`; the first that matches a connection decides."""
+        seen = self.world.device(device)
+        return () if seen is None else ssh_rules(self.admissions, seen, self.world)
+
+    def logins(self, device: DeviceID) -> Logins:
+        """`{login: principals}` of `device`; `*` stands for any login but root without an entry of its own."""
         seen = self.world.device(device)
         if seen is None:
-            return ()
-        out: list[FilterRule] = []
-        own = 0 if seen.tags else self.world.owner_devices(seen.user)
-        for edge in self.edges:
-            if edge.rule.packets and edge.receives(seen.slot):
-                out += self._delivered(edge, seen, edge.sources.text, own_part=False)
-            senders = edge.own_senders & own
-            if senders and edge.rule.packets:
-                spans = nets.merge(spans_of(senders, self.world))
-                out += self._delivered(edge, seen, tuple(map(self.world.text, spans)), own_part=True)
-        return tuple(out)
+            return {}
+        alike = self._alike(seen)
+        found = self._logins.get(alike)
+        if found is None:
+            found = self._logins[alike] = logins(self.admissions, seen, self.world)
+        return found
 
-    def _delivered(self, edge: Edge, seen: Seen, src: tuple[str, ...], *, own_part: bool) -> list[FilterRule]:
-        ways: dict[int | None, dict[FilterDestination, None]] = {}
-        for destination, place in zip(edge.rule.dst, edge.targets, strict=True):
-            if (place.kind is Kind.SELF) is not own_part:
-                continue
-            addresses = self._addresses(edge, place, seen)
-            for way in destination.ways if addresses else ():
-                found = ways.setdefault(way.proto, {})
-                for address in addresses:
-                    for ports in way.ports:
-                        found[FilterDestination(address, ports)] = None
-        return [FilterRule(src, tuple(dst), () if proto is None else (proto,)) for proto, dst in ways.items()]
+    def _alike(self, seen: Seen) -> object:
+        """Devices of which this is equal have the same logins."""
+        slot, named, held, own = seen.slot, 0, 0, False
+        for place, admission in enumerate(self.admissions):
+            policy = admission.policy
+            named |= (admission.targets >> slot & 1) << place
+            if policy.localparts:
+                held |= (admission.held >> slot & 1) << place
+            own = own or policy.own
+        return named, held, seen.user if own or held else None, bool(seen.tags)
 
-    def _addresses(self, edge: Edge, place: Target, seen: Seen) -> list[str]:
-        """The destination `place` as `seen` receives it."""
-        if edge.rule.via:
-            return self._via_addresses(place, seen)
-        if place.pieces:
-            return [piece.text for piece in place.pieces if piece.receivers >> seen.slot & 1]
-        held = self.world.owner_devices(seen.user) if place.kind is Kind.SELF else place.own
-        out = [seen.ipv4, seen.ipv6] if held >> seen.slot & 1 else []
-        for route in members(self.world.routes.by_router.get(seen.slot, 0)):
-            served = self.world.routes.served[route]
-            inside = served.inhabitants & held & ~(1 << seen.slot)
-            out += [
-                self.world.text(span) for span in sorted(spans_of(inside, self.world))
-                if served.span[0] <= span[0] <= served.span[1]
-            ]  # fmt: skip
-        return out
+    # --- what the gate asks
 
-    def _via_addresses(self, place: Target, seen: Seen) -> list[str]:
-        if place.kind is Kind.INTERNET:
-            return [piece.text for piece in place.pieces] if seen.exits else []
-        if place.kind is Kind.ANY:
-            return []
-        return [piece.text for piece in place.pieces if piece.routers >> seen.slot & 1]
+    def auto_approved(self, device: Device) -> tuple[Prefix, ...]:
+        """The routes of `device` that `autoApprovers` approve, of all that it offers."""
+        return approvals.auto_approved(self.document, self.groups, self.world, device)
+
+    def may_tag(self, user: User, tag: Tag) -> bool:
+        """Whether `tagOwners` let `user` give a device `tag`."""
+        return approvals.may_tag(self.document, self.groups, user, tag)
+
+    def ids(self, bits: int) -> frozenset[DeviceID]:
+        """The devices of a set; one that left the network just now is among them by the id that it had."""
+        names = self.world.names
+        return frozenset(names[slot] for slot in members(bits))
+
+    def in_order(self, bits: int) -> list[Seen]:
+        """The devices of a set, in order of registration."""
+        return delivery.in_order(bits, self.world)
+
+    def advance(
+        self, network: Network, *, changed: Iterable[DeviceID] | None = None
+    ) -> tuple[Compiled, frozenset[DeviceID]]:
+        """The same policy in `network`, and the devices whose filter, peers or logins may differ.
+
+        Only what changed is worked out anew. `changed`, where the caller knows it, names every device that was added,
+        removed or changed; without it they are found by comparing. A policy's tests are not run again.
+        """
+        from policy.advance import advance
+
+        return advance(self, network, changed)
 
 
-def compile(document: Document, network: Network, *, run_tests: bool = False) -> Compiled:
-    """What `document` means in `network`. Raises `PolicyRefused`, with line and column."""
-    indexed = world(network)
+def compile(document: Document, network: Network, *, run_tests: bool = False, over: Compiled | None = None) -> Compiled:
+    """What `document` means in `network`. Raises `PolicyRefused`, with line and column.
+
+    `over` is a compilation of any policy for the same network, whose index of it is used again.
+    """
+    indexed = over.world if over is not None and over.world.network is network else world(network)
     try:
-        definitions = Definitions(document, indexed.internet)
-        return Compiled(document, indexed, definitions, rules(document, definitions))
+        checked = program(document, indexed.internet, indexed.domain())
+        compiled = Compiled(checked, indexed)
+        if run_tests:
+            _run_tests(compiled)
+        return compiled
     except Fault as fault:
         raise located(fault, document.text) from None
 
 
-def check(text: str, network: Network) -> Compiled:
+_run_tests = run_tests
+
+
+def check(text: str, network: Network, *, over: Compiled | None = None) -> Compiled:
     """`text` read, compiled for `network`, and held to its own tests. Raises `PolicyRefused`."""
-    return compile(read(text), network, run_tests=True)
+    return compile(read(text), network, run_tests=True, over=over)

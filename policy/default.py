@@ -1,31 +1,37 @@
-"""What a new network begins with."""
+"""The policy that a new network begins with."""
 
-from __future__ import annotations
-
-from typing import Final
-
-DEFAULT_POLICY: Final = """\
-// Who may reach what. Comments like this one stay; trailing commas are fine.
-// Check a change with `policy check`, see what it does with `policy diff`, and set it with `policy set`.
+DEFAULT_POLICY = """\
+// The policy of this network: who may reach what, and who may log in where.
+// Comments and trailing commas are fine. Check a change with `policy check`, see what it would do with
+// `policy diff`, and set it with `policy set FILE --confirm-within 60s`.
 {
-  // People in sets, to be named in rules.
-  // "groups": {"group:eng": ["alice@example.com", "bob@example.com"]},
+  // Sets of people, and the roles that devices take instead of an owner.
+  "groups": {
+    // "group:ops": ["alice@example.com"],
+  },
+  "tagOwners": {
+    // "tag:db": ["group:ops"],
+  },
 
-  // Who may give a device which tag. A tagged device belongs to its tags, not to a person.
-  // "tagOwners": {"tag:server": ["group:eng"]},
-
-  // What passes. Whatever no rule lets through is dropped.
+  // Packets. What no rule lets in stays out.
   "acls": [
     // Each person reaches their own devices, and nothing else.
     {"action": "accept", "src": ["autogroup:member"], "dst": ["autogroup:self:*"]},
-    // {"action": "accept", "src": ["group:eng"], "dst": ["tag:server:22,443"]},
   ],
 
-  // Who may log in as whom by an SSH certificate.
+  // SSH logins, as certificates: on their own devices, each person as any login but root, and as root.
   "ssh": [
-    // Each person on their own devices, as any login but root.
-    {"action": "accept", "src": ["autogroup:member"], "dst": ["autogroup:self"], "users": ["autogroup:nonroot"]},
-    // {"action": "check", "src": ["group:eng"], "dst": ["tag:server"], "users": ["root"], "checkPeriod": "1h"},
+    {
+      "action": "accept",
+      "src": ["autogroup:member"],
+      "dst": ["autogroup:self"],
+      "users": ["autogroup:nonroot", "root"],
+    },
+  ],
+
+  // What must stay true. A policy that fails its own tests is not taken.
+  "tests": [
+    // {"src": "alice@example.com", "accept": ["tag:db:5432"]},
   ],
 }
 """

@@ -41,8 +41,12 @@ def _told(compiled: Compiled, id: DeviceID, names: Mapping[DeviceID, str]) -> di
     return {
         "filter": rules,
         "peers": {names[peer]: list(prefixes) for peer, prefixes in compiled.peers(id).items()},
-        "ssh": [],
-    }
+        "ssh": [
+            {"action": rule.action, "check_period_s": rule.check_period_s, "src": list(rule.src),
+             "users": dict(rule.users), "accept_env": list(rule.accept_env)}
+            for rule in compiled.ssh_rules(id)
+        ],
+    }  # fmt: skip
 
 
 def described_network(network: Mapping[str, Any]) -> tuple[Network, dict[DeviceID, str]]:
@@ -84,7 +88,7 @@ def _device(rank: int, name: str, each: Mapping[str, Any]) -> Device:
         Route(Prefix(prefix), RouteState.APPROVED if prefix in approved else RouteState.ADVERTISED)
         for prefix in dict.fromkeys(each.get("advertised_routes") or ())
     )
-    user = each.get("user")
+    user = str(each.get("user") or "")
     if not tags and not user:
         raise ValueError(f"device {quoted(name)} has neither an owner nor tags")
     return Device(

@@ -87,6 +87,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     node_attrs: tuple[NodeAttr, ...] = ()
     tests: tuple[Test, ...] = ()
     ssh_tests: tuple[SSHTest, ...] = ()
+    disable_ipv4: bool = False
     kept: tuple[str, ...] = ()
     """Sections that are accepted and have no meaning here."""
 
@@ -293,7 +294,7 @@ _SECTIONS: dict[str, Field] = {
     "sshtests": ("ssh_tests", _entries(SSHTest, _SSH_TEST)),
     "randomizeclientport": ("randomizeClientPort", _flag),
     "derpmap": ("derpMap", _anything),
-    "disableipv4": ("disableIPv4", _flag),
+    "disableipv4": ("disable_ipv4", _flag),
     "onecgnatroute": ("OneCGNATRoute", _text),
 }
 _SPELLED = {
@@ -303,7 +304,7 @@ _SPELLED = {
     "randomizeclientport": "randomizeClientPort", "derpmap": "derpMap", "disableipv4": "disableIPv4",
     "onecgnatroute": "OneCGNATRoute",
 }  # fmt: skip
-_KEPT = ("randomizeClientPort", "derpMap", "disableIPv4", "OneCGNATRoute")
+_KEPT = ("randomizeClientPort", "derpMap", "OneCGNATRoute")
 
 
 def _document(text: str, value: Object) -> Document:

@@ -10,56 +10,57 @@ from collections.abc import Sequence
 
 from policy import nets
 from policy.bits import holds, packed
-from policy.resolve import Resolved, Target, spans_of
+from policy.resolve import Resolved, Target, of_devices, spans_of
 from policy.rules import Rule
 from policy.selectors import Kind
 from policy.world import World
 
 
 class Sources:
-    """The sources of a rule together. `text` is worked out when first asked for, and kept."""
+    """The sources of a rule together. Their text is worked out when first asked for, and kept."""
 
-    __slots__ = ("_text", "held", "matched", "parts", "routes", "spans", "world")
+    __slots__ = ("_text", "held", "matched", "parts", "routes")
 
     def __init__(self, parts: Sequence[Resolved], world: World, satisfied: int | None) -> None:
-        self.world = world
+        if satisfied is not None:
+            # Under a posture a rule is for devices: addresses that no device shows to be fit are no source.
+            held = 0
+            for part in parts:
+                held |= part.held
+            parts = (of_devices(held & satisfied, world),)
         held = routers = routes = 0
         for part in parts:
             held |= part.held
             routers |= part.routers
             routes |= part.routes
-        spans: list[nets.Span] = [span for part in parts for span in part.spans]
-        if satisfied is not None:
-            # Under a posture a rule is for devices: addresses that no device shows to be fit are no source.
-            held &= satisfied
-            routes = world.routes.met_by_devices(held)
-            routers, spans = world.routes.routers(routes), []
-            parts = (Resolved(held, routes, routers, identity=True),)
         self.held = held
+        """Devices with an address among the sources."""
         self.matched = held | routers
+        """Those, and routers of a prefix that meets the sources."""
         self.routes = routes
-        self.spans = spans
-        self.parts = parts
+        self.parts = tuple(parts)
         self._text: tuple[str, ...] | None = None
 
     @property
     def empty(self) -> bool:
-        return not self.held and not self.spans
+        return all(part.empty for part in self.parts)
 
-    @property
-    def merged(self) -> tuple[nets.Span, ...]:
+    def same(self, other: Sources) -> bool:
+        """Whether both show the same in a filter, given that no device of theirs changed its address."""
+        return self.held == other.held and [p.spans for p in self.parts] == [p.spans for p in other.parts]
+
+    def merged(self, world: World) -> tuple[nets.Span, ...]:
         named = 0
         for part in self.parts:
             if part.identity:
                 named |= part.held
-        return nets.merge([*self.spans, *spans_of(named, self.world)])
+        return nets.merge([*(span for part in self.parts for span in part.spans), *spans_of(named, world)])
 
-    @property
-    def text(self) -> tuple[str, ...]:
+    def text(self, world: World) -> tuple[str, ...]:
         """As a filter shows them: the fewest addresses, prefixes and ranges, in order."""
         if self._text is None:
-            merged = self.merged
-            self._text = ("*",) if merged == nets.EVERYTHING else tuple(map(self.world.text, merged))
+            merged = self.merged(world)
+            self._text = ("*",) if merged == nets.EVERYTHING else tuple(map(world.text, merged))
         return self._text
 
 
@@ -67,8 +68,8 @@ class Edge:
     """A rule in a network. `receivers` are the devices that get it; of `autogroup:self`, see `own_senders`."""
 
     __slots__ = (
-        "_receiver_row", "_source_row", "answer_routes", "candidates", "exits", "index", "own_senders", "receivers", "return_routes",
-        "routes", "rule", "sources", "targets",
+        "_receiver_row", "_source_row", "answer_routes", "candidates", "exits", "index", "of_self", "own_senders",
+        "receivers", "return_routes", "routes", "rule", "sources", "targets",
     )  # fmt: skip
 
     def __init__(self, index: int, rule: Rule, sources: Sources, targets: tuple[Target, ...], world: World) -> None:
@@ -91,6 +92,7 @@ class Edge:
         filtered = rule.packets or (rule.application and not rule.via)
         self.return_routes = sources.routes if filtered else 0
         """Routes from which its receivers are reached."""
+        self.of_self = any(target.kind is Kind.SELF for target in targets)
         self.answer_routes = 0
         """Routes that its senders are reached from, where a capability is answered."""
         if rule.companions and not rule.via:

@@ -109,14 +109,18 @@ def subtract(spans: Iterable[Span], less: Iterable[Span]) -> tuple[Span, ...]:
     """What is in `spans` and not in `less`."""
     holes = merge(less)
     out: list[Span] = []
+    next_hole = 0
     for low, high in merge(spans):
         at = low
-        for first, last in holes:
-            if last < at or first > high:
-                continue
+        while next_hole < len(holes) and holes[next_hole][1] < low:
+            next_hole += 1
+        place = next_hole
+        while place < len(holes) and holes[place][0] <= high:
+            first, last = holes[place]
             if first > at:
                 out.append((at, first - 1))
-            at = last + 1
+            at = max(at, last + 1)
+            place += 1
         if at <= high:
             out.append((at, high))
     return tuple(out)

@@ -9,6 +9,7 @@ import msgspec
 from model.records import Role
 from policy import nets
 from policy.bits import members
+from policy.document import Lists
 from policy.selectors import Kind, Selector
 from policy.world import World
 
@@ -38,9 +39,9 @@ class Resolved(msgspec.Struct, frozen=True):
         return not self.held and not self.spans
 
 
-def groups_of(lists: Mapping[str, tuple[str, ...]], world: World) -> Groups:
+def groups_of(lists: Lists, world: World) -> Groups:
     """The policy's groups, with the people whom a provider's claim puts in one of them."""
-    found = {name: set(people) for name, people in lists.items()}
+    found: dict[str, set[str]] = {str(name): set(people) for name, people in lists.items()}
     for user in world.network.users:
         for group in user.groups:
             if group in found:
@@ -96,7 +97,7 @@ def resolve(selector: Selector, world: World, groups: Groups) -> Resolved:
         return Resolved(world.live, world.routes.all, world.routes.serving, nets.EVERYTHING)
     if kind is Kind.ANY:
         own = nets.subtract(world.ranges, RESERVED)
-        return of_spans(nets.merge((*own, *(each.span for each in world.routes.served))), world)
+        return of_spans(nets.merge((*own, *(each.span for each in world.routes.served if each.routers))), world)
     if kind is Kind.INTERNET:
         return of_spans(world.internet, world)
     if selector.spans or kind is Kind.IPSET:
@@ -131,12 +132,14 @@ class Target(msgspec.Struct, frozen=True):
     """Devices that receive it as their own addresses."""
     routes: int
     routers: int
-    exits: int
-    """Exit nodes that receive it for no reason but that."""
+    outside: bool
+    """Whether a part of it lies within the internet, and so goes to exit nodes."""
     receivers: int
     internet: bool
     """Whether it is the internet as a whole: who may reach that may use exit nodes."""
     pieces: tuple[Piece, ...] = ()
+    spans: tuple[nets.Span, ...] = ()
+    """Of the pieces."""
 
 
 _WHOLE = ("*", "0.0.0.0/0", "::/0")
@@ -146,30 +149,27 @@ def target(selector: Selector, world: World, groups: Groups) -> Target:
     """`selector` as a destination. Of `autogroup:self` nothing is known before the device is."""
     kind = selector.kind
     if kind is Kind.SELF:
-        return Target(kind, 0, 0, 0, 0, 0, False)
+        return Target(kind, 0, 0, 0, False, 0, False)
     if kind is Kind.ANY:
         everything = Piece("*", nets.V6, world.live, world.routes.serving, world.routes.all)
-        return Target(
-            kind, world.live, world.routes.all, world.routes.serving, world.exits, world.live, True, (everything,)
-        )
+        return Target(kind, world.live, world.routes.all, world.routes.serving, True, world.live, True, (everything,))
     if kind is Kind.INTERNET or selector.spans or kind is Kind.IPSET:
         return _of_pieces(kind, world.internet if kind is Kind.INTERNET else selector.spans, world)
     found = of_devices(devices(selector, world, groups), world)
-    return Target(kind, found.held, found.routes, found.routers, 0, found.held | found.routers, False)
+    return Target(kind, found.held, found.routes, found.routers, False, found.held | found.routers, False)
 
 
 def _of_pieces(kind: Kind, spans: tuple[nets.Span, ...], world: World) -> Target:
     pieces = tuple(_piece(span, world) for span in spans)
-    own = routes = routers = exits = receivers = 0
+    own = routes = routers = receivers = 0
     for piece in pieces:
         own |= world.holders((piece.span,))
         routes |= piece.routes
         routers |= piece.routers
         receivers |= piece.receivers
-        if nets.contains(world.internet, piece.span):
-            exits = world.exits
     whole = kind is Kind.INTERNET or any(piece.text in _WHOLE for piece in pieces)
-    return Target(kind, own, routes, routers, exits, receivers, whole, pieces)
+    outside = any(nets.contains(world.internet, piece.span) for piece in pieces)
+    return Target(kind, own, routes, routers, outside, receivers, whole, pieces, tuple(spans))
 
 
 def _piece(span: nets.Span, world: World) -> Piece:

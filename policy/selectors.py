@@ -108,14 +108,27 @@ def tag_not_found(text: str, at: int) -> Fault:
     return Fault(f"tag not found: {go_quoted(text)}", at, "define it in tagOwners")
 
 
+def not_associated(domain: str) -> str:
+    return f"{domain} is not associated with this Tailnet and cannot be used in user:*@<domain> expressions"
+
+
+MAX_IPSET_DEPTH = 32
+"""Of ipsets within ipsets."""
+MAX_IPSET_STEPS = 2_000_000
+"""Of addresses, prefixes and ranges looked at while ipsets are put together."""
+
+
 class Definitions:
     """What a document defines, for looking up. Addresses of hosts and ipsets come as merged spans."""
 
-    def __init__(self, document: Document, internet: tuple[nets.Span, ...]) -> None:
+    def __init__(self, document: Document, internet: tuple[nets.Span, ...], domain: str | None) -> None:
         self.document = document
         self.internet = internet
+        self.domain = domain
+        """The one domain that `user:*@` and `localpart:*@` may name."""
         self.hosts = {str(name): span for name, value in document.hosts.items() if (span := nets.prefix(value))}
         self._ipsets: dict[str, tuple[nets.Span, ...]] = {}
+        self._steps = MAX_IPSET_STEPS
 
     def selector(self, word: Text) -> Selector:
         """`word` as a selector of something that is defined."""
@@ -128,6 +141,8 @@ class Definitions:
             raise tag_not_found(text, at)
         if kind is Kind.GROUP and text not in self.document.groups:
             raise Fault(f"group not defined in policy: {go_quoted(text)}", at, "define it in groups")
+        if kind is Kind.DOMAIN and text[len("user:*@") :] != self.domain:
+            raise Fault(not_associated(text[len("user:*@") :]), at)
         if kind is Kind.HOST:
             if text not in self.hosts:
                 raise Fault(f"host not defined in policy: {go_quoted(text)}", at, "define it in hosts")
@@ -136,10 +151,19 @@ class Definitions:
             return msgspec.structs.replace(selector, spans=self.ipset(text, at))
         return selector
 
+    def check_ipsets(self) -> None:
+        """Raises `Fault` for the first ipset that does not name addresses."""
+        for name in self.document.ipsets:
+            if not name.startswith("ipset:"):
+                raise Fault(f"ipset must start with 'ipset:', got: {go_quoted(name)}", name.at)
+            self.ipset(name, name.at)
+
     def ipset(self, name: str, at: int, within: tuple[str, ...] = ()) -> tuple[nets.Span, ...]:
         """The addresses of an ipset: its entries in order, each adding or removing."""
         if name in within:
             raise Fault(f"ipset {go_quoted(name)} refers to itself: {' -> '.join((*within, name))}", at)
+        if len(within) == MAX_IPSET_DEPTH:
+            raise Fault(f"ipset {go_quoted(name)} is nested deeper than {MAX_IPSET_DEPTH} levels", at)
         if name not in self._ipsets:
             entries = self.document.ipsets.get(name)  # type: ignore[call-overload]
             if entries is None:
@@ -155,10 +179,23 @@ class Definitions:
         for entry in entries:
             verb, _, target = entry.partition(" ") if entry.startswith(("add ", "remove ")) else ("add", "", str(entry))
             if (verb == "remove") != removing:
-                result = _applied(result, pending, removing)
+                result = self._applied(result, pending, removing, entry.at)
                 pending, removing = [], verb == "remove"
             pending += self._target(target.strip(), entry, within)
-        return _applied(result, pending, removing)
+            self._spend(1 + len(self._ipsets.get(target.strip(), ())), entry.at)
+        return self._applied(result, pending, removing, entries[-1].at if entries else 0)
+
+    def _applied(
+        self, spans: tuple[nets.Span, ...], pending: list[nets.Span], removing: bool, at: int
+    ) -> tuple[nets.Span, ...]:
+        self._spend(len(spans) + len(pending), at)
+        return nets.subtract(spans, pending) if removing else nets.merge((*spans, *pending))
+
+    def _spend(self, steps: int, at: int) -> None:
+        self._steps -= steps
+        if self._steps < 0:
+            raise Fault(f"the ipsets take more than {MAX_IPSET_STEPS} steps to put together", at,
+                        "list additions before removals, and each address once")  # fmt: skip
 
     def _target(self, text: str, entry: Text, within: tuple[str, ...]) -> tuple[nets.Span, ...]:
         span = nets.prefix(text) or nets.range_(text)
@@ -172,9 +209,5 @@ class Definitions:
             return self.internet
         raise Fault(
             f"ipset {go_quoted(within[-1])} has an entry that names no addresses: {go_quoted(entry)}", entry.at,
-            "an entry is an address, a prefix, a range a-b, host:NAME, ipset:NAME or autogroup:internet, after add or remove",
+            "an entry adds or removes an address, a prefix, a range a-b, host:NAME, ipset:NAME or autogroup:internet",
         )  # fmt: skip
-
-
-def _applied(spans: tuple[nets.Span, ...], pending: list[nets.Span], removing: bool) -> tuple[nets.Span, ...]:
-    return nets.subtract(spans, pending) if removing else nets.merge((*spans, *pending))

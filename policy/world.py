@@ -6,8 +6,9 @@ network still means the same devices in the next.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 
 import msgspec
 
@@ -44,10 +45,11 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 class World(msgspec.Struct, frozen=True, kw_only=True):
     network: Network
     slots: dict[DeviceID, int]
-    """Only ever added to, and shared by all worlds of one line."""
+    """Only ever added to, and shared by all worlds of one line; so is `names`, its inverse."""
+    names: list[DeviceID]
     seen: list[Seen | None]
     live: int
-    users: Mapping[UserName, User]
+    users: Mapping[str, User]
     by_user: Mapping[str, int]
     """Untagged devices of each person."""
     by_tag: Mapping[str, int]
@@ -61,7 +63,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     """The network's own address space."""
     internet: tuple[nets.Span, ...]
     ordered: bool
-    """Whether slots rise with rank."""
+    """Whether slots rise with rank, up to `top`, the highest ever seen."""
+    top: int
 
     def device(self, id: DeviceID) -> Seen | None:
         slot = self.slots.get(id)
@@ -98,7 +101,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         return self.by_user.get(user, 0) if user is not None else 0
 
 
-def see(device: Device, slot: int, standby: bool) -> Seen:
+def see(device: Device, slot: int, *, standby: bool) -> Seen:
     approved = [route.prefix for route in device.routes if route.state is RouteState.APPROVED]
     first, second = nets.address(device.ipv4), nets.address(device.ipv6)
     assert first is not None
@@ -116,24 +119,37 @@ def see(device: Device, slot: int, standby: bool) -> Seen:
     )  # fmt: skip
 
 
+def _slot(id: DeviceID, slots: dict[DeviceID, int], names: list[DeviceID]) -> int:
+    slot = slots.get(id)
+    if slot is None:
+        slot = slots[id] = len(names)
+        names.append(id)
+    return slot
+
+
+def _outsiders(network: Network) -> set[UserName]:
+    """People whose devices are in no network while they are disabled."""
+    return {user.name for user in network.users if user.state is UserState.DISABLED}
+
+
 def world(network: Network, before: World | None = None) -> World:
-    """`network` indexed anew. `before`, if given, lends its slots."""
-    users = {user.name: user for user in network.users}
+    """`network` indexed whole. `before`, if given, lends its slots."""
     slots = before.slots if before is not None else {}
-    out = {user.name for user in network.users if user.state is UserState.DISABLED}
+    names = before.names if before is not None else []
+    out = _outsiders(network)
     devices = [device for device in network.devices if device.tags or device.user not in out]
     for device in devices:
-        slots.setdefault(device.id, len(slots))
-    seen: list[Seen | None] = [None] * len(slots)
+        _slot(device.id, slots, names)
+    seen: list[Seen | None] = [None] * len(names)
     for device in devices:
         slot = slots[device.id]
-        seen[slot] = see(device, slot, device.id in network.standby)
-    return _indexed(network, slots, seen, users)
+        seen[slot] = see(device, slot, standby=device.id in network.standby)
+    return _indexed(network, slots, names, seen)
 
 
 def _indexed(
-    network: Network, slots: dict[DeviceID, int], seen: list[Seen | None], users: Mapping[UserName, User]
-) -> World:
+    network: Network, slots: dict[DeviceID, int], names: list[DeviceID], seen: list[Seen | None]
+) -> World:  # fmt: skip
     size = len(seen)
     here = [each for each in seen if each is not None]
     by_user: dict[str, list[int]] = {}
@@ -147,9 +163,9 @@ def _indexed(
     addresses = sorted((number, each.slot) for each in here for number in each.addresses)
     spans = [nets.prefix(network.ipv4), nets.prefix(network.ipv6)]
     ranges = tuple(span for span in spans if span is not None)
-    ranks = [each.rank for each in here]
+    ranks = [int(name) for name in names]
     return World(
-        network=network, slots=slots, seen=seen, users=users,
+        network=network, slots=slots, names=names, seen=seen, users={user.name: user for user in network.users},
         live=bits_of((each.slot for each in here), size),
         by_user={user: bits_of(found, size) for user, found in by_user.items()},
         by_tag={tag: bits_of(found, size) for tag, found in by_tag.items()},
@@ -159,5 +175,140 @@ def _indexed(
         routes=route_table(((each.slot, each.rank, each.standby, each.routes) for each in here if each.routes),
                            addresses, size),
         addresses=addresses, ranges=ranges, internet=nets.internet(ranges),
-        ordered=all(a < b for a, b in zip(ranks, ranks[1:], strict=False)),
+        ordered=all(a < b for a, b in pairwise(ranks)), top=max(map(int, names), default=0),
     )  # fmt: skip
+
+
+# --- from one network to the next
+
+
+Pair = tuple[Seen | None, Seen | None]
+"""A device before and after; None where it is not in the network."""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """The next world, and what in it differs as far as a policy can tell."""
+
+    world: World
+    devices: tuple[Pair, ...]
+    users: frozenset[str]
+
+
+def step(before: World, network: Network, changed: Iterable[DeviceID] | None) -> Step:
+    """`network` indexed by what differs from `before`; `changed` names the devices that may differ, if known."""
+    users = _changed_users(before.network, network)
+    found = set(_differing(before.network, network)) if changed is None else set(changed)
+    found |= before.network.standby ^ network.standby
+    for name in users:
+        found |= {device.id for device in (*before.network.devices, *network.devices) if device.user == name}
+    out = _outsiders(network)
+    pairs: list[Pair] = []
+    for id in sorted(found, key=int):
+        device = _record(network, id)
+        if device is not None and not device.tags and device.user in out:
+            device = None
+        old = before.device(id)
+        slot = _slot(id, before.slots, before.names) if device is not None else 0
+        new = see(device, slot, standby=id in network.standby) if device is not None else None
+        if old != new:
+            pairs.append((old, new))
+    return Step(_moved(before, network, pairs, renamed=bool(users)), tuple(pairs), frozenset(users))
+
+
+def _changed_users(old: Network, new: Network) -> set[UserName]:
+    if old.users is new.users:
+        return set()
+    earlier = {user.name: _facts(user) for user in old.users}
+    later = {user.name: _facts(user) for user in new.users}
+    return {name for name in earlier.keys() | later.keys() if earlier.get(name) != later.get(name)}
+
+
+def _facts(user: User) -> tuple[object, ...]:
+    return user.role, user.state, user.groups
+
+
+def _differing(old: Network, new: Network) -> Iterator[DeviceID]:
+    """The devices whose record is not the same object: only between the parts that agree at both ends."""
+    first, second = old.devices, new.devices
+    if first is second:
+        return
+    shorter = min(len(first), len(second))
+    head = next((place for place in range(shorter) if first[place] is not second[place]), shorter)
+    tail = next((place for place in range(shorter - head) if first[-1 - place] is not second[-1 - place]),
+                shorter - head)  # fmt: skip
+    earlier = {device.id: device for device in first[head : len(first) - tail]}
+    for device in second[head : len(second) - tail]:
+        if earlier.pop(device.id, None) is not device:
+            yield device.id
+    yield from earlier
+
+
+def _record(network: Network, id: DeviceID) -> Device | None:
+    place = bisect_left(network.devices, int(id), key=lambda device: device.rank)
+    found = network.devices[place] if place < len(network.devices) else None
+    return found if found is not None and found.id == id else None
+
+
+def _moved(before: World, network: Network, pairs: list[Pair], *, renamed: bool) -> World:
+    """`before` with `pairs` carried out."""
+    replace = msgspec.structs.replace
+    users: Mapping[str, User] = {user.name: user for user in network.users} if renamed else before.users
+    if not pairs:
+        return replace(before, network=network, users=users)
+    seen = before.seen + [None] * (len(before.names) - len(before.seen))
+    sets = {"live": before.live, "member": before.member, "tagged": before.tagged, "exits": before.exits}
+    by_user, by_tag = dict(before.by_user), dict(before.by_tag)
+    addresses = before.addresses
+    for old, new in pairs:
+        for each, on in ((old, False), (new, True)):
+            if each is not None:
+                seen[each.slot] = new
+                _mark(each, sets, by_user, by_tag, on=on)
+        if (old.addresses if old else None) != (new.addresses if new else None):
+            addresses = addresses.copy() if addresses is before.addresses else addresses
+            for number in old.addresses if old is not None else ():
+                del addresses[bisect_left(addresses, (number, old.slot if old is not None else 0))]
+            for number in new.addresses if new is not None else ():
+                insort(addresses, (number, new.slot if new is not None else 0))
+    added = [new.rank for old, new in pairs if new is not None and new.slot >= len(before.seen)]
+    ordered = before.ordered and all(a < b for a, b in pairwise([before.top, *added]))
+    return replace(
+        before, network=network, users=users, seen=seen, by_user=by_user, by_tag=by_tag, addresses=addresses,
+        routes=_moved_routes(before, pairs, seen, addresses), ordered=ordered, top=max([before.top, *added]), **sets,
+    )  # fmt: skip
+
+
+def _mark(each: Seen, sets: dict[str, int], by_user: dict[str, int], by_tag: dict[str, int], *, on: bool) -> None:
+    bit = 1 << each.slot
+    names = ["live", "tagged" if each.tags else "member", *(["exits"] if each.exits else [])]
+    for name in names:
+        sets[name] = sets[name] | bit if on else sets[name] & ~bit
+    owned: list[tuple[dict[str, int], str]] = [(by_tag, tag) for tag in each.tags]
+    if not each.tags and each.user is not None:
+        owned.append((by_user, each.user))
+    for table, key in owned:
+        left = table.get(key, 0) | bit if on else table.get(key, 0) & ~bit
+        if left:
+            table[key] = left
+        else:
+            table.pop(key, None)
+
+
+def _moved_routes(
+    before: World, pairs: list[Pair], seen: list[Seen | None], addresses: list[tuple[int, int]]
+) -> RouteTable:  # fmt: skip
+    """The route table, put together anew only where a router changed or somebody moved within a route."""
+    table = before.routes
+    if not any(
+        each is not None and (each.routes or table.meeting((number, number) for number in each.addresses))
+        for pair in pairs if _routing(pair[0]) != _routing(pair[1]) for each in pair
+    ):  # fmt: skip
+        return table
+    slots = sorted({*table.by_router, *(new.slot for _, new in pairs if new is not None)})
+    serving = (each for slot in slots if (each := seen[slot]) is not None and each.routes)
+    routers = ((each.slot, each.rank, each.standby, each.routes) for each in serving)
+    return route_table(routers, addresses, len(seen), table)
+
+
+def _routing(seen: Seen | None) -> object:
+    return None if seen is None else (seen.addresses, seen.routes, seen.standby)

@@ -1,0 +1,150 @@
+"""What a device is told: its filter, its peers, and the routes that each peer carries for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from model.ids import DeviceID, Prefix
+from model.netmap import FilterDestination, FilterRule
+from policy import nets
+from policy.bits import members
+from policy.edges import Edge
+from policy.resolve import Target, spans_of
+from policy.selectors import Kind
+from policy.world import Seen, World
+
+Edges = Sequence[Edge]
+
+
+def _owned(seen: Seen, world: World) -> int:
+    """The devices of the same owner; none for a device that has tags instead."""
+    return 0 if seen.tags else world.owner_devices(seen.user)
+
+
+# --- peers
+
+
+def visible(edges: Edges, seen: Seen, world: World) -> int:
+    slot, own, found = seen.slot, _owned(seen, world), 0
+    for edge in edges:
+        if edge.receives(slot):
+            found |= edge.sources.matched
+        if edge.sends(slot):
+            found |= edge.receivers
+        if edge.own_senders & own:
+            found |= edge.own_senders & own
+            if edge.own_senders >> slot & 1:
+                found |= own
+    return found & ~(1 << slot)
+
+
+def in_order(bits: int, world: World) -> list[Seen]:
+    everyone = world.seen
+    found = [each for slot in members(bits) if (each := everyone[slot]) is not None]
+    if not world.ordered:
+        found.sort(key=lambda each: each.rank)
+    return found
+
+
+def peers(edges: Edges, seen: Seen, world: World, no_ipv4: int) -> dict[DeviceID, tuple[Prefix, ...]]:
+    """Peers in order of id, each with its own addresses and the routes that it carries for `seen`."""
+    known = visible(edges, seen, world)
+    out: dict[DeviceID, tuple[Prefix, ...]] = {peer.id: peer.own for peer in in_order(known, world)}
+    for slot in members(known if no_ipv4 >> seen.slot & 1 else known & no_ipv4):
+        peer = world.at(slot)
+        out[peer.id] = peer.own[1:]
+    for slot, prefixes in _routed(edges, seen, world, known).items():
+        peer = world.at(slot)
+        out[peer.id] = (*out[peer.id], *prefixes)
+    return out
+
+
+def _routed(edges: Edges, seen: Seen, world: World, known: int) -> dict[int, list[Prefix]]:
+    """Which known router carries which routes: its own routes' primary for a router, the elected among those that
+    a rule leads to, and the primary of a route from which packets come."""
+    slot, table = seen.slot, world.routes
+    forward = back = exits = 0
+    elected: dict[int, int] = {}
+    for edge in edges:
+        if edge.return_routes and edge.receives(slot):
+            back |= edge.return_routes
+        if not (edge.routes or edge.exits or edge.answer_routes) or not edge.sends(slot):
+            continue
+        back |= edge.answer_routes
+        exits |= edge.exits
+        if edge.candidates is None:
+            forward |= edge.routes
+            continue
+        for place in members(edge.routes):
+            among = table.served[place].bits & edge.candidates
+            if among:
+                elected[place] = elected.get(place, 0) | among
+    own = table.by_router.get(slot, 0)
+    out: dict[int, list[Prefix]] = {}
+    for place in table.in_order({*members(forward | back | own), *elected}):
+        served = table.served[place]
+        only = elected.get(place) if not (own | forward) >> place & 1 else None
+        router = served.primary(only)
+        if router is not None and known >> router & 1:
+            out.setdefault(router, []).append(served.prefix)
+    for router in members(exits & known):
+        out.setdefault(router, []).extend(world.at(router).exits)
+    return out
+
+
+# --- filters
+
+
+def filter(edges: Edges, seen: Seen, world: World) -> tuple[FilterRule, ...]:
+    out: list[FilterRule] = []
+    own = _owned(seen, world)
+    for edge in edges:
+        if not edge.rule.packets:
+            continue
+        if edge.receives(seen.slot):
+            out += _delivered(edge, seen, world, edge.sources.text(world), own_part=False)
+        senders = edge.own_senders & own
+        if senders:
+            spans = nets.merge(spans_of(senders, world))
+            out += _delivered(edge, seen, world, tuple(map(world.text, spans)), own_part=True)
+    return tuple(out)
+
+
+def _delivered(edge: Edge, seen: Seen, world: World, src: tuple[str, ...], *, own_part: bool) -> list[FilterRule]:
+    """The rule as `seen` gets it; `own_part` is what `autogroup:self` gives, the rest goes apart from it."""
+    ways: dict[int | None, dict[FilterDestination, None]] = {}
+    for destination, place in zip(edge.rule.dst, edge.targets, strict=True):
+        if (place.kind is Kind.SELF) is not own_part:
+            continue
+        addresses = _addresses(edge, place, seen, world)
+        for way in destination.ways if addresses else ():
+            found = ways.setdefault(way.proto, {})
+            for address in addresses:
+                for ports in way.ports:
+                    found[FilterDestination(address, ports)] = None
+    return [FilterRule(src, tuple(dst), () if proto is None else (proto,)) for proto, dst in ways.items()]
+
+
+def _addresses(edge: Edge, place: Target, seen: Seen, world: World) -> list[str]:
+    """The destination as `seen` receives it: whole, never narrowed to what it serves."""
+    if edge.rule.via:
+        return _via_addresses(place, seen)
+    if place.pieces:
+        return [piece.text for piece in place.pieces if piece.receivers >> seen.slot & 1]
+    held = world.owner_devices(seen.user) if place.kind is Kind.SELF else place.own
+    out = [seen.ipv4, seen.ipv6] if held >> seen.slot & 1 else []
+    for route in world.routes.routes_of(seen.slot):
+        inside = route.inhabitants & held & ~(1 << seen.slot)
+        out += [
+            world.text(span) for span in sorted(spans_of(inside, world))
+            if route.span[0] <= span[0] <= route.span[1]
+        ]  # fmt: skip
+    return out
+
+
+def _via_addresses(place: Target, seen: Seen) -> list[str]:
+    if place.kind is Kind.INTERNET:
+        return [piece.text for piece in place.pieces] if seen.exits else []
+    if place.kind is Kind.ANY:
+        return []
+    return [piece.text for piece in place.pieces if piece.routers >> seen.slot & 1]
