@@ -159,9 +159,10 @@ async def console(as_json: bool, words: tuple[str, ...], state: str | None) -> i
 
     folder = _folder(state)
     if held(folder):
-        from console.programs.attached import attach
+        from gate.doors.local import call_console
 
-        return await attach(folder, words)
+        with LocalTerminal() as channel:
+            return await call_console(folder, words, channel)
     async with await Gate.open(folder) as gate:
         with LocalTerminal() as channel:
             return await run_console(gate, local_actor(os.getuid()), channel, words)

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gate.actor import local_actor
-from gate.faces import Terminal, terminal_size
+from gate.doors.attach import Typed, attached
+from gate.faces import ConsoleChannel, Terminal, terminal_size
 from model.errors import Conflict, Invalid, Limited, Unavailable, WardgateError
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Request(msgspec.Struct, frozen=True):
     words: tuple[str, ...]
     stdin: str | None = None
     terminal: Terminal | None = None
+    console: bool = False
+    """Asks for the console instead of a command; `words` then name a screen."""
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -137,12 +140,7 @@ class LocalDoor:
         try:
             request, stdin = _read(await reader.readline())
             streams = SocketStreams(writer, stdin)
-            face = asyncio.ensure_future(
-                self._faces.command(
-                    self._gate, local_actor(_peer(writer)), request.words, streams, _clamped(request.terminal)
-                )
-            )
-            status = await _while_there(face, reader)
+            status = await self._face(request, streams, reader, writer)
         except (WardgateError, ValueError) as error:
             hint = getattr(error, "hint", None)
             streams.write_error(f"error: {error}\n" + (f"hint: {hint}\n" if hint else ""))
@@ -155,6 +153,20 @@ class LocalDoor:
             status = 1
         streams.exit(status)
         await streams.drain()
+
+    async def _face(
+        self, request: Request, streams: SocketStreams, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> int:
+        actor, terminal = local_actor(_peer(writer)), _clamped(request.terminal)
+        if not request.console:
+            command = self._faces.command(self._gate, actor, request.words, streams, terminal)
+            return await _while_there(asyncio.ensure_future(command), reader)
+        if terminal is None or terminal.dumb:
+            raise Invalid("a console needs a terminal", hint="the same commands work without one: wardgate --help")
+        return await attached(
+            lambda channel: self._faces.console(self._gate, actor, channel, request.words),
+            terminal, reader, writer, lambda data: Answer(out=_text(data)),
+        )  # fmt: skip
 
 
 async def _while_there(face: asyncio.Future[int], reader: asyncio.StreamReader) -> int:
@@ -216,7 +228,7 @@ def _text(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-async def call(  # noqa: PLR0917 - the seam that the command line codes against
+async def call(
     state: Path,
     words: Sequence[str],
     stdin: bytes | None,
@@ -246,3 +258,38 @@ async def call(  # noqa: PLR0917 - the seam that the command line codes against
     finally:
         writer.close()
     raise Unavailable("the gate ended before it answered", hint="`wardgate gate status` tells whether it is back")
+
+
+async def call_console(state: Path, words: Sequence[str], channel: ConsoleChannel) -> int:
+    """Shows the console of the gate that serves `state` on `channel`; its exit status. Raises `Unavailable`."""
+    try:
+        reader, writer = await asyncio.open_unix_connection(_reachable(state / SOCKET), limit=4 * _CHUNK)
+    except OSError:
+        raise Unavailable(f"no gate serves {state}", hint="start one with: wardgate serve") from None
+
+    def tell(typed: Typed) -> None:
+        if not writer.is_closing():
+            writer.write(msgspec.json.encode(typed) + b"\n")
+
+    try:
+        request = Request(tuple(words), terminal=channel.terminal, console=True)
+        writer.write(msgspec.json.encode(request) + b"\n")
+        channel.listen(
+            on_input=lambda data: tell(Typed(input=_text(data))),
+            on_resize=lambda columns, rows: tell(Typed(size=(columns, rows))),
+            on_flow=lambda _: None,
+            on_closed=writer.close,
+        )
+        while line := await reader.readline():
+            answer = _answer.decode(line)
+            if answer.out:
+                channel.write(base64.b64decode(answer.out))
+            if answer.err:
+                channel.write(base64.b64decode(answer.err).replace(b"\n", b"\r\n"))
+            if answer.exit is not None:
+                return answer.exit
+    except (ConnectionError, msgspec.DecodeError, ValueError):
+        pass
+    finally:
+        writer.close()
+    raise Unavailable("the gate ended", hint="`wardgate gate status` tells whether it is back")
