@@ -12,7 +12,7 @@ import msgspec
 
 from model.errors import Invalid
 from model.ids import Serial
-from model.keys import SSHKey
+from model.keys import SSHKey, ssh_key_from_blob
 from model.records import CertificateKind
 from sshca.specification import certificate_algorithm
 from sshca.wire import Reader, strings, take_strings, text
@@ -112,11 +112,16 @@ def parse_blob(blob: bytes) -> ParsedCertificate:
             key_id=key_id.decode(), principals=tuple([principal.decode() for principal in strings(principals)]),
             valid_after=valid_after, valid_before=valid_before,
             critical_options=_options(critical_options), extensions=_flags(extensions),
-            signature_key=SSHKey(signature_key), signature_algorithm=signature[0].decode("ascii"),
+            signature_key=_signature_key(signature_key), signature_algorithm=signature[0].decode("ascii"),
             signature=signature[1], signed=blob[:signed],
         )  # fmt: skip
     except UnicodeDecodeError:
         raise Invalid("a text in the certificate is not UTF-8") from None
+
+
+@lru_cache(maxsize=64)
+def _signature_key(blob: bytes) -> SSHKey:
+    return ssh_key_from_blob(blob)
 
 
 @lru_cache(maxsize=4096)

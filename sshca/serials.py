@@ -21,6 +21,7 @@ MAX_BITMAP_BITS: Final = 16384
 """OpenSSH refuses numbers that are longer (SSHBUF_MAX_BIGNUM, 2048 bytes)."""
 
 # What each way costs, in bits: a section's type and length are 40, a list has one section for all its entries.
+_LIST: Final = 40
 _LISTED: Final = 64
 _RANGE: Final = 40 + 128
 _BITMAP: Final = 40 + 64 + 32 + 8
@@ -41,6 +42,8 @@ def serial_sections(serials: Iterable[int]) -> bytes:
     if not ordered:
         return b""
     listed, spans = _weighed(ordered, steps)
+    if not listed:
+        spans = _spared_list(ordered, spans)
     parts: list[bytes] = []
     for start, end, way in spans:
         if way == SERIAL_LIST:
@@ -52,6 +55,15 @@ def serial_sections(serials: Iterable[int]) -> bytes:
     if listed:
         parts.append(_section(SERIAL_LIST, struct.pack(f">{len(listed)}Q", *sorted(listed))))
     return b"".join(parts)
+
+
+def _spared_list(ordered: Sequence[int], spans: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """The spans with bitmaps for lists, where all the lists together save less than the frame of the one section."""
+    listed = [(start, end) for start, end, way in spans if way == SERIAL_LIST]
+    saved = sum(_BITMAP + ordered[end - 1] - ordered[start] + 1 - _LISTED * (end - start) for start, end in listed)
+    if saved >= _LIST:
+        return spans
+    return [(start, end, SERIAL_BITMAP if way == SERIAL_LIST else way) for start, end, way in spans]
 
 
 def _ordered(serials: Iterable[int]) -> tuple[list[int], list[int]]:
