@@ -202,6 +202,12 @@ def _by_edge(before: World, after: World, old: Edge, new: Edge, itself: int) -> 
     moved = old.receivers ^ new.receivers
     strangers = old.sources.matched ^ new.sources.matched
     found = moved | strangers
+    for old_target, new_target in zip(old.targets, new.targets, strict=True):
+        # A device may come under another word of a rule that it gets anyway, and be told of one address more.
+        if old_target is not new_target:
+            found |= (old_target.own ^ new_target.own) | (old_target.receivers ^ new_target.receivers)
+            for old_piece, new_piece in zip(old_target.pieces, new_target.pieces, strict=True):
+                found |= old_piece.receivers ^ new_piece.receivers
     if moved & ~itself or (old.routes, old.exits, old.answer_routes) != (new.routes, new.exits, new.answer_routes):
         found |= senders
     if strangers & ~itself or old.return_routes != new.return_routes or not new.sources.same(old.sources):
