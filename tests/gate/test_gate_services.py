@@ -1,0 +1,465 @@
+"""What services do to a network, and what they refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gate_builders as build
+import pytest
+
+from gate import netmaps
+from gate.services import agents, authority, certificates, devices, enrollment_keys, names, network, policies, users
+from gate.services.queries import Query
+from model.enrollment import parse_enrollment_key
+from model.errors import Conflict, Denied, Invalid, NotFound, PolicyRefused
+from model.records import CertificateKind, DeviceState, GenerationState, NameType, Role, RouteState
+
+
+async def test_a_new_network_lets_people_reach_their_own_devices_and_nothing_else(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_user(gate, "bob")
+        mine = [await build.a_device(gate, name) for name in ("laptop", "phone")]
+        other = await build.a_device(gate, "bobs", user="bob")
+        server = await build.a_device(gate, "db-1", tags=["tag:db"])
+        told = netmaps.netmap(gate.snapshot, mine[0].id)
+        assert [peer.id for peer in told.peers] == [mine[1].id]
+        assert netmaps.netmap(gate.snapshot, other.id).peers == ()
+        assert netmaps.netmap(gate.snapshot, server.id).peers == ()
+
+
+async def test_addresses_come_from_the_ranges_given_at_init(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path, ipv4="10.9.0.0/24", ipv6="fd00:9::/64") as gate:
+        device = await build.a_device(gate, "laptop")
+        assert device.ipv4.startswith("10.9.0.")
+        assert device.ipv6.startswith("fd00:9::")
+
+
+async def test_a_pending_device_learns_of_itself_alone(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "laptop")
+        waiting = await enrolled(gate, "phone", pre_approved=False)
+        told = netmaps.netmap(gate.snapshot, waiting.id)
+        assert (told.device.state, told.peers, told.filter) == (DeviceState.PENDING, (), ())
+        assert list(told.names) == ["phone.net.example.com"]
+        await gate.perform(devices.approve, build.LOCAL, names=["phone"])
+        assert [peer.name for peer in netmaps.netmap(gate.snapshot, waiting.id).peers] == ["laptop"]
+
+
+async def enrolled(gate, name, *, pre_approved=True, ssh_key=None, **key):  # type: ignore[no-untyped-def]
+    made = await gate.perform(
+        enrollment_keys.create, build.LOCAL, **{"user": "alice", "pre_approved": pre_approved, **key}
+    )
+    return await enroll_with(gate, made.key, name, ssh_key)
+
+
+async def enroll_with(gate, key, name, ssh_key=None):  # type: ignore[no-untyped-def]
+    return await gate.perform(
+        agents.enroll, build.LOCAL, enrollment_key_hash=parse_enrollment_key(key).hash, name=name,
+        wireguard=build.a_wireguard_key(), ssh_key=ssh_key or build.an_ssh_key(),
+    )  # fmt: skip
+
+
+async def test_a_single_use_key_has_one_winner_among_twenty(tmp_path: Path) -> None:
+    import asyncio
+
+    async with build.a_gate(tmp_path) as gate:
+        made = await gate.perform(enrollment_keys.create, build.LOCAL, user="alice", pre_approved=True)
+        done = await asyncio.gather(
+            *(enroll_with(gate, made.key, f"racer-{n}") for n in range(20)), return_exceptions=True
+        )
+        assert sum(not isinstance(one, Exception) for one in done) == 1
+        assert len(gate.snapshot.devices) == 1
+
+
+async def test_a_name_that_is_taken_gets_a_number(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        first, second = await enrolled(gate, "db"), await enrolled(gate, "db")
+        assert first.name == "db"
+        assert second.name != "db"
+        assert second.name.startswith("db-")
+
+
+async def test_a_device_that_comes_again_is_the_same_device(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        key = build.an_ssh_key()
+        first = await enrolled(gate, "laptop", ssh_key=key)
+        await gate.perform(devices.expire, build.LOCAL, names=["laptop"])
+        again = await enrolled(gate, "laptop", ssh_key=key)
+        assert (again.id, again.state) == (first.id, DeviceState.APPROVED)
+        assert again.wireguard_key != first.wireguard_key
+
+
+async def test_nobody_takes_another_owners_device_over_by_its_ssh_key(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_user(gate, "bob")
+        key = build.an_ssh_key()
+        await enrolled(gate, "laptop", ssh_key=key)
+        with pytest.raises(Conflict, match="of another owner"):
+            await enrolled(gate, "laptop", ssh_key=key, user="bob")
+
+
+async def test_a_persons_key_is_no_devices_key(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        key = build.an_ssh_key()
+        await gate.perform(users.add_key, build.LOCAL, name="alice", key=key)
+        with pytest.raises(Conflict, match="a person's"):
+            await enrolled(gate, "laptop", ssh_key=key)
+
+
+async def test_a_member_makes_a_key_for_one_device_of_their_own_that_lives_five_minutes(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        bob = await build.a_user(gate, "bob")
+        made = await gate.perform(enrollment_keys.create, bob, lives=86400)
+        assert (made.record.user, made.record.uses_left) == (bob.user, 1)
+        assert made.record.expires_at - made.record.created_at <= 300
+        for wrong in ({"tags": ["tag:db"]}, {"user": "alice"}, {"uses": 5}, {"pre_approved": True}):
+            with pytest.raises(Denied):
+                await gate.perform(enrollment_keys.create, bob, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("rule", "role", "state"),
+    [
+        pytest.param("by-role", Role.MEMBER, DeviceState.PENDING, id="by-role-members-wait"),
+        pytest.param("by-role", Role.AUDITOR, DeviceState.APPROVED, id="by-role-others-do-not"),
+        pytest.param("automatic", Role.MEMBER, DeviceState.APPROVED, id="automatic-nobody-waits"),
+        pytest.param("by-hand", Role.AUDITOR, DeviceState.PENDING, id="by-hand-everyone-waits"),
+    ],
+)
+async def test_devices_are_approved_as_the_network_has_it(
+    tmp_path: Path, rule: str, role: Role, state: DeviceState
+) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await gate.perform(network.set_setting, build.LOCAL, key="devices.approval", value=rule)
+        bob = await build.a_user(gate, "bob", role)
+        made = await gate.perform(enrollment_keys.create, bob)
+        assert (await enroll_with(gate, made.key, "laptop")).state is state
+
+
+async def test_a_member_sees_and_touches_their_own_devices_alone(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        bob = await build.a_user(gate, "bob")
+        await build.a_device(gate, "alices")
+        await build.a_device(gate, "bobs", user="bob")
+        page = await gate.perform(devices.list_devices, bob, query=Query())
+        assert [row.name for row in page.rows] == ["bobs"]  # type: ignore[attr-defined]
+        with pytest.raises(NotFound):
+            await gate.perform(devices.show, bob, name="alices")
+        with pytest.raises(NotFound):
+            await gate.perform(devices.remove, bob, names=["alices"])
+        await gate.perform(devices.rename, bob, name="bobs", new="bobs-laptop")
+
+
+async def test_a_bulk_deed_is_done_whole_or_not_at_all(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "a")
+        with pytest.raises(NotFound):
+            await gate.perform(devices.remove, build.LOCAL, names=["a", "missing"])
+        assert "a" in gate.snapshot.by_name
+
+
+async def test_a_route_counts_for_nothing_until_it_is_offered_and_approved(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        router = await build.a_device(gate, "gw-1", tags=["tag:router"])
+        offered = await gate.perform(agents.report_routes, build.LOCAL, device=router.id, routes=["10.20.0.0/16"])
+        assert [route.state for route in offered.routes] == [RouteState.ADVERTISED]
+        await gate.perform(devices.routes, build.LOCAL, name="gw-1", approve=["10.20.0.0/16"])
+        assert gate.snapshot.devices[router.id].routes[0].state is RouteState.APPROVED
+        gone = await gate.perform(agents.report_routes, build.LOCAL, device=router.id, routes=[])
+        assert [route.state for route in gone.routes] == [RouteState.WITHDRAWN]
+
+
+async def test_a_removed_persons_devices_go_with_them(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_user(gate, "bob")
+        device = await build.a_device(gate, "bobs", user="bob")
+        await gate.perform(users.remove, build.LOCAL, name="bob")
+        assert device.id not in gate.snapshot.devices
+
+
+# Certificates
+
+
+async def test_a_certificate_belongs_to_one_person_and_one_device(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        device = await build.a_device(gate, "laptop")
+        alice = build.as_actor("alice", Role.OWNER)
+        issued = await gate.perform(certificates.for_myself, alice, key=build.an_ssh_key())
+        assert issued.principals == ("alice@net.example.com",)
+        assert issued.source_addresses == (device.ipv4, device.ipv6)
+        assert issued.key_id == f"alice@net.example.com/laptop/{issued.serial}"
+
+
+async def test_a_person_without_a_device_or_with_several_unnamed_ones_gets_none(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        alice = build.as_actor("alice", Role.OWNER)
+        with pytest.raises(Conflict, match="you have none"):
+            await gate.perform(certificates.for_myself, alice, key=build.an_ssh_key())
+        await build.a_device(gate, "a")
+        await build.a_device(gate, "b")
+        with pytest.raises(Invalid, match="several devices"):
+            await gate.perform(certificates.for_myself, alice, key=build.an_ssh_key())
+        issued = await gate.perform(certificates.for_myself, alice, key=build.an_ssh_key(), device="b")
+        assert issued.device == "b"
+
+
+async def test_a_certificate_ends_with_the_login_at_the_latest(tmp_path: Path) -> None:
+    import time
+
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "laptop")
+        began = int(time.time()) - 15 * 3600
+        alice = build.as_actor("alice", Role.OWNER, login_at=began)
+        issued = await gate.perform(certificates.for_myself, alice, key=build.an_ssh_key())
+        assert issued.valid_before <= began + 16 * 3600
+
+
+@pytest.mark.parametrize("deed", ["disable", "remove", "expire", "tag"])
+async def test_what_ends_a_device_revokes_its_certificates(tmp_path: Path, deed: str) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "laptop")
+        issued = await gate.perform(
+            certificates.for_myself, build.as_actor("alice", Role.OWNER), key=build.an_ssh_key()
+        )
+        before = gate.snapshot.krl
+        match deed:
+            case "tag":
+                await gate.perform(devices.retag, build.LOCAL, names=["laptop"], tags=["tag:db"])
+            case _:
+                await gate.perform(getattr(devices, deed), build.LOCAL, names=["laptop"])
+        assert [one.serial for one in gate.snapshot.revocations] == [issued.serial]
+        assert gate.snapshot.krl != before
+
+
+async def test_a_member_revokes_no_one_elses_certificate(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        bob = await build.a_user(gate, "bob")
+        await build.a_device(gate, "laptop")
+        issued = await gate.perform(
+            certificates.for_myself, build.as_actor("alice", Role.OWNER), key=build.an_ssh_key()
+        )
+        with pytest.raises(NotFound, match="of yours"):
+            await gate.perform(certificates.revoke, bob, serials=[issued.serial])
+
+
+async def test_a_disabled_owner_of_a_certificate_loses_it(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        bob = await build.a_user(gate, "bob")
+        await build.a_device(gate, "bobs", user="bob")
+        issued = await gate.perform(certificates.for_myself, bob, key=build.an_ssh_key())
+        await gate.perform(users.disable, build.LOCAL, name="bob")
+        assert issued.serial in {one.serial for one in gate.snapshot.revocations}
+
+
+async def test_a_rotation_overlaps_and_then_ends(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "laptop")
+        alice = build.as_actor("alice", Role.OWNER)
+        await gate.perform(certificates.for_myself, alice, key=build.an_ssh_key())
+        await gate.perform(authority.rotate, build.LOCAL, kind=CertificateKind.USER)
+        assert len(gate.snapshot.trust.user_ca) == 2
+        await gate.perform(authority.promote, build.LOCAL, kind=CertificateKind.USER)
+        issued = await gate.perform(certificates.for_myself, alice, key=build.an_ssh_key())
+        assert issued.generation == "user-2"
+        with pytest.raises(Conflict, match="still live"):
+            await gate.perform(authority.retire, build.LOCAL, id="user-1")
+        gone = await gate.perform(authority.retire, build.LOCAL, id="user-1", anyway=True)
+        assert gone.state is GenerationState.RETIRED
+        assert len(gate.snapshot.trust.user_ca) == 1
+
+
+async def test_an_emergency_rotation_trusts_the_new_key_alone_and_revokes_the_old(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        stolen = next(one for one in gate.snapshot.generations if one.id == "user-1")
+        await gate.perform(authority.rotate, build.LOCAL, kind=CertificateKind.USER, emergency=True)
+        assert stolen.key.line not in gate.snapshot.trust.user_ca
+        assert [one.key for one in gate.snapshot.revocations] == [stolen.key]
+        await build.a_device(gate, "laptop")
+        issued = await gate.perform(
+            certificates.for_myself, build.as_actor("alice", Role.OWNER), key=build.an_ssh_key()
+        )
+        assert issued.generation == "user-2"
+
+
+# Policy
+
+
+async def test_a_policy_that_allows_everything_has_to_be_meant(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        with pytest.raises(Invalid, match="lets everything pass"):
+            await build.a_policy(gate, "{}")
+        await build.a_policy(gate, "{}", allow_all=True)
+        assert gate.snapshot.compiled.allows_all
+
+
+async def test_a_policy_that_does_not_compile_changes_nothing(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        with pytest.raises(PolicyRefused) as refused:
+            await build.a_policy(gate, '{"acls": [{"action": "accept", "src": ["tag:x"], "dst": ["*:*"]}]}')
+        assert refused.value.line == 1
+        assert gate.snapshot.policy is not None
+        assert gate.snapshot.policy.number == 1
+
+
+async def test_the_second_of_two_who_edit_the_same_version_is_told(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await gate.perform(policies.set_policy, build.LOCAL, text=build.acls(), if_version=1)
+        with pytest.raises(Conflict, match="version 2 by local:0 came first"):
+            await gate.perform(policies.set_policy, build.LOCAL, text=build.acls(), if_version=1)
+
+
+async def test_an_unconfirmed_policy_goes_back_by_itself_as_a_version_of_its_own(tmp_path: Path) -> None:
+    from model.netmap import NetMap
+
+    async with build.a_gate(tmp_path) as gate:
+        before: NetMap | None = None
+        device = await build.a_device(gate, "a", tags=["tag:db"])
+        await build.a_device(gate, "b", tags=["tag:web"])
+        await build.a_policy(gate, build.acls(("tag:web", "tag:db:22")))
+        before = netmaps.netmap(gate.snapshot, device.id)
+        await gate.perform(policies.set_policy, build.LOCAL, text=build.acls(), confirm_within=10)
+        assert netmaps.netmap(gate.snapshot, device.id).peers == ()
+        with pytest.raises(Conflict, match="waits for confirmation"):
+            await gate.perform(policies.set_policy, build.LOCAL, text=build.acls())
+        assert not policies.anything_due(gate.snapshot, gate.presence, gate.store.now())
+        assert policies.anything_due(gate.snapshot, gate.presence, gate.store.now() + 11)
+        await gate.perform(policies.rollback, build.LOCAL)
+        assert gate.snapshot.policy is not None
+        assert (gate.snapshot.policy.number, gate.snapshot.policy.note) == (4, "back to version 2")
+        assert netmaps.netmap(gate.snapshot, device.id).peers == before.peers
+
+
+async def test_a_confirmation_comes_from_a_connection_made_after(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        early = build.as_actor("alice", Role.OWNER, connection=5)
+        late = build.as_actor("alice", Role.OWNER, connection=6)
+        await gate.perform(policies.set_policy, early, text=build.acls(), confirm_within=60)
+        with pytest.raises(Conflict, match="older than the policy"):
+            await gate.perform(policies.confirm, early)
+        await gate.perform(policies.confirm, late)
+        await gate.perform(policies.set_policy, early, text=build.acls())
+
+
+# Names, settings, audit
+
+
+async def test_a_record_never_covers_a_devices_name(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "laptop")
+        with pytest.raises(Conflict, match="name of a device"):
+            await gate.perform(names.set_name, build.LOCAL, name="laptop", type=NameType.A, value="192.0.2.1")
+
+
+async def test_names_resolve_as_devices_are_told(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        device = await build.a_device(gate, "laptop")
+        await gate.perform(names.set_name, build.LOCAL, name="wiki", type=NameType.A, value="192.0.2.1")
+        found = await gate.perform(names.lookup, build.LOCAL, name="wiki", type="a")
+        assert [answer.values for answer in found] == [("192.0.2.1",)]
+        assert netmaps.netmap(gate.snapshot, device.id).names["wiki.net.example.com"] == {"A": ("192.0.2.1",)}  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("type", "value"),
+    [("A", "300.1.1.1"), ("AAAA", "192.0.2.1"), ("CNAME", "-x-"), ("TXT", "\x1b[31m"), ("SSHFP", "4 2 zz")],
+)
+async def test_a_value_that_is_none_of_its_type_is_refused(tmp_path: Path, type: str, value: str) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        with pytest.raises(Invalid):
+            await gate.perform(names.set_name, build.LOCAL, name="x", type=NameType(type), value=value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("domain", "other.example.com"), ("devices.key-life", "soon"), ("devices.approval", "maybe"),
+        ("certificates.claims", '[{"kind": "user", "default": 99999999}]'), ("login.passwords", "perhaps"),
+    ],
+)  # fmt: skip
+async def test_a_bad_setting_is_refused_by_name(tmp_path: Path, key: str, value: str) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        with pytest.raises(Invalid, match=key.replace(".", r"\.")):
+            await gate.perform(network.set_setting, build.LOCAL, key=key, value=value)
+
+
+async def test_an_unknown_setting_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        with pytest.raises(NotFound) as refused:
+            await gate.perform(network.set_setting, build.LOCAL, key="login.lfe", value="8h")
+        assert refused.value.hint == "did you mean login.life?"
+
+
+async def test_a_claim_shortens_what_a_tag_gets(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await gate.perform(
+            network.set_setting, build.LOCAL, key="certificates.claims",
+            value='[{"kind": "user", "tag": "tag:ci", "default": 900, "maximum": 900}]',
+        )  # fmt: skip
+        await build.a_device(gate, "runner", tags=["tag:ci"])
+        issued = await gate.perform(certificates.sign, build.LOCAL, key=build.an_ssh_key(), device="runner", host=False)
+        assert issued.principals == ("tag:ci",)
+        assert issued.valid_before - issued.issued_at <= 900
+
+
+# The state
+
+
+async def test_a_second_gate_on_the_same_state_is_refused_with_the_reason(tmp_path: Path) -> None:
+    from gate.gate import Gate
+
+    async with build.a_gate(tmp_path):
+        with pytest.raises(Conflict, match="in use by process"):
+            await Gate.open(tmp_path / "state")
+
+
+def test_init_over_a_state_is_refused(tmp_path: Path) -> None:
+    from gate.network import NewNetwork, init
+
+    new = NewNetwork(domain="net.example.com", owner="alice")
+    init(tmp_path / "state", new)
+    with pytest.raises(Conflict, match="there is a network"):
+        init(tmp_path / "state", new)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"domain": "no spaces"}, {"owner": "a b"}, {"owner": "enroll"}, {"ipv4": "10.0.0.0/31"}, {"ipv6": "10.0.0.0/8"}],
+)
+def test_a_bad_init_leaves_nothing_behind(tmp_path: Path, wrong: dict[str, str]) -> None:
+    from gate.network import NewNetwork, init
+
+    with pytest.raises(Invalid):
+        init(tmp_path / "state", NewNetwork(**{"domain": "net.example.com", "owner": "alice", **wrong}))  # type: ignore[arg-type]
+    assert not (tmp_path / "state").exists()
+
+
+async def test_a_wrong_passphrase_leaves_everything_but_signing(tmp_path: Path) -> None:
+    from gate.gate import Gate
+    from gate.network import NewNetwork, init
+    from model.errors import Unavailable
+    from model.keys import Secret
+
+    init(tmp_path / "state", NewNetwork(domain=build.DOMAIN, owner="alice"), Secret("right"))
+    async with await Gate.open(tmp_path / "state", Secret("wrong")) as gate:
+        await build.a_device(gate, "laptop")
+        with pytest.raises(Unavailable, match="cannot sign"):
+            await gate.perform(certificates.for_myself, build.as_actor("alice", Role.OWNER), key=build.an_ssh_key())
+        assert set(gate.signers.faults) == {"user-1", "host-1"}
+
+
+async def test_the_snapshot_advanced_equals_the_one_loaded_anew(tmp_path: Path) -> None:
+    from gate import snapshot
+
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_user(gate, "bob")
+        await build.a_device(gate, "a", tags=["tag:db"])
+        await build.a_device(gate, "b", user="bob")
+        await gate.perform(names.set_name, build.LOCAL, name="wiki", type=NameType.A, value="192.0.2.1")
+        await build.a_policy(gate, build.acls(("bob@net.example.com", "tag:db:5432")))
+        await gate.perform(devices.rename, build.LOCAL, name="b", new="c")
+        await gate.perform(devices.remove, build.LOCAL, names=["a"])
+        fresh = gate.store.read(lambda r: snapshot.load(r, gate.store.now()))
+        for field in ("version", "users", "devices", "by_name", "names", "policy", "generations", "settings"):
+            assert getattr(gate.snapshot, field) == getattr(fresh, field), field
+        for id in fresh.devices:
+            assert netmaps.netmap(gate.snapshot, id) == netmaps.netmap(fresh, id)
