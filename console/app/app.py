@@ -1,0 +1,464 @@
+"""The app: one session of one person, with the frame, the view in sight, and the mode that holds the keys."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import logging
+import secrets
+import sys
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, ClassVar
+
+from rich.console import Console
+from textual import events
+from textual.app import App, ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.driver import Driver
+from textual.filter import LineFilter
+
+from console.app import frame
+from console.app.actions import Action
+from console.app.backend import Backend, Outcome
+from console.app.columns import Context
+from console.app.driver import ChannelDriver
+from console.app.glyphs import Glyphs, glyphs_for
+from console.app.modes import Asked, Mode, Palette, Question
+from console.app.sgr import Colours, colours_of
+from console.app.theme import DARK, LIGHT, SIXTEEN, Theme
+from console.app.toast import LASTS, Toast
+from console.app.view import View
+from gate.faces import ConsoleChannel
+from model.change import Committed
+from model.errors import WardgateError
+
+log = logging.getLogger("wardgate.console")
+
+REPAINTS_A_SECOND = 4
+HELD_KEYS = 256
+
+
+class ConsoleApp(App[int]):
+    """Keys go from here to the mode, the view, or an action, at once and in order: Textual's focus is not used."""
+
+    CSS = """
+    Screen { layers: base over; }
+    TopLine, CrumbLine, Footer { height: 1; }
+    #body { height: 1fr; }
+    #body > * { width: 100%; height: 100%; }
+    Footer { dock: bottom; }
+    Band { layer: over; dock: bottom; margin-bottom: 1; height: 0; display: none; }
+    """
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = []
+    ALLOW_SELECT = False
+
+    def __init__(
+        self,
+        backend: Backend,
+        channel: ConsoleChannel,
+        words: Sequence[str] = (),
+        preferences: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.backend = backend
+        self.channel = channel
+        self.preferences = dict(preferences or {})
+        self._look()
+        self.animation_level = "none"
+        self.mode: Mode | None = None
+        self.toast: Toast | None = None
+        self.history: list[str] = []
+        self.paused = False
+        self.unconfirmed: tuple[int, int] | None = None
+        self.crash: str | None = None
+        """The number of the error that ended it, where one did."""
+        self._undo: tuple[Sequence[str], str] | None = None
+        self._trail: list[tuple[str, tuple[str, ...]]] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._held: deque[events.Key | events.Paste] = deque(maxlen=HELD_KEYS)
+        self._unfollow: Callable[[], None] | None = None
+        self._batch: list[Committed] = []
+        self._views: dict[str, View] = {}
+        self._band_height = 0
+        self._band = frame.Band()
+        self._frame = (frame.TopLine(), frame.CrumbLine(), frame.Footer())
+        self._own_the_process_less()
+        from console.app.screens import first_screen
+
+        self.view = self._view(first_screen(backend.me(), words))
+        self._words = tuple(words)
+
+    def _own_the_process_less(self) -> None:
+        """What Textual does to a process that is its own: redirect its output, read its environment."""
+        self._capture_stdout = sys.stdout  # type: ignore[assignment]
+        self._capture_stderr = sys.stderr  # type: ignore[assignment]
+        self.no_color = False
+        self.console = Console(
+            color_system="truecolor", file=self.console.file, force_terminal=True, legacy_windows=False, _environ={}
+        )
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return ()
+
+    def _look(self) -> None:
+        """Colours, theme and glyphs from the terminal's words and the person's settings."""
+        terminal, chosen = self.channel.terminal, self.preferences
+        self.colours = colours_of(terminal, chosen.get("colours", "auto"))
+        if self.colours <= Colours.SIXTEEN:
+            self.theme_in_use: Theme = SIXTEEN
+        else:
+            self.theme_in_use = LIGHT if chosen.get("theme") == "light" else DARK
+        environment = terminal.environment
+        locale = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or ""
+        encoding = "ASCII" if locale in {"C", "POSIX"} else locale.partition(".")[2]
+        self.glyphs: Glyphs = glyphs_for(terminal.term, encoding, chosen.get("glyphs", "auto"))
+        if isinstance(self._driver, ChannelDriver):
+            self._driver.colours = self.colours
+
+    def terminal_is(self, *, dark: bool) -> None:
+        """The terminal told its background; a person's own choice of theme stands."""
+        if self.preferences.get("theme", "auto") == "auto" and not self.theme_in_use.flat:
+            theme = DARK if dark else LIGHT
+            if theme is not self.theme_in_use:
+                self.theme_in_use = theme
+                self.paint_whole()
+
+    # Life
+
+    def _build_driver(self, headless: bool, inline: bool, mouse: bool, size: tuple[int, int] | None) -> Driver:
+        if headless:
+            return super()._build_driver(headless, inline, mouse, size)
+        mouse = self.preferences.get("mouse", "on") != "off"
+        self._driver = ChannelDriver(self, self.channel, colours=self.colours, mouse=mouse)
+        return self._driver
+
+    async def run_on_channel(self) -> int:
+        """Until the person leaves, the channel closes, or the task is cancelled.
+
+        Like `run_async` without what that does to the loop, which is the gate's.
+        """
+        self._thread_init()  # type: ignore[no-untyped-call]
+        self._loop = asyncio.get_running_loop()
+        with self._context():
+            try:
+                await self._process_messages()
+            finally:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.shield(self._shutdown())
+                self._loop = None
+                self._thread_id = 0
+        return self.return_code or 0
+
+    def compose(self) -> ComposeResult:
+        top, crumbs, footer = self._frame
+        yield top
+        yield crumbs
+        with Container(id="body"):
+            yield self.view
+        yield footer
+        yield self._band
+
+    async def on_mount(self) -> None:
+        self._unfollow = self.backend.follow(self._changes)
+        self.set_interval(1, self._tick)
+        if self._words:
+            self.view.open(self._words[1:])
+        with contextlib.suppress(WardgateError):
+            await asyncio.wait_for(self.view.load(), 0.05)
+            self.view.ready = True
+        if not self.view.ready:
+            self.view.reload()
+
+    async def on_unmount(self) -> None:
+        if self._unfollow:
+            self._unfollow()
+        for task in self._tasks:
+            task.cancel()
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Runs `work` aside and paints what came of it; what it raises becomes a line, never the app's end."""
+
+        async def run() -> None:
+            try:
+                await work
+            except WardgateError as refused:
+                self.say_refused(refused.message, refused.hint or "")
+            except Exception as error:
+                self.say_refused(f"error {report(error)}: this did not work", "the gate's log has it by its number")
+            self.settled()
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _handle_exception(self, error: Exception) -> None:
+        self._return_code = 1
+        if self.crash is None:
+            self.crash = report(error)
+            self._exception = error
+            self._exception_event.set()
+        self._close_messages_no_wait()
+
+    # Painting
+
+    def context(self) -> Context:
+        return Context(now=self.backend.now(), glyphs=self.glyphs, me=self.backend.me(), online=self.backend.online)
+
+    def settled(self) -> None:
+        """After anything happened: draws anew, and sends what differs."""
+        if not self._running or self._exit:
+            return
+        self._size_band()
+        for widget in (self.view, *self._frame, self._band):
+            widget.repaint()
+
+    def _size_band(self) -> None:
+        height = len(self.mode.draw(self.size.width)) if self.mode else 0
+        if height != self._band_height:
+            self._band_height = height
+            self._band.styles.height = height
+            self._band.display = height > 0
+            self._band._strips = []
+
+    def paint_whole(self) -> None:
+        """Every cell again: after frames were dropped, and for another theme."""
+        for widget in (self.view, *self._frame, self._band):
+            widget._strips = []
+        self.screen.refresh()
+        for widget in (self.view, *self._frame, self._band):
+            widget.refresh()
+
+    def _display(self, screen: Any, renderable: Any) -> None:
+        if isinstance(self._driver, ChannelDriver) and self._driver.paused:
+            return
+        super()._display(screen, renderable)
+
+    def _tick(self) -> None:
+        if self.toast and self.toast.good and time.monotonic() > self.toast.until:
+            self.toast = None
+        self.view.tick()
+        self.settled()
+
+    # Live
+
+    def _changes(self, changes: Sequence[Committed]) -> None:
+        if not self._batch:
+            asyncio.get_running_loop().call_later(1 / REPAINTS_A_SECOND, self._deliver)
+        self._batch.extend(changes)
+
+    def _deliver(self) -> None:
+        changes, self._batch = tuple(self._batch), []
+        if self._running and not self.paused:
+            self.view.changed(changes)
+
+    def pause(self) -> None:
+        self.paused = not self.paused
+        if not self.paused:
+            self.view.reload()
+
+    # Keys
+
+    async def on_event(self, event: events.Event) -> None:
+        if (isinstance(event, events.Key) and not event.is_forwarded) or (
+            isinstance(event, events.Paste) and not event.is_forwarded
+        ):
+            self.route(event)
+        else:
+            await super().on_event(event)
+
+    def route(self, event: events.Key | events.Paste) -> None:
+        if isinstance(event, events.Key) and event.key == "ctrl+q":
+            self.exit(return_code=0)
+            return
+        if self._held or not (self.view.ready or self.mode):
+            self._held.append(event)
+        else:
+            self._dispatch_input(event)
+        self.settled()
+
+    def let_waiting_keys_go(self) -> None:
+        while self._held and (self.view.ready or self.mode):
+            self._dispatch_input(self._held.popleft())
+
+    def _dispatch_input(self, event: events.Key | events.Paste) -> None:
+        if self.toast and not self.toast.good:
+            self.toast = None
+        if isinstance(event, events.Paste):
+            (self.mode or self.view).paste(event.text)
+        elif self.mode is not None:
+            self.mode.key(event)
+        elif not self.view.key(event):
+            self._act(event)
+
+    def _act(self, event: events.Key) -> None:
+        for action in [*self.view.actions(), *self.global_actions()]:
+            if action.key == event.key and action.possible:
+                if action.writes and self.backend.me().reads_only:
+                    self.say_refused("an auditor reads, and changes nothing")
+                else:
+                    action.run()
+                return
+
+    def hints(self) -> tuple[list[tuple[str, str, Any]], list[tuple[str, str, Any]]]:
+        if self.mode is not None:
+            return frame.of_hints(self.mode.hints), frame.of_hints(self.mode.right_hints)
+        reads_only = self.backend.me().reads_only
+        actions = [action for action in self.view.actions() if not (action.writes and reads_only)]
+        return frame.of_actions(actions), frame.of_actions(self.view_globals())
+
+    def view_globals(self) -> list[Action]:
+        return [action for action in self.global_actions() if action.shown]
+
+    def global_actions(self) -> list[Action]:
+        from console.app.everywhere import actions
+
+        return actions(self)
+
+    # Going about
+
+    def screens(self) -> Sequence[tuple[str, str]]:
+        from console.app.screens import screens_of
+
+        return screens_of(self.backend.me())
+
+    def _view(self, title: str) -> View:
+        from console.app.screens import make
+
+        if title not in self._views:
+            self._views[title] = make(title, self.backend.me())
+        return self._views[title]
+
+    def go(self, title: str, *words: str, trail: bool = True) -> None:
+        """To a screen and a thing on it."""
+        if trail and title != self.view.title:
+            self._trail = [*self._trail[-20:], (self.view.title, tuple(self.view.crumbs()[1:]))]
+        self.show(self._view(title))
+        self.view.open(words)
+        self.view.reload()
+
+    def show(self, view: View) -> None:
+        if view is self.view:
+            return
+        old, self.view = self.view, view
+        old.display = False
+        view.display = True
+        if not view.is_attached:
+            self.query_one("#body").mount(view)
+
+    def overlay(self, view: View) -> None:
+        """A view that is no screen: help, an output, a secret shown once. Esc comes back."""
+        self._trail.append((self.view.title, ()))
+        self._views[view.title] = view
+        self.show(view)
+        view.reload()
+
+    def go_by_words(self, words: Sequence[str]) -> bool:
+        """`devices`, `devices db-1`: a screen's name, and maybe a thing; not a command."""
+        from console.app.screens import screen_of
+
+        title = screen_of(self.backend.me(), words)
+        if title is None:
+            return False
+        self.go(title, *words[1:])
+        return True
+
+    def up(self) -> None:
+        """One Esc, one step."""
+        if self.view.back():
+            return
+        if self._trail:
+            title, _ = self._trail.pop()
+            gone = self.view
+            self.show(self._view(title))
+            self.view.reload()
+            if gone.title not in {name for _, name in self.screens()}:
+                self._views.pop(gone.title, None)
+                gone.remove()
+
+    # Deeds
+
+    def say(self, text: str, *, key: str = "", label: str = "") -> None:
+        self.toast = Toast(text=text, key=key, key_label=label, until=time.monotonic() + LASTS)
+
+    def say_refused(self, text: str, hint: str = "") -> None:
+        self.toast = Toast(text=f"{text}; {hint}" if hint else text, good=False)
+
+    def ask(self, asked: Asked) -> None:
+        self.mode = Question(self, asked)
+
+    def perform(
+        self,
+        words: Sequence[str],
+        done: str,
+        *,
+        undo: Sequence[str] = (),
+        undo_label: str = "undoes",
+        stdin: str = "",
+        then: Callable[[Outcome], object] | None = None,
+    ) -> None:
+        """Runs a command aside; `done` is the toast, `undo` the command that takes it back."""
+
+        async def run() -> None:
+            outcome = await self.backend.perform(words, stdin)
+            if outcome.status:
+                self.say_refused(outcome.error or f"it ended with {outcome.status}", outcome.hint)
+                return
+            self._undo = (undo, done) if undo else None
+            if done:
+                self.say(done, key="z" if undo else "", label=undo_label if undo else "")
+            if then:
+                then(outcome)
+            self.view.reload()
+
+        self.start(run())
+
+    def undo(self) -> None:
+        if self._undo is None:
+            self.say_refused("there is nothing to undo")
+            return
+        words, done = self._undo
+        self._undo = None
+        self.perform(words, f"undone: {done}")
+
+    def copy(self, text: str, what: str = "") -> None:
+        """To the clipboard of the person's terminal (OSC 52)."""
+        if text and self._driver is not None:
+            encoded = base64.b64encode(text.encode()).decode()
+            self._driver.write(f"\x1b]52;c;{encoded}\x07")
+            self.say(f"copied {what or text}")
+
+    def show_output(self, command: str, text: str) -> None:
+        from console.app.screens.output import Output
+
+        lines = text.rstrip("\n").splitlines()
+        if len(lines) <= 1:
+            self.say(lines[0] if lines else f"done: {command}")
+            self.view.reload()
+        else:
+            self.overlay(Output(command, text))
+
+    def palette(self) -> None:
+        actions = [action for action in [*self.view.actions(), *self.global_actions()] if action.possible]
+        self.mode = Palette(self, actions)
+
+    def set_preference(self, key: str, value: str) -> None:
+        self.preferences[key] = value
+        self._look()
+        self.paint_whole()
+        self.start(self.backend.prefer(key, value))
+
+
+def report(error: BaseException) -> str:
+    """Logs where `error` came from, without the values that were there; the number that a person may quote."""
+    number = secrets.token_hex(3)
+    frames = "".join(
+        traceback.StackSummary.extract(traceback.walk_tb(error.__traceback__), capture_locals=False).format()
+    )
+    log.error("console error %s: %s\n%s", number, type(error).__name__, frames)
+    return number

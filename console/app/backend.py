@@ -1,0 +1,249 @@
+"""What the console asks of the gate: the one seam between screens and data.
+
+Screens read records and pages; every deed goes as words through `perform`, the same words that `ssh gate ...` takes, so
+that a question can show exactly what will run. All raise `WardgateError`. `console.app.gatebackend` is the real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from model.change import Committed
+from model.ids import DeviceID, Domain, UserName
+from model.records import (
+    AuditEntry,
+    Certificate,
+    Device,
+    Generation,
+    PolicyVersion,
+    Record,
+    Role,
+    User,
+    UserKey,
+)
+
+
+class Listing(StrEnum):
+    DEVICES = "devices"
+    USERS = "users"
+    CERTIFICATES = "certificates"
+    NAMES = "names"
+    KEYS = "enrollment-keys"
+    ACTIVITY = "audit"
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of a list: `filter` holds words and `key:value` pairs, `sort` a column's key."""
+
+    filter: str = ""
+    sort: str = ""
+    descending: bool = False
+    offset: int = 0
+    limit: int = 128
+
+
+class Rows(msgspec.Struct, frozen=True):
+    rows: tuple[Record, ...]
+    offset: int
+    total: int
+
+
+class UserRow(Record, frozen=True, kw_only=True):
+    user: User
+    devices: int = 0
+    certificates: int = 0
+    """Valid ones."""
+    keys: int = 0
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that waits for a person."""
+
+    state: str
+    """`waiting`, `bad` or `ending`."""
+    what: str
+    detail: str = ""
+    since: int | None = None
+    go: tuple[str, ...] = ()
+    """Screen and thing to open."""
+    deed: tuple[str, ...] = ()
+    """The command that settles it, where there is one."""
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    devices: int = 0
+    online: int = 0
+    people: int = 0
+    certificates: int = 0
+    policy: int = 0
+    needs: tuple[Need, ...] = ()
+    changes: tuple[AuditEntry, ...] = ()
+    history: tuple[int, ...] = ()
+    """Devices online, oldest first, the last one now."""
+    history_step: int = 600
+    states: dict[str, int] = {}
+    gate: tuple[tuple[str, str], ...] = ()
+
+
+class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
+    device: Device
+    fqdn: str = ""
+    peers: int = 0
+    logins: tuple[str, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    changes: tuple[AuditEntry, ...] = ()
+    reached_by: tuple[tuple[int, str], ...] = ()
+    """How many devices, on which ports."""
+    reaches: tuple[tuple[int, str], ...] = ()
+
+
+class UserFacts(msgspec.Struct, frozen=True, kw_only=True):
+    user: User
+    devices: tuple[Device, ...] = ()
+    keys: tuple[UserKey, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    changes: tuple[AuditEntry, ...] = ()
+
+
+class Authority(msgspec.Struct, frozen=True, kw_only=True):
+    generation: Generation
+    signed: int = 0
+    """Certificates of it that are valid."""
+    trusted_by: int = 0
+    of: int = 0
+
+
+class Authorities(msgspec.Struct, frozen=True, kw_only=True):
+    generations: tuple[Authority, ...] = ()
+    valid: int = 0
+    revoked: int = 0
+    behind: tuple[tuple[str, str, int | None], ...] = ()
+    """Devices that do not trust a pending generation yet: name, why, since."""
+
+
+class PolicyState(msgspec.Struct, frozen=True, kw_only=True):
+    current: PolicyVersion | None = None
+    history: tuple[PolicyVersion, ...] = ()
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    message: str
+    line: int | None = None
+    column: int | None = None
+    hint: str | None = None
+
+
+class PolicyCheck(msgspec.Struct, frozen=True, kw_only=True):
+    faults: tuple[Fault, ...] = ()
+    tests: int = 0
+    failed: int = 0
+
+
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """Who reaches what: rows and columns of names, cells of ports (`""` for nothing)."""
+
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    cells: tuple[tuple[str, ...], ...] = ()
+
+
+class PairChange(msgspec.Struct, frozen=True, kw_only=True):
+    gained: bool
+    source: str
+    destination: str
+    ports: str
+    pairs: int
+
+
+class PolicyDiff(msgspec.Struct, frozen=True, kw_only=True):
+    pairs: tuple[PairChange, ...] = ()
+    losing: tuple[tuple[str, str], ...] = ()
+    """People who lose something, and what."""
+
+
+class SettingRow(Record, frozen=True, kw_only=True):
+    key: str
+    value: str
+    default: str
+    about: str
+    changed: bool = False
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command said. `status` is its exit code."""
+
+    status: int = 0
+    output: str = ""
+    error: str = ""
+    hint: str = ""
+
+
+class Me(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    user: UserName | None
+    role: Role
+    domain: Domain
+    user_domain: Domain
+    login_ends: int | None = None
+
+    @property
+    def reads_only(self) -> bool:
+        return self.role is Role.AUDITOR
+
+    @property
+    def member(self) -> bool:
+        return self.role is Role.MEMBER
+
+
+class Backend(Protocol):
+    """`now`, `me`, `online` and `version` answer from memory; what is awaited may go to a thread."""
+
+    def now(self) -> int:
+        """Seconds since 1970."""
+        ...
+
+    def me(self) -> Me: ...
+
+    def online(self, device: DeviceID) -> bool: ...
+
+    async def overview(self) -> Overview: ...
+
+    async def rows(self, listing: Listing, query: Query) -> Rows: ...
+
+    async def device(self, name: str) -> DeviceFacts: ...
+
+    async def user(self, name: str) -> UserFacts: ...
+
+    async def authorities(self) -> Authorities: ...
+
+    async def policy(self) -> PolicyState: ...
+
+    async def check_policy(self, text: str) -> PolicyCheck: ...
+
+    async def reach(self, text: str | None) -> Reach:
+        """By `text`, or by the policy in force."""
+        ...
+
+    async def diff_policy(self, text: str) -> PolicyDiff: ...
+
+    async def settings(self) -> tuple[SettingRow, ...]: ...
+
+    async def preferences(self) -> dict[str, str]: ...
+
+    async def prefer(self, key: str, value: str) -> None: ...
+
+    async def perform(self, words: Sequence[str], stdin: str = "") -> Outcome:
+        """Never raises for a refusal: it is in the outcome."""
+        ...
+
+    async def complete(self, words: Sequence[str]) -> Sequence[str]:
+        """What the last word may become; it may be empty."""
+        ...
+
+    def follow(self, listener: Callable[[Sequence[Committed]], None]) -> Callable[[], None]:
+        """Calls `listener` on the loop after each batch of changes; returns what ends it."""
+        ...

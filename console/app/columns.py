@@ -1,0 +1,98 @@
+"""Columns of a list: what each shows, and which fit a width. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from console.app.backend import Me
+from console.app.glyphs import Glyphs
+from model.ids import DeviceID
+
+GUTTER = 2
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """What cells are drawn from beside the record."""
+
+    now: int
+    glyphs: Glyphs
+    me: Me
+    online: Callable[[DeviceID], bool]
+
+
+class Cell(msgspec.Struct, frozen=True):
+    text: str
+    role: str = "text"
+    middle: bool = False
+    """Too long, it loses its middle and not its end."""
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """`least` and `most` are cells, `weight` is the share of what is left over. `drop`: 0 never drops, 1 drops last."""
+
+    head: str
+    cell: Callable[[Any, Context], Cell]
+    sort: str = ""
+    least: int
+    most: int
+    weight: int = 0
+    drop: int = 0
+    right: bool = False
+
+
+class Placed(msgspec.Struct, frozen=True):
+    column: Column
+    x: int
+    width: int
+
+
+def place(columns: Sequence[Column], start: int, end: int) -> tuple[Placed, ...]:
+    """The columns that fit between `start` and `end`, each with its place. The last to drop is the most needed."""
+    kept = list(columns)
+    while _needed(kept) > end - start and any(column.drop for column in kept):
+        kept.remove(max(kept, key=lambda column: column.drop))
+    widths = [column.least for column in kept]
+    spare = end - start - _needed(kept)
+    for at, column in enumerate(kept):
+        more = max(0, min(column.most - column.least, spare))
+        widths[at] += more
+        spare -= more
+    _spread(kept, widths, spare)
+    _shrink(kept, widths, end - start)
+    out, x = [], start
+    for column, width in zip(kept, widths, strict=True):
+        out.append(Placed(column, x, width))
+        x += width + GUTTER
+    return tuple(out)
+
+
+def _needed(columns: Sequence[Column]) -> int:
+    return sum(column.least for column in columns) + GUTTER * max(0, len(columns) - 1)
+
+
+def _spread(columns: Sequence[Column], widths: list[int], spare: int) -> None:
+    """What is left goes to columns by weight, so that the last ends at the margin."""
+    total = sum(column.weight for column in columns)
+    if spare <= 0 or not total:
+        return
+    given = 0
+    heaviest = max(range(len(columns)), key=lambda at: columns[at].weight)
+    for at, column in enumerate(columns):
+        share = spare * column.weight // total
+        widths[at] += share
+        given += share
+    widths[heaviest] += spare - given
+
+
+def _shrink(columns: Sequence[Column], widths: list[int], room: int) -> None:
+    """Where even the needed do not fit, the last flexible one gives way, then all from the right."""
+    over = sum(widths) + GUTTER * (len(widths) - 1) - room
+    order = [at for at in reversed(range(len(columns))) if columns[at].weight]
+    order += [at for at in reversed(range(len(columns))) if not columns[at].weight]
+    for at in order:
+        cut = min(max(0, over), max(0, widths[at] - 1))
+        widths[at] -= cut
+        over -= cut

@@ -1,0 +1,63 @@
+"""What can be done on every screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from console.app.actions import Action
+from console.app.command import CommandRow
+from console.app.filter import FilterRow
+
+if TYPE_CHECKING:
+    from console.app.app import ConsoleApp
+
+
+def actions(app: ConsoleApp) -> list[Action]:
+    def command() -> None:
+        app.mode = CommandRow(app)
+
+    def filter_() -> None:
+        app.mode = FilterRow(app, app.view)
+
+    def help_() -> None:
+        from console.app.screens.help import Help
+
+        app.overlay(Help(app.view, app.global_actions()))
+
+    def theme() -> None:
+        app.set_preference("theme", "light" if app.theme_in_use.dark else "dark")
+
+    go = [
+        Action(
+            key=digit,
+            label=title,
+            about=f"go to {title}",
+            shown=False,
+            run=lambda title=title: app.go(title),  # type: ignore[misc]
+        )
+        for digit, title in app.screens()
+    ]
+    return [
+        Action(key="colon", label="command", about="a command, the same as over ssh; or a screen's name", run=command),
+        Action(
+            key="slash", label="filter", about="show only what matches", run=filter_, when=lambda: app.view.filterable
+        ),
+        Action(key="question_mark", label="help", about="the keys of this screen", run=help_),
+        *go,
+        Action(key="escape", label="back", about="one step back", run=app.up, shown=False),
+        Action(key="ctrl+p", label="palette", about="everything that can be done here", run=app.palette, shown=False),
+        Action(key="z", label="undo", about="take the last change back", run=app.undo, shown=False, writes=True),
+        Action(
+            key="P", label="pause", about="hold the screen still, or follow changes again", run=app.pause, shown=False
+        ),
+        Action(
+            key="ctrl+t",
+            label="theme",
+            about="dark or light",
+            run=theme,
+            shown=False,
+            when=lambda: not app.theme_in_use.flat,
+        ),
+        Action(key="ctrl+l", label="repaint", about="paint the whole screen anew", run=app.paint_whole, shown=False),
+        Action(key="ctrl+q", label="leave", about="end this console", run=lambda: app.exit(return_code=0), shown=False),
+    ]

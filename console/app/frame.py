@@ -1,0 +1,127 @@
+"""What stands on every screen: screens with their digits, the breadcrumb with clock, and the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from console.app.actions import Action
+from console.app.inert import inert
+from console.app.modes import Hint
+from console.app.painted import Painted
+from console.app.row import Row, fit
+from console.app.times import clock
+
+
+class TopLine(Painted):
+    def draw(self, width: int, height: int) -> list[Row]:
+        app = self.console_app
+        row = Row(width, "raised")
+        narrow = width < 110
+        x = 1 if narrow else row.put(2, "Wardgate", "bright", "b") + 2
+        me = app.backend.me()
+        identity = me.name.partition("@")[0]
+        end = width - 2
+        if not narrow:
+            role = "" if me.member else f" {me.role.value}"
+            end = row.right(end, inert(role), "muted")
+            end = row.right(end, inert(identity), "text") - 2
+        for digit, title in app.screens():
+            label = f" {digit} {title} "
+            if x + len(label) > end + 1:
+                break
+            current = title == app.view.title
+            if current:
+                row.plane("cursor" if app.theme_in_use.flat else "bg", x, x + len(label))
+            link = self._link(title)
+            row.put(x, f" {digit}", "accent", "b" if current else "", link)
+            row.put(x + 2, f" {title} ", "bright" if current else "text", "b" if current else "", link)
+            x += len(label)
+        return [row]
+
+    def _link(self, title: str):  # type: ignore[no-untyped-def]
+        return lambda: self.console_app.go(title)
+
+
+class CrumbLine(Painted):
+    def draw(self, width: int, height: int) -> list[Row]:
+        app = self.console_app
+        glyphs, me = app.glyphs, app.backend.me()
+        row = Row(width)
+        end = row.right(width - 2, clock(app.backend.now(), seconds=width >= 110) + "Z", "muted")
+        end = self._state(row, end - 3)
+        parts = [str(me.domain), *(inert(part) for part in app.view.crumbs())]
+        room = end - 5
+        while sum(map(len, parts)) + 3 * (len(parts) - 1) > room and len(parts) > 2:
+            parts = [parts[0], *(["…"] if parts[1] != "…" else []), *parts[2 if parts[1] != "…" else 3 :]]
+        x = 2
+        for at, part in enumerate(parts):
+            last = at == len(parts) - 1
+            if at:
+                x = row.put(x + 1, glyphs.crumb, "muted") + 1
+            x = row.put(
+                x,
+                fit(part, max(1, end - x - 2)),
+                "bright" if last else "muted",
+                "b" if last else "",
+                None if last else app.up,
+            )
+        return [row]
+
+    def _state(self, row: Row, end: int) -> int:
+        app = self.console_app
+        glyphs = app.glyphs
+        if app.paused:
+            end = self._chip(row, end, glyphs.off, "paused", "muted")
+        else:
+            end = self._chip(row, end, glyphs.on, "live", "ok")
+        if app.backend.me().reads_only:
+            end = row.right(end - 3, "read-only", "warn")
+        if app.unconfirmed is not None:
+            number, left = app.unconfirmed
+            text = f"{number} unconfirmed {left // 60}:{left % 60:02}"
+            end = row.right(end - 3, text, "bad" if left <= 10 else "warn", "b", lambda: app.go("Access"))
+        return end
+
+    def _chip(self, row: Row, end: int, glyph: str, word: str, role: str) -> int:
+        end = row.right(end, word, "text") - 1
+        return row.right(end, glyph, role)
+
+
+class Footer(Painted):
+    """The focus's keys at the left, dropped from the right where they do not fit; help never is."""
+
+    def draw(self, width: int, height: int) -> list[Row]:
+        app = self.console_app
+        row = Row(width, "raised")
+        left, right = app.hints()
+        end = width - 2
+        for key, label, link in reversed(right):
+            end = row.right(end, label, "muted", "", link)
+            end = row.right(end - 1, key, "accent", "b", link) - 3
+        x = 2
+        for key, label, link in left:
+            size = len(key) + 1 + len(label)
+            if x + size > end:
+                break
+            x = row.put(x, key, "accent", "b", link) + 1
+            x = row.put(x, label, "text", "", link) + 3
+        return [row]
+
+
+class Band(Painted):
+    """The mode's rows, over the bottom of the screen."""
+
+    def draw(self, width: int, height: int) -> list[Row]:
+        mode = self.console_app.mode
+        return [] if mode is None else mode.draw(width)
+
+
+HintLink = tuple[str, str, "object"]
+
+
+def of_actions(actions: Sequence[Action]) -> list[tuple[str, str, object]]:
+    return [(action.keycap, action.label, action.run) for action in actions if action.shown and action.possible]
+
+
+def of_hints(hints: Sequence[Hint]) -> list[tuple[str, str, object]]:
+    return [(key, label, None) for key, label in hints]

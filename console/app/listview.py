@@ -1,0 +1,340 @@
+"""A screen that is a list: filter row, heads, rows, and a pane of facts beside them or in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from textual import events
+
+from console.app.actions import Action
+from console.app.backend import Listing, Query, Rows
+from console.app.columns import Column, Context
+from console.app.filter import FilterRow
+from console.app.modes import draw_prompt
+from console.app.pages import Pages, row_id
+from console.app.pane import Pane
+from console.app.row import Row, fit
+from console.app.table import FIRST, Table
+from console.app.times import count
+from console.app.view import View, empty
+from model.change import Committed
+from model.records import Record
+
+PANE_FROM = 110
+PANE_SHARE = 0.38
+
+
+class ListView(View):
+    """Subclasses give `listing`, `columns`, `state`, `called` and, where there is one, `facts`."""
+
+    listing: Listing
+    sort = "name"
+    descending = False
+    filterable = True
+    noun = ("thing", "things")
+    has_pane = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pages = Pages(self._fetch, self._arrived, self._start)
+        self.pages.query = Query(sort=self.sort, descending=self.descending)
+        self.table = Table(self.columns(), self.state, self.pages)
+        self.pane = Pane()
+        self.pane_open = True
+        self.pane_focus = False
+        self._wanted: str | None = None
+        self._facts_of: tuple[str, int] | None = None
+        self._changes = 0
+        self._whole: int | None = None
+        """How many there are without the filter, as last seen."""
+
+    # For subclasses
+
+    def columns(self) -> Sequence[Column]:
+        raise NotImplementedError
+
+    def state(self, row: Any, context: Context) -> tuple[str, str]:
+        raise NotImplementedError
+
+    def called(self, row: Any) -> str:
+        """What a person calls it: in breadcrumbs, questions and commands."""
+        raise NotImplementedError
+
+    async def facts(self, row: Any, pane: Pane, context: Context) -> None:
+        """Fills the pane."""
+
+    def nothing(self) -> Sequence[tuple[str, str]]:
+        return ((f"No {self.noun[1]} yet", "text"),)
+
+    def deeds(self) -> list[Action]:
+        return []
+
+    # Data
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self.console_app.start(work)
+
+    async def _fetch(self, query: Query) -> Rows:
+        return await self.backend.rows(self.listing, query)
+
+    async def load(self) -> None:
+        first = self.table.top
+        if self.pages.total is None:
+            found = await self._fetch(self.pages.query)
+            self.pages.take(found)
+            self._arrived()
+        else:
+            self.pages.refresh()
+        self.pages.want(first, first + self.table.height)
+        if self._wanted is not None:
+            await self._find(self._wanted)
+
+    async def _find(self, name: str) -> None:
+        """Puts the cursor on the row called `name`, through the filter where it is not in sight."""
+        self._wanted = None
+        for index in range(min(self.table.total, 128)):
+            row = self.pages.row(index)
+            if row is not None and name in {self.called(row), row_id(row)}:
+                self.table.go(index)
+                self._follow_cursor()
+                return
+        self.filter_text = name
+        self.filter(name)
+
+    def _arrived(self) -> None:
+        self.table.arrived()
+        if not self.pages.query.filter:
+            self._whole = self.pages.total
+        self._follow_cursor()
+        if self.is_mounted and self.console_app.view is self:
+            self.console_app.settled()
+
+    def changed(self, changes: Sequence[Committed]) -> None:
+        self._changes += 1
+        super().changed(changes)
+
+    def tick(self) -> None:
+        self.pages.settle()
+
+    # Going about
+
+    def crumbs(self) -> Sequence[str]:
+        row = self.table.current() if self.has_pane else None
+        return (self.title,) if row is None else (self.title, self.called(row))
+
+    def open(self, words: Sequence[str]) -> None:
+        if words:
+            self._wanted = words[0]
+
+    def filter(self, text: str) -> None:
+        self.table.filter(text.strip())
+
+    def back(self) -> bool:
+        if self.pane_focus:
+            self.pane_focus = False
+        elif self.table.clear():
+            pass
+        elif self.filter_text:
+            self.filter_text = ""
+            self.filter("")
+        else:
+            return False
+        return True
+
+    def key(self, event: events.Key) -> bool:
+        if self.pane_focus and self.pane.key(event.key):
+            return True
+        table = self.table
+        step = table.height - 1
+        moves: dict[str, Callable[[], object]] = {
+            "down": lambda: table.move(1),
+            "j": lambda: table.move(1),
+            "up": lambda: table.move(-1),
+            "k": lambda: table.move(-1),
+            "pagedown": lambda: table.move(step),
+            "ctrl+f": lambda: table.move(step),
+            "pageup": lambda: table.move(-step),
+            "ctrl+b": lambda: table.move(-step),
+            "home": lambda: table.go(0),
+            "g": lambda: table.go(0),
+            "end": lambda: table.go(table.total - 1),
+            "G": lambda: table.go(table.total - 1),
+        }
+        move = moves.get(event.key)
+        if move is None:
+            return False
+        move()
+        self._follow_cursor()
+        return True
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self._wheel(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self._wheel(-3)
+
+    def _wheel(self, step: int) -> None:
+        self.table.move(step)
+        self._follow_cursor()
+        self.console_app.settled()
+
+    def actions(self) -> list[Action]:
+        return [
+            *(
+                [
+                    Action(key="space", label="select", about="select the row, or let it go", run=self.table.toggle),
+                    Action(key="v", label="range", about="begin a range here, or end it", run=self.table.range),
+                ]
+                if self.deeds()
+                else []
+            ),
+            *self.deeds(),
+            Action(key="enter", label="open", about="its facts", run=self._enter, shown=not self.deeds()),
+            Action(key="tab", label="pane", about="into the facts and back", run=self._tab, when=lambda: self.has_pane),
+            Action(key="o", label="order", about="sort by the next column", run=self._next_order, shown=False),
+            Action(key="O", label="reverse", about="turn the order around", run=self._reverse, shown=False),
+            Action(key="c", label="copy", about="copy the row's name to your clipboard", run=self.copy, shown=False),
+        ]
+
+    def _enter(self) -> None:
+        if self.has_pane and self.table.current() is not None:
+            self.pane_open = self.pane_focus = True
+
+    def _tab(self) -> None:
+        self.pane_focus = not self.pane_focus
+        self.pane_open = True
+
+    def copy(self) -> None:
+        self.console_app.copy("\n".join(self.called(row) for row in self.table.chosen()))
+
+    def _next_order(self) -> None:
+        keys = [column.sort for column in self.table.columns if column.sort]
+        at = keys.index(self.pages.query.sort) if self.pages.query.sort in keys else -1
+        self._order(keys[(at + 1) % len(keys)])
+
+    def _order(self, sort: str) -> None:
+        same = sort == self.pages.query.sort
+        self.table.order(sort, not self.pages.query.descending if same else False)
+
+    def _reverse(self) -> None:
+        self.table.order(self.pages.query.sort, not self.pages.query.descending)
+
+    def names(self) -> list[str]:
+        """Of what a deed would be done to."""
+        return [self.called(row) for row in self.table.chosen()]
+
+    # The pane
+
+    def _follow_cursor(self) -> None:
+        row = self.table.current()
+        if row is None or not self.has_pane or not self.is_attached:
+            return
+        about = (row_id(row), self._changes)
+        if about != self._facts_of:
+            fresh = self._facts_of is None or self._facts_of[0] != about[0]
+            self._facts_of = about
+            if fresh:
+                self.pane.clear()
+            self.console_app.start(self._fill(row, about))
+
+    async def _fill(self, row: Record, about: tuple[str, int]) -> None:
+        filled = Pane()
+        await self.facts(row, filled, self.context)
+        if self._facts_of == about:
+            self.pane.take(filled)
+
+    # Drawing
+
+    def draw(self, width: int, height: int) -> list[Row]:
+        beside = self.has_pane and self.pane_open and width >= PANE_FROM
+        instead = self.has_pane and self.pane_focus and not beside
+        if instead:
+            rows = self.pane.draw(width, height - 1, self.context, focused=True, plane="bg")
+            return [*rows, self.draw_status(width)]
+        pane_width = round(width * PANE_SHARE) - 1 if beside else 0
+        rows = self._draw_list(width - pane_width, height)
+        if beside:
+            pane = self.pane.draw(pane_width, height, self.context, focused=self.pane_focus)
+            for y, row in enumerate(rows):
+                whole = Row(width)
+                whole.lay(0, row)
+                whole.lay(width - pane_width, pane[y])
+                rows[y] = whole
+        return rows
+
+    def _draw_list(self, width: int, height: int) -> list[Row]:
+        airy = height >= 14
+        rows = [self._filter_row(width)]
+        rows += [Row(width)] if airy else []
+        body = max(2, height - len(rows) - (2 if airy else 1))
+        if self.pages.total == 0:
+            rows += self._nothing(width)[:body]
+        else:
+            rows += self.table.draw(
+                width,
+                body,
+                self.context,
+                first=FIRST,
+                focused=not self.pane_focus,
+                open_row=self._enter,
+                sort_by=self._order,
+            )
+        rows += [Row(width) for _ in range(height - 1 - len(rows))]
+        return [*rows[: height - 1], self.draw_status(width)]
+
+    def _nothing(self, width: int) -> list[Row]:
+        if self.pages.fault is not None:
+            fault = self.pages.fault
+            return empty(width, "bg", ((fault.message, "bad"), (fault.hint or "", "muted")))
+        if self.filter_text:
+            noun = self.noun[0]
+            return empty(
+                width, "bg", ((f"No {noun} matches {self.filter_text}", "text"), ("Esc clears the filter", "muted"))
+            )
+        return empty(width, "bg", self.nothing())
+
+    def _filter_row(self, width: int) -> Row:
+        row = Row(width)
+        mode = self.console_app.mode
+        typing = isinstance(mode, FilterRow) and mode.view is self
+        total = self.pages.total
+        if typing:
+            assert isinstance(mode, FilterRow)
+            end = draw_prompt(row, "/", mode.edit, self.console_app)
+            if total is not None:
+                row.put(end + 3, self._found(), "muted")
+            row.right(row.right(width - 2, "clears", "muted") - 1, "Esc", "accent", "b")
+        elif self.filter_text:
+            end = row.put(4, fit(self.filter_text, width // 2), "bright", "b")
+            row.put(2, "/", "accent", "b")
+            row.put(end + 4, self._found(), "muted")
+            row.right(row.right(width - 2, "clears", "muted") - 1, "Esc", "accent", "b")
+        else:
+            self.summary(row)
+        return row
+
+    def _found(self) -> str:
+        found = count(self.pages.total or 0)
+        return f"{found} of {count(self._whole)}" if self._whole is not None else f"{found} found"
+
+    def summary(self, row: Row) -> None:
+        """What the row over the heads says while nothing is filtered."""
+        total = self.pages.total
+        if total is not None:
+            row.put(2, f"{count(total)} {self.noun[0] if total == 1 else self.noun[1]}", "muted")
+
+    def status(self, row: Row) -> None:
+        table = self.table
+        if self.pages.total is None:
+            row.put(2, "reading…", "muted")
+            return
+        end = row.width - 2
+        if table.total:
+            last = min(table.total, table.top + table.height)
+            end = row.right(end, f"{table.top + 1:,}–{last:,} of {table.total:,}", "muted")
+        if table.selected:
+            x = row.put(2, f"{len(table.selected):,} selected", "accent", "b") + 3
+            row.put(x, fit(", ".join(self.names()), end - x - 2), "muted")

@@ -1,0 +1,305 @@
+"""What holds the keys for a while, in a band over the bottom: a question, a form, the command row, the palette.
+
+One at a time. A mode changes at once, on the key: what is typed in one burst with the key that opens it is not lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+from textual import events
+
+from console.app.actions import Action
+from console.app.inert import inert
+from console.app.lineedit import LineEdit
+from console.app.row import Row, fit
+
+if TYPE_CHECKING:
+    from console.app.app import ConsoleApp
+
+Hint = tuple[str, str]
+
+
+class Mode:
+    """`draw` gives the band's rows; `left` is called when it ends by Esc."""
+
+    hints: Sequence[Hint] = (("Esc", "cancel"),)
+    right_hints: Sequence[Hint] = ()
+
+    def __init__(self, app: ConsoleApp) -> None:
+        self.app = app
+
+    def key(self, event: events.Key) -> None:
+        raise NotImplementedError
+
+    def paste(self, text: str) -> None:
+        """Text that came as one; nothing takes it unless it says so."""
+
+    def draw(self, width: int) -> list[Row]:
+        return []
+
+    def leave(self) -> None:
+        if self.app.mode is self:
+            self.app.mode = None
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A question before a deed. `follows` says what will happen, `command` is exactly what runs."""
+
+    title: str
+    follows: str
+    command: str
+    undo: str
+    deed: str
+    """`Remove`: its first letter as a capital does it."""
+    typed: str = ""
+    """What must be typed first: the count of many, or a name."""
+    plane: str = "bad"
+    run: Callable[[], object]
+
+
+class Question(Mode):
+    """Cancel has the focus; Enter and Esc cancel."""
+
+    def __init__(self, app: ConsoleApp, asked: Asked) -> None:
+        super().__init__(app)
+        self.asked = asked
+        self.on_deed = False
+        self.edit = LineEdit()
+
+    @property
+    def hints(self) -> Sequence[Hint]:  # type: ignore[override]
+        if self.asked.typed:
+            return (("Enter", self._lower), ("Esc", "cancel"))
+        chosen = self._lower if self.on_deed else "cancel"
+        return (("Enter", chosen), ("← →", "choose"), (self.asked.deed[0], self._lower))
+
+    right_hints = (("Esc", "cancel"),)
+
+    @property
+    def _lower(self) -> str:
+        return self.asked.deed.lower()
+
+    def key(self, event: events.Key) -> None:
+        if event.key == "escape":
+            self.leave()
+        elif self.asked.typed:
+            self._typed(event)
+        elif event.key in {"left", "right", "tab", "shift+tab", "h", "l"}:
+            self.on_deed = not self.on_deed
+        elif event.key == "enter":
+            self._do() if self.on_deed else self.leave()
+        elif event.character == self.asked.deed[0]:
+            self._do()
+
+    def _typed(self, event: events.Key) -> None:
+        if event.key == "enter":
+            if self.edit.text.strip() == self.asked.typed:
+                self._do()
+        else:
+            self.edit.key(event.key, event.character)
+
+    def paste(self, text: str) -> None:
+        if self.asked.typed:
+            self.edit.insert(text)
+
+    def _do(self) -> None:
+        self.leave()
+        self.asked.run()
+
+    def draw(self, width: int) -> list[Row]:
+        asked, plane = self.asked, self.asked.plane
+        rows = [Row(width, plane) for _ in range(6)]
+        for row in rows:
+            row.put(0, self.app.glyphs.cursor, plane)
+        if asked.typed:
+            start = rows[1].right(width - 3, f"type {asked.typed} ", "text")
+            rows[1].put(max(3, start), f"type {asked.typed} ", "text")
+            end = rows[2].right(width - 3, (self.edit.text + " ").rjust(len(asked.typed) + 2), "bright", "u")
+        else:
+            start = rows[1].right(width - 5, asked.deed, plane, "b", self._do)
+            end = rows[1].right(start - 2, " Cancel ", "inverse", "b", self.leave)
+            if self.on_deed:
+                rows[1].plane(plane, end, start)
+                rows[1].put(end, " Cancel ", "text", "", self.leave)
+                rows[1].put(start - 1, f" {asked.deed} ", "inverse", "b", self._do)
+                rows[1].plane("accent", start - 1, width - 4)
+            else:
+                rows[1].plane("accent", end, start - 2)
+        rows[1].put(3, fit(asked.title, max(0, (end if not asked.typed else start) - 5)), "bright", "b")
+        rows[2].put(3, fit(asked.follows, max(0, width - 6 if not asked.typed else end - 5)), "text")
+        command = fit(asked.command, max(0, width - 8 - len(asked.undo)) if width >= 100 else width - 6)
+        end = rows[4].put(3, command, "text")
+        if width >= 100:
+            rows[4].put(end + 5, asked.undo, "text")
+        else:
+            rows[5].put(3, fit(asked.undo, width - 6), "text")
+        return rows
+
+
+class Field(msgspec.Struct, kw_only=True):
+    """One line of a form: text, or a choice walked through by space and the arrows."""
+
+    label: str
+    edit: LineEdit = msgspec.field(default_factory=LineEdit)
+    choices: tuple[str, ...] = ()
+    hint: str = ""
+
+    @property
+    def value(self) -> str:
+        return self.edit.text.strip()
+
+
+class Form(Mode):
+    """Fields in a band. Enter submits; Tab and the arrows move. `command` shows what will run, as it is typed."""
+
+    def __init__(
+        self,
+        app: ConsoleApp,
+        title: str,
+        fields: Sequence[Field],
+        *,
+        command: Callable[[Form], Sequence[str]],
+        submit: Callable[[Form], object],
+        verb: str = "do it",
+    ) -> None:
+        super().__init__(app)
+        self.title, self.fields, self.verb = title, fields, verb
+        self._command, self._submit = command, submit
+        self.at = 0
+
+    @property
+    def hints(self) -> Sequence[Hint]:  # type: ignore[override]
+        moves = [("Tab", "next field")] if len(self.fields) > 1 else []
+        change = [("space", "change")] if self.fields[self.at].choices else []
+        return [("Enter", self.verb), *moves, *change]
+
+    right_hints = (("Esc", "cancel"),)
+
+    def value(self, label: str) -> str:
+        return next(field.value for field in self.fields if field.label == label)
+
+    def key(self, event: events.Key) -> None:
+        field = self.fields[self.at]
+        if event.key == "escape":
+            self.leave()
+        elif event.key == "enter":
+            self.leave()
+            self._submit(self)
+        elif event.key in {"tab", "down"}:
+            self.at = (self.at + 1) % len(self.fields)
+        elif event.key in {"shift+tab", "up"}:
+            self.at = (self.at - 1) % len(self.fields)
+        elif field.choices:
+            if event.key in {"space", "right", "left"}:
+                step = -1 if event.key == "left" else 1
+                field.edit.set(field.choices[(field.choices.index(field.edit.text) + step) % len(field.choices)])
+        else:
+            field.edit.key(event.key, event.character)
+
+    def paste(self, text: str) -> None:
+        if not self.fields[self.at].choices:
+            self.fields[self.at].edit.insert(text.strip())
+
+    def draw(self, width: int) -> list[Row]:
+        rows = [Row(width, "select") for _ in range(len(self.fields) + 4)]
+        for row in rows:
+            row.put(0, self.app.glyphs.cursor, "accent")
+        rows[1].put(3, fit(self.title, width - 6), "bright", "b")
+        column = 5 + max(len(field.label) for field in self.fields)
+        for at, field in enumerate(self.fields):
+            row = rows[2 + at]
+            row.put(3, field.label, "text" if at == self.at else "muted")
+            self._field(row, column, field, at == self.at, width)
+        command = " ".join(self._command(self))
+        rows[-1].put(3, fit(command, width - 6), "muted")
+        return rows
+
+    def _field(self, row: Row, x: int, field: Field, current: bool, width: int) -> None:
+        room = max(1, width - x - 4)
+        text, caret = field.edit.shown(), field.edit.caret
+        offset = max(0, caret - room + 1)
+        end = row.put(x, text[offset : offset + room], "bright" if current else "text")
+        if current and not field.choices:
+            under = text[caret : caret + 1] or " "
+            row.put(x + caret - offset, under, "inverse")
+            row.plane("editor", x + caret - offset, x + caret - offset + 1)
+        elif field.choices and current:
+            row.put(end + 1, "‹ ›" if not self.app.theme_in_use.flat else "< >", "accent")
+            end += 4
+        if field.hint and (not text or field.choices):
+            row.put(end + 2, fit(field.hint, width - end - 4), "muted")
+
+
+class Palette(Mode):
+    """Everything that can be done now, narrowed by typing."""
+
+    hints = (("Enter", "do it"), ("↑↓", "choose"))
+    right_hints = (("Esc", "cancel"),)
+
+    def __init__(self, app: ConsoleApp, actions: Sequence[Action]) -> None:
+        super().__init__(app)
+        self.edit = LineEdit()
+        self.at = 0
+        self._actions = actions
+
+    def found(self) -> list[Action]:
+        words = self.edit.text.lower().split()
+        return [
+            action
+            for action in self._actions
+            if all(word in f"{action.label} {action.about}".lower() for word in words)
+        ]
+
+    def key(self, event: events.Key) -> None:
+        found = self.found()
+        if event.key == "escape":
+            self.leave()
+        elif event.key == "enter":
+            self.leave()
+            if found:
+                found[min(self.at, len(found) - 1)].run()
+        elif event.key in {"down", "ctrl+n"}:
+            self.at = min(self.at + 1, max(0, len(found) - 1))
+        elif event.key in {"up", "ctrl+p"}:
+            self.at = max(0, self.at - 1)
+        elif self.edit.key(event.key, event.character):
+            self.at = 0
+
+    def paste(self, text: str) -> None:
+        self.edit.insert(text)
+
+    def draw(self, width: int) -> list[Row]:
+        found = self.found()
+        size = max(1, min(10, self.app.size.height - 8))
+        top = max(0, min(self.at - size + 1, len(found) - size))
+        rows = [Row(width, "raised") for _ in range(size + 1)]
+        for at, action in enumerate(found[top : top + size]):
+            row = rows[at]
+            if top + at == self.at:
+                row.plane("cursor")
+                row.put(1, self.app.glyphs.cursor, "accent")
+            row.put(3, action.keycap, "accent", "b")
+            row.put(14, fit(action.label, 24), "text")
+            row.put(40, fit(inert(action.about), width - 42), "muted")
+        if not found:
+            rows[0].put(3, "nothing matches", "muted")
+        draw_prompt(rows[-1], "ctrl+p", self.edit, self.app)
+        return rows
+
+
+def draw_prompt(row: Row, sign: str, edit: LineEdit, app: ConsoleApp, ghost: str = "") -> int:
+    """A prompt with its text and caret, and `ghost` behind them; the column after."""
+    x = row.put(2, sign, "accent", "b") + 1
+    room = max(1, row.width - x - 2)
+    offset = max(0, edit.caret - room + 1)
+    text = edit.shown()
+    end = row.put(x, text[offset : offset + room], "bright", "b")
+    if ghost and edit.caret == len(text):
+        end = row.put(end, ghost[: max(0, row.width - end - 2)], "muted")
+    at = x + edit.caret - offset
+    row.put(at, (text[edit.caret : edit.caret + 1] or ghost[:1] or " "), "inverse")
+    row.plane("editor", at, at + 1)
+    return max(end, at + 1)

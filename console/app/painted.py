@@ -1,0 +1,101 @@
+"""Widgets that are drawn row by row, and send only the cells that changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import events
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from console.app.row import Row
+
+if TYPE_CHECKING:
+    from console.app.app import ConsoleApp
+
+
+class Painted(Widget):
+    """Subclasses give `draw`; `repaint` draws anew and marks only what differs from what stands."""
+
+    can_focus = False
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._strips: list[Strip] = []
+        self._links: list[Row] = []
+
+    @property
+    def console_app(self) -> ConsoleApp:
+        from console.app.app import ConsoleApp
+
+        app = self.app
+        assert isinstance(app, ConsoleApp)
+        return app
+
+    def draw(self, width: int, height: int) -> list[Row]:
+        """At most `height` rows of `width` cells; missing ones are blank."""
+        raise NotImplementedError
+
+    def repaint(self) -> None:
+        width, height = self.size
+        if width <= 0 or height <= 0 or not self.is_mounted:
+            return
+        old = self._strips
+        new = self._paint(width, height)
+        if len(old) != len(new) or (old and old[0].cell_length != width):
+            self.refresh()
+            return
+        regions = [
+            Region(start, y, stop - start, 1)
+            for y, (was, now) in enumerate(zip(old, new, strict=True))
+            for start, stop in _difference(was, now)
+        ]
+        if regions:
+            self.refresh(*regions)
+
+    def _paint(self, width: int, height: int) -> list[Strip]:
+        theme = self.console_app.theme_in_use
+        rows = self.draw(width, height)[:height]
+        rows += [Row(width) for _ in range(height - len(rows))]
+        self._links = rows
+        self._strips = [row.strip(theme) for row in rows]
+        return self._strips
+
+    def render_line(self, y: int) -> Strip:
+        width, height = self.size
+        if len(self._strips) != height or (self._strips and self._strips[0].cell_length != width):
+            self._paint(width, height)
+        return self._strips[y] if y < len(self._strips) else Strip.blank(width)
+
+    def text(self) -> str:
+        """What stands on it, for tests."""
+        return "\n".join(str(row) for row in self._links)
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        x, y = event.x, event.y
+        if 0 <= y < len(self._links):
+            for start, stop, link in reversed(self._links[y].links):
+                if start <= x < stop:
+                    link()
+                    self.console_app.settled()
+                    return
+
+
+def _difference(was: Strip, now: Strip) -> list[tuple[int, int]]:
+    """Where two strips differ, as one range of columns; empty where they are the same."""
+    one, other = list(was), list(now)
+    if one == other:
+        return []
+    start = 0
+    for before, after in zip(one, other, strict=False):
+        if before != after:
+            break
+        start += before.cell_length
+    end = now.cell_length
+    for before, after in zip(reversed(one), reversed(other), strict=False):
+        if before != after or end - before.cell_length < start:
+            break
+        end -= before.cell_length
+    return [(start, end)] if end > start else [(0, now.cell_length)]

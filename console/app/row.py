@@ -1,0 +1,127 @@
+"""One line of cells: text is put at columns, planes are laid under ranges, and a `Strip` comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import groupby
+
+from rich.cells import cell_len, get_character_cell_size
+from rich.segment import Segment
+from textual.strip import Strip
+
+from console.app.theme import Theme
+
+Link = Callable[[], object]
+
+
+class Row:
+    """Columns count from 0; what falls outside is cut. Text must be inert already (`console.app.inert`)."""
+
+    __slots__ = ("_chars", "_planes", "_styles", "links", "width")
+
+    def __init__(self, width: int, plane: str = "bg") -> None:
+        self.width = width
+        self._chars = [" "] * width
+        self._styles: list[tuple[str, str]] = [("text", "")] * width
+        self._planes = [plane] * width
+        self.links: list[tuple[int, int, Link]] = []
+
+    def put(self, x: int, text: str, role: str = "text", attributes: str = "", link: Link | None = None) -> int:
+        """Puts `text` at `x`; the column after it."""
+        start = x
+        if text.isascii():
+            if x < 0:
+                text, x = text[-x:], 0
+            text = text[: max(0, self.width - x)]
+            end = x + len(text)
+            self._chars[x:end] = text
+        else:
+            end = self._put_wide(x, text)
+        span = max(0, end - max(0, x))
+        self._styles[max(0, x) : end] = [(role, attributes)] * span
+        if link is not None and end > start:
+            self.links.append((start, end, link))
+        return end
+
+    def _put_wide(self, x: int, text: str) -> int:
+        for char in text:
+            size = get_character_cell_size(char)
+            if size == 0:
+                if 0 < x <= self.width:
+                    self._chars[x - 1] += char
+            elif x + size > self.width:
+                break
+            elif x >= 0:
+                self._chars[x] = char
+                if size == 2:
+                    self._chars[x + 1] = ""
+                x += size
+            else:
+                x += size
+        return x
+
+    def right(self, end: int, text: str, role: str = "text", attributes: str = "", link: Link | None = None) -> int:
+        """Puts `text` so that it ends before column `end`; the column where it begins."""
+        start = end - cell_len(text)
+        self.put(start, text, role, attributes, link)
+        return start
+
+    def plane(self, plane: str, start: int = 0, end: int | None = None) -> None:
+        stop = self.width if end is None else min(end, self.width)
+        start = max(0, start)
+        if stop > start:
+            self._planes[start:stop] = [plane] * (stop - start)
+
+    def tint(self, start: int, end: int, role: str, attributes: str = "") -> None:
+        """Gives text that stands already another style."""
+        stop = min(end, self.width)
+        if stop > start >= 0:
+            self._styles[start:stop] = [(role, attributes)] * (stop - start)
+
+    def lay(self, x: int, other: Row) -> None:
+        """Another row over this one, from column `x` on."""
+        end = min(self.width, x + other.width)
+        span = end - x
+        if span <= 0:
+            return
+        self._chars[x:end] = other._chars[:span]
+        self._styles[x:end] = other._styles[:span]
+        self._planes[x:end] = other._planes[:span]
+        self.links += [(x + start, x + stop, link) for start, stop, link in other.links]
+
+    def strip(self, theme: Theme) -> Strip:
+        segments = []
+        at = 0
+        for (style, plane), group in groupby(zip(self._styles, self._planes, strict=True)):
+            size = sum(1 for _ in group)
+            text = "".join(self._chars[at : at + size])
+            segments.append(Segment(text, theme.style(style[0], plane, style[1])))
+            at += size
+        return Strip(segments, self.width)
+
+    def __str__(self) -> str:
+        return "".join(self._chars)
+
+
+def fit(text: str, width: int) -> str:
+    """`text` in at most `width` cells; what is cut ends in `…`."""
+    if len(text) <= width and text.isascii():
+        return text
+    if cell_len(text) <= width:
+        return text
+    if width <= 0:
+        return ""
+    cut = text[:width]
+    while cell_len(cut) > width - 1:
+        cut = cut[:-1]
+    return cut + "…"
+
+
+def fit_middle(text: str, width: int) -> str:
+    """The same for keys and fingerprints, which lose their middle."""
+    if len(text) <= width:
+        return text
+    if width < 5:
+        return fit(text, width)
+    tail = min(4, (width - 1) // 2)
+    return f"{text[: width - 1 - tail]}…{text[-tail:]}"

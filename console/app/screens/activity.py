@@ -1,0 +1,128 @@
+"""Activity: the audit trail, newest first; before and after side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from console.app.actions import Action
+from console.app.backend import Listing
+from console.app.columns import Cell, Column, Context
+from console.app.inert import inert
+from console.app.listview import ListView
+from console.app.pane import Pane, fact, gap
+from console.app.times import DAY, clock, day, moment
+from model.change import Committed
+from model.records import AuditEntry
+
+
+def _short(actor: str) -> str:
+    return inert(actor.partition("@")[0])
+
+
+COLUMNS = (
+    Column(
+        head="Number",
+        sort="number",
+        least=6,
+        most=8,
+        right=True,
+        drop=2,
+        cell=lambda r, c: Cell(str(r.number), "muted"),
+    ),
+    Column(
+        head="Date",
+        least=6,
+        most=11,
+        right=True,
+        drop=1,
+        cell=lambda r, c: Cell("today" if r.at // DAY == c.now // DAY else day(r.at, c.now), "muted"),
+    ),
+    Column(head="Time", sort="at", least=8, most=8, cell=lambda r, c: Cell(clock(r.at), "muted")),
+    Column(head="Actor", sort="actor", least=9, most=14, weight=1, cell=lambda r, c: Cell(_short(r.actor))),
+    Column(head="Action", sort="action", least=14, most=24, weight=1, cell=lambda r, c: Cell(inert(r.action))),
+    Column(head="Subject", sort="subject", least=12, most=24, weight=2, cell=lambda r, c: Cell(inert(r.subject))),
+    Column(head="Source", least=14, most=22, drop=3, cell=lambda r, c: Cell(inert(r.source), "muted")),
+    Column(head="Hash", least=12, most=16, drop=4, cell=lambda r, c: Cell(r.hash, "muted", middle=True)),
+)
+
+
+class ActivityView(ListView):
+    title = "Activity"
+    listing = Listing.ACTIVITY
+    noun = ("entry", "entries")
+    sort = "number"
+    descending = True
+
+    def columns(self) -> Sequence[Column]:
+        return COLUMNS
+
+    def state(self, row: Any, context: Context) -> tuple[str, str]:
+        return (context.glyphs.bad, "bad") if row.subject == "refused" else (context.glyphs.none, "muted")
+
+    def called(self, row: Any) -> str:
+        return str(row.number)
+
+    def deeds(self) -> list[Action]:
+        return []
+
+    def actions(self) -> list[Action]:
+        return [
+            Action(
+                key="p",
+                label="follow" if self.console_app.paused else "hold",
+                about="hold still, or follow again",
+                run=self.console_app.pause,
+            ),
+            Action(key="V", label="verify", about="that no entry was changed or taken out", run=self._verify),
+            *super().actions(),
+        ]
+
+    def changed(self, changes: Sequence[Committed]) -> None:
+        if self.table.cursor == 0:
+            self.table.kept = None
+        super().changed(changes)
+
+    def _verify(self) -> None:
+        self.console_app.perform(
+            ["audit", "verify"], "", then=lambda outcome: self.console_app.show_output("audit verify", outcome.output)
+        )
+
+    async def facts(self, row: Any, pane: Pane, context: Context) -> None:
+        entry: AuditEntry = row
+        pane.head((context.glyphs.on, "muted"), entry.action, str(entry.number))
+        lines = pane.tab("Facts").lines
+        lines += [
+            fact("Subject", entry.subject),
+            fact("Actor", entry.actor),
+            fact("At", f"{moment(entry.at, context.now)}", (clock(entry.at), "muted")),
+            fact("Source", entry.source),
+            fact("Hash", (entry.hash, "muted"), middle=True),
+        ]
+        before, after = entry.before or {}, entry.after or {}
+        if before or after:
+            lines.append(gap())
+        for key in dict.fromkeys([*before, *after]):
+            _difference(lines, key, before, after, context)
+
+
+def _difference(
+    lines: list[Any], key: str, before: Mapping[str, object], after: Mapping[str, object], context: Context
+) -> None:
+    was, now = _value(before.get(key)), _value(after.get(key))
+    if was == now:
+        lines.append(fact(key[:12], (now, "muted")))
+        return
+    if key in before and was:
+        lines.append(fact(key[:12], (context.glyphs.minus, "bad"), was))
+        key = ""
+    if now:
+        lines.append(fact(key[:12], (context.glyphs.plus, "ok"), now))
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,0 +1,139 @@
+"""Devices: the machines of the network, their facts, and what an operator does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from console.app.actions import Action
+from console.app.backend import Listing
+from console.app.columns import Cell, Column, Context
+from console.app.inert import inert
+from console.app.listview import ListView
+from console.app.pane import Pane
+from console.app.screens import devicedeeds
+from console.app.screens.devicefacts import fill
+from console.app.times import DAY, age, span
+from model.records import Device, DeviceState, Record
+
+SOON = 14 * DAY
+
+
+def owner(device: Device) -> str:
+    return device.user or " ".join(device.tags) or "–"
+
+
+def state_of(device: Device, context: Context) -> tuple[str, str]:
+    glyphs = context.glyphs
+    match device.state:
+        case DeviceState.PENDING:
+            return glyphs.waiting, "warn"
+        case DeviceState.EXPIRED:
+            return glyphs.bad, "bad"
+        case DeviceState.DISABLED:
+            return glyphs.disabled, "muted"
+    return (glyphs.on, "ok") if context.online(device.id) else (glyphs.off, "muted")
+
+
+def seen(device: Device, context: Context) -> Cell:
+    """A word where a person is needed, else how long ago."""
+    match device.state:
+        case DeviceState.PENDING:
+            return Cell("pending", "warn")
+        case DeviceState.EXPIRED:
+            return Cell("expired", "bad")
+        case DeviceState.DISABLED:
+            return Cell("disabled", "muted")
+    if context.online(device.id):
+        return Cell("now", "muted")
+    return Cell(age(device.last_seen, context.now) if device.last_seen else "never", "muted")
+
+
+def expires(device: Device, context: Context) -> Cell:
+    if device.state is DeviceState.PENDING:
+        return Cell(context.glyphs.absent, "muted")
+    if device.expires_at is None:
+        return Cell("never", "muted")
+    left = device.expires_at - context.now
+    if left <= 0:
+        return Cell(f"{age(device.expires_at, context.now)} ago", "bad")
+    return Cell(span(left), "warn" if left < SOON else "text")
+
+
+def routes(device: Device, context: Context) -> Cell:
+    return Cell(
+        str(len(device.routes)) if device.routes else context.glyphs.absent, "text" if device.routes else "muted"
+    )
+
+
+COLUMNS = (
+    Column(head="Name", sort="name", least=12, most=16, weight=3, cell=lambda d, c: Cell(inert(d.name))),
+    Column(
+        head="Owner or tags",
+        sort="owner",
+        least=13,
+        most=19,
+        weight=3,
+        drop=1,
+        cell=lambda d, c: Cell(inert(owner(d)), "muted"),
+    ),
+    Column(head="IPv4", sort="ipv4", least=15, most=15, cell=lambda d, c: Cell(d.ipv4)),
+    Column(head="Seen", sort="last_seen", least=8, most=8, right=True, cell=seen),
+    Column(head="Expires", sort="expires_at", least=10, most=10, right=True, drop=2, cell=expires),
+    Column(
+        head="System",
+        sort="os",
+        least=13,
+        most=16,
+        weight=1,
+        drop=3,
+        cell=lambda d, c: Cell(inert(d.os) or "–", "muted"),
+    ),
+    Column(head="Routes", least=6, most=6, right=True, drop=4, cell=routes),
+    Column(head="IPv6", sort="ipv6", least=20, most=24, drop=5, cell=lambda d, c: Cell(d.ipv6, "muted")),
+    Column(head="Agent", least=7, most=8, drop=6, cell=lambda d, c: Cell(inert(d.agent_version) or "–", "muted")),
+    Column(
+        head="Endpoint",
+        least=19,
+        most=22,
+        drop=7,
+        cell=lambda d, c: Cell(d.endpoints[0] if d.endpoints else "–", "muted"),
+    ),
+)
+
+
+class DevicesView(ListView):
+    title = "Devices"
+    listing = Listing.DEVICES
+    noun = ("device", "devices")
+
+    def columns(self) -> Sequence[Column]:
+        return COLUMNS
+
+    def state(self, row: Any, context: Context) -> tuple[str, str]:
+        return state_of(row, context)
+
+    def called(self, row: Any) -> str:
+        return inert(row.name)
+
+    async def facts(self, row: Any, pane: Pane, context: Context) -> None:
+        fill(pane, await self.backend.device(row.name), context, self.console_app)
+
+    def nothing(self) -> Sequence[tuple[str, str]]:
+        offer = () if self.backend.me().member else (("S fills the network with sample data to look around", "muted"),)
+        return (
+            ("No devices yet", "text"),
+            ("A device joins with an enrollment key: wardgate up GATE --key-file FILE", "muted"),
+            ("n makes an enrollment key", "muted"),
+            *offer,
+        )
+
+    def devices(self) -> list[Device]:
+        return [row for row in self.table.chosen() if isinstance(row, Device)]
+
+    def deeds(self) -> list[Action]:
+        return devicedeeds.actions(self)
+
+    def copy(self) -> None:
+        chosen: list[Record] = self.table.chosen()
+        self.console_app.copy("\n".join(device.ipv4 for device in chosen if isinstance(device, Device)))

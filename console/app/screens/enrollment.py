@@ -1,0 +1,218 @@
+"""Enrollment keys: what lets a device join. The key itself is shown once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from console.app.actions import Action
+from console.app.backend import Listing, Outcome
+from console.app.columns import Cell, Column, Context
+from console.app.inert import inert
+from console.app.lineedit import LineEdit
+from console.app.listview import ListView
+from console.app.modes import Asked, Field, Form
+from console.app.qr import half_blocks
+from console.app.times import age, day, span
+from model.records import EnrollmentKey
+
+if TYPE_CHECKING:
+    from console.app.app import ConsoleApp
+
+
+def usable(key: EnrollmentKey, now: int) -> bool:
+    return key.revoked_at is None and key.expires_at > now and key.uses_left != 0
+
+
+def _ends(key: EnrollmentKey, context: Context) -> Cell:
+    if key.revoked_at is not None:
+        return Cell("revoked", "bad")
+    if key.uses_left == 0:
+        return Cell("used up", "muted")
+    left = key.expires_at - context.now
+    return Cell(span(left), "warn" if left < 3600 else "text") if left > 0 else Cell("expired", "muted")
+
+
+def _traits(key: EnrollmentKey) -> str:
+    words = (("pre-approved", key.pre_approved), ("ephemeral", key.ephemeral))
+    return ", ".join(word for word, has in words if has) or "–"
+
+
+COLUMNS = (
+    Column(head="Key", sort="id", least=8, most=12, weight=1, cell=lambda r, c: Cell(inert(r.id))),
+    Column(
+        head="For",
+        least=16,
+        most=24,
+        weight=2,
+        cell=lambda r, c: Cell(inert(r.user or " ".join(r.tags) or "–"), "muted"),
+    ),
+    Column(
+        head="Uses left",
+        least=9,
+        most=9,
+        right=True,
+        cell=lambda r, c: Cell(
+            "any" if r.uses_left is None else f"{r.uses_left:,}", "text" if r.uses_left != 0 else "muted"
+        ),
+    ),
+    Column(head="Ends in", sort="expires_at", least=9, most=9, right=True, cell=_ends),
+    Column(head="Devices are", least=12, most=23, weight=1, drop=2, cell=lambda r, c: Cell(_traits(r), "muted")),
+    Column(
+        head="Made by",
+        sort="created_by",
+        least=12,
+        most=18,
+        weight=1,
+        drop=1,
+        cell=lambda r, c: Cell(inert(r.created_by), "muted"),
+    ),
+    Column(
+        head="Made",
+        sort="created_at",
+        least=8,
+        most=8,
+        right=True,
+        drop=3,
+        cell=lambda r, c: Cell(age(r.created_at, c.now), "muted"),
+    ),
+    Column(
+        head="Last used",
+        least=11,
+        most=11,
+        right=True,
+        drop=4,
+        cell=lambda r, c: Cell(day(r.used_at, c.now) if r.used_at else "never", "muted"),
+    ),
+)
+
+
+class EnrollmentKeysView(ListView):
+    title = "Keys"
+    listing = Listing.KEYS
+    noun = ("enrollment key", "enrollment keys")
+    has_pane = False
+    sort = "created_at"
+    descending = True
+
+    def columns(self) -> Sequence[Column]:
+        return COLUMNS
+
+    def state(self, row: Any, context: Context) -> tuple[str, str]:
+        glyphs = context.glyphs
+        if row.revoked_at is not None:
+            return glyphs.bad, "bad"
+        return (glyphs.on, "ok") if usable(row, context.now) else (glyphs.off, "muted")
+
+    def called(self, row: Any) -> str:
+        return inert(row.id)
+
+    def nothing(self) -> Sequence[tuple[str, str]]:
+        return (
+            ("No enrollment keys yet", "text"),
+            ("A device joins the network with one", "muted"),
+            ("n makes an enrollment key", "muted"),
+        )
+
+    def deeds(self) -> list[Action]:
+        def live() -> bool:
+            row = self.table.current()
+            return isinstance(row, EnrollmentKey) and row.revoked_at is None
+
+        return [
+            Action(
+                key="n",
+                label="new",
+                about="an enrollment key, shown once",
+                run=lambda: new_key(self.console_app),
+                writes=True,
+            ),
+            Action(
+                key="r",
+                label="revoke",
+                about="no device joins with it any more",
+                run=self._revoke,
+                writes=True,
+                when=live,
+            ),
+        ]
+
+    def _revoke(self) -> None:
+        names = self.names()
+
+        def run() -> None:
+            for name in names:
+                self.console_app.perform(["enrollment-keys", "revoke", name], f"revoked {name}")
+
+        self.console_app.ask(
+            Asked(
+                title=f"Revoke {', '.join(names)}?",
+                follows="no device joins with it any more; those that did stay",
+                command=f"enrollment-keys revoke {' '.join(names)}",
+                undo="cannot be undone; make another",
+                deed="Revoke",
+                run=run,
+f"revoked {name}") for name in names
+                ],
+            )
+        )
+
+
+def new_key(app: ConsoleApp) -> None:
+    """Asks what the key is to be, makes it, and shows it once."""
+    me = app.backend.me()
+    fields = [
+        Field(label="For", edit=LineEdit(str(me.user or "")), hint="a person, or tags: tag:web tag:db"),
+        Field(label="Uses", edit=LineEdit("1"), hint="how many devices; 0 for any number"),
+        Field(label="Expires in", edit=LineEdit("24h")),
+        Field(
+            label="Pre-approved", edit=LineEdit("no"), choices=("no", "yes"), hint="devices join without being asked"
+        ),
+        Field(
+            label="Ephemeral",
+            edit=LineEdit("no"),
+            choices=("no", "yes"),
+            hint="devices are removed when they stay away",
+        ),
+    ]
+
+    def command(form: Form) -> list[str]:
+        words = ["enrollment-keys", "create"]
+        owners = form.value("For").split()
+        for owner in owners:
+            words += ["--tag" if owner.startswith("tag:") else "--user", owner]
+        words += ["--uses", form.value("Uses"), "--expires", form.value("Expires in")]
+        words += ["--pre-approved"] if form.value("Pre-approved") == "yes" else []
+        return words + (["--ephemeral"] if form.value("Ephemeral") == "yes" else [])
+
+    def submit(form: Form) -> None:
+        app.perform([*command(form), "--json"], "", then=lambda outcome: show_once(app, outcome))
+
+    app.mode = Form(app, "Make an enrollment key", fields, command=command, submit=submit, verb="make it")
+
+
+def show_once(app: ConsoleApp, outcome: Outcome) -> None:
+    """The key in large, with its QR; it is nowhere after Esc."""
+    from console.app.screens.output import Output
+
+    try:
+        made = msgspec.json.decode(outcome.output.encode(), type=dict[str, Any])
+        key = str(made["key"])
+    except (msgspec.DecodeError, KeyError, ValueError):
+        key = outcome.output.strip()
+    text = "\n".join(
+        [
+            "The enrollment key, shown this once:",
+            "",
+            f"  {key}",
+            "",
+            "On the device:",
+            "",
+            "  wardgate up GATE --key-file FILE",
+            "",
+            *half_blocks(key),
+        ]
+    )
+    app.overlay(Output("new enrollment key", text, secret=key, note="shown once: c copies it, Esc forgets it"))

@@ -1,0 +1,79 @@
+"""Help: every key of the screen that one came from, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import events
+
+from console.app.actions import Action
+from console.app.row import Row, fit
+from console.app.view import View
+
+_MOVES = (
+    ("↑↓  j k", "move"),
+    ("PgUp PgDn", "a page"),
+    ("g G  Home End", "first and last"),
+    ("Enter", "in: the facts of a row"),
+    ("Esc", "one step back; clears a filter or a selection first"),
+    ("Tab", "into the pane and back; ← → its tabs"),
+)
+
+
+class Help(View):
+    title = "Help"
+
+    def __init__(self, of: View, everywhere: Sequence[Action]) -> None:
+        super().__init__()
+        self._of = of
+        self._here = [action for action in of.actions() if action.about]
+        self._everywhere = list(everywhere)
+        self.top = 0
+        self._room = 1
+        self._length = 1
+
+    def crumbs(self) -> Sequence[str]:
+        return (self._of.title, "Help")
+
+    def key(self, event: events.Key) -> bool:
+        step = {"down": 1, "j": 1, "up": -1, "k": -1, "pagedown": self._room, "pageup": -self._room}.get(event.key)
+        if step is None:
+            return False
+        self.top = max(0, min(self.top + step, self._length - self._room))
+        return True
+
+    def actions(self) -> list[Action]:
+        return [Action(key="question_mark", label="close", about="back to the screen", run=self.console_app.up)]
+
+    def draw(self, width: int, height: int) -> list[Row]:
+        here = [(action.keycap, f"{action.label}: {action.about}") for action in self._here]
+        everywhere = [(action.keycap, f"{action.label}: {action.about}") for action in self._everywhere]
+        left = [("", f"On {self._of.title}"), *here]
+        right = [("", "Everywhere"), *everywhere, ("", ""), ("", "Moving"), *_MOVES]
+        if width >= 100:
+            half = width // 2
+            rows = [Row(width) for _ in range(max(len(left), len(right)))]
+            for y, line in enumerate(left):
+                self._line(rows[y], 2, half - 4, line)
+            for y, line in enumerate(right):
+                self._line(rows[y], half + 2, width - half - 4, line)
+        else:
+            lines = [*left, ("", ""), *right]
+            rows = [Row(width) for _ in lines]
+            for y, line in enumerate(lines):
+                self._line(rows[y], 2, width - 4, line)
+        self._room, self._length = max(1, height - 2), len(rows)
+        shown = rows[self.top : self.top + self._room]
+        return [Row(width), *shown, *[Row(width) for _ in range(height - 2 - len(shown))], self.draw_status(width)]
+
+    def _line(self, row: Row, x: int, width: int, line: tuple[str, str]) -> None:
+        key, text = line
+        if not key:
+            row.put(x, fit(text, width), "bright", "b")
+            return
+        row.put(x, key, "accent", "b")
+        row.put(x + 15, fit(text, width - 15), "text")
+
+    def status(self, row: Row) -> None:
+        if self._length > self._room:
+            row.put(2, "↑↓ scrolls", "muted")

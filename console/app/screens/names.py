@@ -1,0 +1,146 @@
+"""Names: what resolves in the network, and who made it so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from console.app.actions import Action
+from console.app.backend import Listing
+from console.app.columns import Cell, Column, Context
+from console.app.inert import inert
+from console.app.lineedit import LineEdit
+from console.app.listview import ListView
+from console.app.modes import Asked, Field, Form
+from console.app.times import day
+from model.records import Name, NameType
+
+COLUMNS = (
+    Column(head="Name", sort="name", least=20, most=30, weight=3, cell=lambda r, c: Cell(inert(r.name))),
+    Column(head="Type", sort="type", least=5, most=5, cell=lambda r, c: Cell(r.type.value, "muted")),
+    Column(head="Value", sort="value", least=16, most=28, weight=3, cell=lambda r, c: Cell(inert(r.value))),
+    Column(head="TTL", least=7, most=7, right=True, drop=2, cell=lambda r, c: Cell(f"{r.ttl:,} s", "muted")),
+    Column(
+        head="Made by",
+        sort="created_by",
+        least=12,
+        most=20,
+        weight=1,
+        drop=3,
+        cell=lambda r, c: Cell(inert(r.created_by), "muted"),
+    ),
+    Column(
+        head="Changed",
+        sort="created_at",
+        least=11,
+        most=11,
+        right=True,
+        drop=4,
+        cell=lambda r, c: Cell(day(r.created_at, c.now), "muted"),
+    ),
+)
+
+
+class NamesView(ListView):
+    title = "Names"
+    listing = Listing.NAMES
+    noun = ("name", "names")
+    has_pane = False
+
+    def columns(self) -> Sequence[Column]:
+        return COLUMNS
+
+    def state(self, row: Any, context: Context) -> tuple[str, str]:
+        return (context.glyphs.on, "ok") if _set_by_hand(row) else (context.glyphs.on, "muted")
+
+    def called(self, row: Any) -> str:
+        return inert(row.name)
+
+    def nothing(self) -> Sequence[tuple[str, str]]:
+        return (("No names yet", "text"), ("Devices have theirs by themselves", "muted"), ("n sets a name", "muted"))
+
+    def copy(self) -> None:
+        row = self.table.current()
+        if isinstance(row, Name):
+            self.console_app.copy(row.value)
+
+    def deeds(self) -> list[Action]:
+        def by_hand() -> bool:
+            return _set_by_hand(self.table.current())
+
+        return [
+            Action(key="n", label="set a name", about="a new name, or another value", run=self._set, writes=True),
+            Action(key="L", label="look up", about="what a device is answered", run=self._lookup),
+            Action(
+                key="x", label="remove", about="the name under the cursor", run=self._remove, writes=True, when=by_hand
+            ),
+        ]
+
+    def _set(self) -> None:
+        fields = [
+            Field(label="Name", hint=f"grafana, or grafana.{self.backend.me().domain}"),
+            Field(label="Type", edit=LineEdit("A"), choices=tuple(kind.value for kind in NameType)),
+            Field(label="Value", hint="100.64.0.5, or a name"),
+            Field(label="TTL", edit=LineEdit("300"), hint="seconds"),
+        ]
+
+        def command(form: Form) -> list[str]:
+            return [
+                "names",
+                "set",
+                form.value("Name"),
+                form.value("Type"),
+                form.value("Value"),
+                "--ttl",
+                form.value("TTL"),
+            ]
+
+        def submit(form: Form) -> None:
+            name, kind = form.value("Name"), form.value("Type")
+            self.console_app.perform(
+                command(form), f"set {name}", undo=["names", "remove", name, kind, form.value("Value")]
+            )
+
+        self.console_app.mode = Form(self.console_app, "Set a name", fields, command=command, submit=submit, verb="set")
+
+    def _lookup(self) -> None:
+        row = self.table.current()
+        field = Field(label="Name", edit=LineEdit(inert(row.name) if isinstance(row, Name) else ""))
+
+        def command(form: Form) -> list[str]:
+            return ["names", "lookup", form.value("Name")]
+
+        def submit(form: Form) -> None:
+            words = command(form)
+            self.console_app.perform(
+                words, "", then=lambda outcome: self.console_app.show_output(" ".join(words), outcome.output)
+            )
+
+        self.console_app.mode = Form(
+            self.console_app, "Look a name up", [field], command=command, submit=submit, verb="ask"
+        )
+
+    def _remove(self) -> None:
+        row = self.table.current()
+        if not isinstance(row, Name):
+            return
+        words = ["names", "remove", row.name, row.type.value, row.value]
+        self.console_app.ask(
+            Asked(
+                title=f"Remove {inert(row.name)}?",
+                follows=f"{row.type.value} {inert(row.value)} is no longer answered",
+                command=" ".join(words),
+                undo="can be undone",
+                deed="Remove",
+                plane="warn",
+                run=lambda: self.console_app.perform(
+                    words,
+                    f"removed {inert(row.name)}",
+                    undo=["names", "set", row.name, row.type.value, row.value, "--ttl", str(row.ttl)],
+                ),
+            )
+        )
+
+
+def _set_by_hand(row: object) -> bool:
+    return isinstance(row, Name) and not row.created_by.startswith("device")

@@ -1,0 +1,164 @@
+"""Settings: the network's, and below them the person's own look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from textual import events
+
+from console.app.actions import Action
+from console.app.backend import SettingRow
+from console.app.inert import inert
+from console.app.lineedit import LineEdit
+from console.app.modes import Field, Form
+from console.app.row import Row, fit
+from console.app.view import View
+
+PREFERENCES = (
+    ("theme", ("auto", "dark", "light"), "the colours of this console; auto asks the terminal"),
+    ("colours", ("auto", "truecolor", "256", "16", "none"), "what the terminal can show; ssh hides COLORTERM"),
+    ("glyphs", ("auto", "unicode", "ascii"), "signs of states"),
+    ("mouse", ("on", "off"), "off leaves selecting to the terminal, from the next session on"),
+    ("motion", ("full", "reduced"), "reduced marks a changed row by its sign alone"),
+)
+
+
+class Entry(msgspec.Struct):
+    key: str
+    value: str
+    about: str
+    changed: bool = False
+    choices: tuple[str, ...] = ()
+
+
+class SettingsView(View):
+    title = "Settings"
+    filterable = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: tuple[SettingRow, ...] = ()
+        self.at = 0
+        self._top = 0
+
+    async def load(self) -> None:
+        self.rows = await self.backend.settings()
+
+    def filter(self, text: str) -> None:
+        self.at = 0
+
+    def open(self, words: Sequence[str]) -> None:
+        self.filter_text = words[0] if words else ""
+
+    def back(self) -> bool:
+        had, self.filter_text = bool(self.filter_text), ""
+        return had
+
+    def entries(self) -> tuple[list[Entry], list[Entry]]:
+        chosen = self.console_app.preferences
+        own = [
+            Entry(key, chosen.get(key, choices[0]), about, key in chosen, choices)
+            for key, choices, about in PREFERENCES
+        ]
+        network = [Entry(row.key, row.value, row.about, row.changed) for row in self.rows]
+        words = self.filter_text.lower().split()
+        return tuple(  # type: ignore[return-value]
+            [entry for entry in part if all(word in f"{entry.key} {entry.about}".lower() for word in words)]
+            for part in (network, own)
+        )
+
+    def _all(self) -> list[Entry]:
+        network, own = self.entries()
+        return network + own
+
+    def key(self, event: events.Key) -> bool:
+        step = {"down": 1, "j": 1, "up": -1, "k": -1, "pagedown": 10, "pageup": -10, "home": -999, "end": 999}.get(
+            event.key
+        )
+        if step is None:
+            return False
+        self.at = max(0, min(self.at + step, len(self._all()) - 1))
+        return True
+
+    def actions(self) -> list[Action]:
+        entries = self._all()
+        own = self.at < len(entries) and bool(entries[self.at].choices)
+        writes = not own
+        return [
+            Action(key="enter", label="change", about="the setting under the cursor", run=self._change, writes=writes)
+        ]
+
+    def _change(self) -> None:
+        entries = self._all()
+        if self.at >= len(entries):
+            return
+        entry = entries[self.at]
+        if entry.choices:
+            after = entry.choices[(entry.choices.index(entry.value) + 1) % len(entry.choices)]
+            self.console_app.set_preference(entry.key, after)
+            return
+
+        def command(form: Form) -> list[str]:
+            return ["settings", "set", entry.key, form.value(entry.key)]
+
+        field = Field(label=entry.key, edit=LineEdit(entry.value))
+        self.console_app.mode = Form(
+            self.console_app,
+            entry.about,
+            [field],
+            command=command,
+            verb="set",
+            submit=lambda form: self.console_app.perform(
+                command(form),
+                f"{entry.key} is {form.value(entry.key)} now",
+                undo=["settings", "set", entry.key, entry.value],
+            ),
+        )
+
+    def draw(self, width: int, height: int) -> list[Row]:
+        network, own = self.entries()
+        rows = [self._title(width, "The network", "for everyone"), Row(width)]
+        places: dict[int, int] = {}
+        for at, entry in enumerate(network + own):
+            if at == len(network):
+                rows += [Row(width), self._title(width, "Your console", "kept for you, on every terminal"), Row(width)]
+            places[at] = len(rows)
+            rows.append(self._entry(width, entry, at == self.at))
+            rows[-1].links.append((0, width, self._pick(at)))
+        room = max(1, height - 1)
+        line = places.get(self.at, 0)
+        self._top = max(0, min(max(self._top, line - room + 2), line - 2, max(0, len(rows) - room)))
+        shown = rows[self._top : self._top + room]
+        return [*shown, *[Row(width) for _ in range(room - len(shown))], self.draw_status(width)]
+
+    def _pick(self, at: int):  # type: ignore[no-untyped-def]
+        def pick() -> None:
+            again = at == self.at
+            self.at = at
+            if again:
+                self._change()
+
+        return pick
+
+    def _title(self, width: int, text: str, aside: str) -> Row:
+        row = Row(width)
+        row.put(row.put(2, text, "bright", "b") + 2, aside, "muted")
+        return row
+
+    def _entry(self, width: int, entry: Entry, under: bool) -> Row:
+        row = Row(width)
+        if under:
+            row.plane("cursor", 1, width - 1)
+            row.put(1, self.console_app.glyphs.cursor, "accent")
+        row.put(4, fit(entry.key, 28), "bright" if under else "text")
+        size = 22 if width >= 110 else 18
+        row.put(
+            34, fit(inert(entry.value) or "–", size), "text" if entry.changed else "muted", "b" if entry.changed else ""
+        )
+        row.put(36 + size, fit(entry.about, width - 38 - size), "text" if under else "muted")
+        return row
+
+    def status(self, row: Row) -> None:
+        if self.filter_text:
+            row.put(2, f"/ {self.filter_text}", "accent")

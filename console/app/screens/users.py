@@ -1,0 +1,275 @@
+"""Users: the people, their roles and logins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from console.app.actions import Action
+from console.app.backend import Listing, UserFacts, UserRow
+from console.app.columns import Cell, Column, Context
+from console.app.inert import inert
+from console.app.lineedit import LineEdit
+from console.app.listview import ListView
+from console.app.modes import Asked, Field, Form
+from console.app.pane import Pane, fact, gap, listed
+from console.app.times import count, day, moment
+from model.records import Role, UserState
+
+_ROLE = {Role.OWNER: "warn", Role.ADMIN: "warn", Role.OPERATOR: "text"}
+
+
+def _number(value: int, context: Context) -> Cell:
+    return Cell(count(value), "text") if value else Cell("0", "muted")
+
+
+COLUMNS = (
+    Column(head="Name", sort="name", least=20, most=28, weight=3, cell=lambda r, c: Cell(inert(r.user.name))),
+    Column(
+        head="Role",
+        sort="role",
+        least=8,
+        most=9,
+        cell=lambda r, c: Cell(r.user.role.value, _ROLE.get(r.user.role, "muted")),
+    ),
+    Column(head="Devices", least=7, most=7, right=True, cell=lambda r, c: _number(r.devices, c)),
+    Column(
+        head="State",
+        sort="state",
+        least=8,
+        most=8,
+        drop=6,
+        cell=lambda r, c: Cell("disabled" if r.user.state is UserState.DISABLED else "active", "muted"),
+    ),
+    Column(
+        head="E-mail",
+        sort="email",
+        least=18,
+        most=24,
+        weight=1,
+        drop=4,
+        cell=lambda r, c: Cell(inert(r.user.email or "–"), "muted"),
+    ),
+    Column(head="Certificates", least=12, most=12, right=True, drop=3, cell=lambda r, c: _number(r.certificates, c)),
+    Column(
+        head="Groups",
+        least=14,
+        most=22,
+        weight=1,
+        drop=5,
+        cell=lambda r, c: Cell(inert(" ".join(g.removeprefix("group:") for g in r.user.groups)) or "–", "muted"),
+    ),
+    Column(head="Keys", least=4, most=4, right=True, drop=7, cell=lambda r, c: _number(r.keys, c)),
+    Column(
+        head="Added",
+        sort="created_at",
+        least=11,
+        most=11,
+        right=True,
+        drop=8,
+        cell=lambda r, c: Cell(day(r.user.created_at, c.now), "muted"),
+    ),
+)
+
+
+class UsersView(ListView):
+    title = "Users"
+    listing = Listing.USERS
+    noun = ("person", "people")
+
+    def columns(self) -> Sequence[Column]:
+        return COLUMNS
+
+    def state(self, row: Any, context: Context) -> tuple[str, str]:
+        disabled = row.user.state is UserState.DISABLED
+        return (context.glyphs.disabled, "muted") if disabled else (context.glyphs.on, "ok")
+
+    def called(self, row: Any) -> str:
+        return inert(row.user.name)
+
+    async def facts(self, row: Any, pane: Pane, context: Context) -> None:
+        _fill(self, pane, await self.backend.user(row.user.name), context)
+
+    def _chosen(self) -> list[UserRow]:
+        return [row for row in self.table.chosen() if isinstance(row, UserRow)]
+
+    def deeds(self) -> list[Action]:
+        def some() -> bool:
+            return bool(self.table.chosen())
+
+        return [
+            Action(key="n", label="add", about="a person", run=self._add, writes=True),
+            Action(key="R", label="role", about="what they may do here", run=self._role, writes=True, when=some),
+            Action(
+                key="d",
+                label="disable",
+                about="no login, no devices, no certificates; or all of it back",
+                run=self._disable,
+                writes=True,
+                when=some,
+            ),
+            Action(
+                key="x",
+                label="remove",
+                about="with their devices and certificates",
+                run=self._remove,
+                writes=True,
+                when=some,
+            ),
+            Action(key="D", label="devices", about="their devices", run=self._devices, shown=False, when=some),
+            Action(
+                key="C",
+                label="certificates",
+                about="their certificates",
+                run=self._certificates,
+                shown=False,
+                when=some,
+            ),
+        ]
+
+    def _devices(self) -> None:
+        self._jump("Devices")
+
+    def _certificates(self) -> None:
+        self._jump("Certificates")
+
+    def _jump(self, title: str) -> None:
+        name = self._chosen()[0].user.name
+        self.console_app.go(title)
+        view = self.console_app.view
+        view.filter_text = f"user:{name}"
+        view.filter(view.filter_text)
+
+    def _add(self) -> None:
+        roles = tuple(role.value for role in (Role.MEMBER, Role.AUDITOR, Role.OPERATOR, Role.ADMIN, Role.OWNER))
+        fields = [
+            Field(label="Name", hint=f"bob or bob@{self.backend.me().user_domain}"),
+            Field(label="Role", edit=LineEdit("member"), choices=roles),
+            Field(label="E-mail", hint="may stay empty"),
+            Field(label="Invitation", edit=LineEdit("yes"), choices=("yes", "no"), hint="a link of text to send them"),
+        ]
+
+        def command(form: Form) -> list[str]:
+            words = ["users", "add", form.value("Name"), "--role", form.value("Role")]
+            words += ["--email", form.value("E-mail")] if form.value("E-mail") else []
+            return [*words, "--invite"] if form.value("Invitation") == "yes" else words
+
+        def submit(form: Form) -> None:
+            words = command(form)
+            app = self.console_app
+            app.perform(
+                words,
+                f"added {form.value('Name')}",
+                then=lambda outcome: (
+                    app.show_output(" ".join(words), outcome.output) if "\n" in outcome.output.strip() else None
+                ),
+            )
+
+        self.console_app.mode = Form(
+            self.console_app, "Add a person", fields, command=command, submit=submit, verb="add"
+        )
+
+    def _role(self) -> None:
+        user = self._chosen()[0].user
+        field = Field(
+            label="Role", edit=LineEdit(user.role.value), choices=tuple(role.value for role in reversed(Role))
+        )
+
+        def command(form: Form) -> list[str]:
+            return ["users", "set-role", user.name, form.value("Role")]
+
+        def submit(form: Form) -> None:
+            self.console_app.perform(
+                command(form),
+                f"{user.name} is {form.value('Role')} now",
+                undo=["users", "set-role", user.name, user.role.value],
+            )
+
+        self.console_app.mode = Form(
+            self.console_app, f"What may {user.name} do?", [field], command=command, submit=submit, verb="set"
+        )
+
+    def _disable(self) -> None:
+        user = self._chosen()[0].user
+        if user.state is UserState.DISABLED:
+            self.console_app.perform(
+                ["users", "enable", user.name], f"enabled {user.name}", undo=["users", "disable", user.name]
+            )
+            return
+        self.console_app.ask(
+            Asked(
+                title=f"Disable {user.name}?",
+                follows="their sessions end, their devices lose their peers, their certificates are revoked",
+                command=f"users disable {user.name}",
+                undo="enabling brings login and devices back; certificates stay revoked",
+                deed="Disable",
+                plane="warn",
+                run=lambda: self.console_app.perform(
+                    ["users", "disable", user.name], f"disabled {user.name}", undo=["users", "enable", user.name]
+                ),
+            )
+        )
+
+    def _remove(self) -> None:
+        user = self._chosen()[0].user
+        self.console_app.ask(
+            Asked(
+                title=f"Remove {user.name}?",
+                follows="their devices leave the network, their certificates are revoked, their keys are forgotten",
+                command=f"users remove {user.name}",
+                undo="cannot be undone; disable keeps everything in place",
+                deed="Remove",
+                run=lambda: self.console_app.perform(["users", "remove", user.name], f"removed {user.name}"),
+            )
+        )
+
+
+def _fill(view: UsersView, pane: Pane, facts: UserFacts, context: Context) -> None:
+    from console.app.screens.certificates import ends
+    from console.app.screens.certificates import state_of as certificate_state
+    from console.app.screens.devices import seen
+    from console.app.screens.devices import state_of as device_state
+
+    user, app = facts.user, view.console_app
+    disabled = user.state is UserState.DISABLED
+    glyph = (context.glyphs.disabled, "muted") if disabled else (context.glyphs.on, "ok")
+    pane.head(glyph, user.name, user.state.value)
+    lines = pane.tab("Facts").lines
+    lines += [
+        fact("Role", user.role.value),
+        fact("E-mail", (user.email or "–", "text" if user.email else "muted")),
+        fact("Groups", *(user.groups or (("none from the provider", "muted"),))),
+        fact("Added", day(user.created_at, context.now)),
+    ]
+    lines.append(gap())
+    for at, key in enumerate(facts.keys):
+        lines.append(fact("Keys" if at == 0 else "", key.key.algorithm.removeprefix("ssh-"), (key.comment, "muted")))
+        lines.append(fact("", (key.key.fingerprint, "muted"), middle=True))
+    if not facts.keys:
+        lines.append(fact("Keys", ("no key registered", "muted")))
+    lines.append(gap())
+    for at, device in enumerate(facts.devices[:20]):
+        lines.append(
+            fact(
+                "Devices" if at == 0 else "",
+                device_state(device, context),
+                device.name,
+                (seen(device, context).text, "muted"),
+                link=partial(app.go, "Devices", device.name),
+            )
+        )
+    if not facts.devices:
+        lines.append(fact("Devices", ("none", "muted")))
+    tab = pane.tab("Certificates", len(facts.certificates))
+    for certificate in facts.certificates:
+        spans = [
+            certificate_state(certificate, context),
+            (str(certificate.serial), "text"),
+            (certificate.device or "–", "muted"),
+        ]
+        tab.lines.append(listed(spans, ends(certificate, context).text))
+    changes = pane.tab("Changes")
+    for entry in facts.changes:
+        spans = [(entry.action, "text"), (entry.subject, "muted")]
+        changes.lines.append(listed(spans, moment(entry.at, context.now)))

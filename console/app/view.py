@@ -1,0 +1,113 @@
+"""What the middle of the frame shows: one view a screen, drawn whole, asked for keys by the app."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import events
+
+from console.app.actions import Action
+from console.app.backend import Backend
+from console.app.columns import Context
+from console.app.painted import Painted
+from console.app.row import Row, fit
+from model.change import Committed
+
+
+class View(Painted):
+    """`ready` is false until its first data came: keys typed until then wait."""
+
+    title = ""
+    digit = ""
+    filterable = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ready = False
+        self.filter_text = ""
+        self._loading = False
+        self._again = False
+
+    @property
+    def backend(self) -> Backend:
+        return self.console_app.backend
+
+    @property
+    def context(self) -> Context:
+        return self.console_app.context()
+
+    # What a screen says of itself
+
+    def crumbs(self) -> Sequence[str]:
+        return (self.title,)
+
+    def actions(self) -> list[Action]:
+        return []
+
+    def open(self, words: Sequence[str]) -> None:
+        """Goes to a thing on it; empty stays where it is."""
+
+    def back(self) -> bool:
+        """Esc: whether there was a step to take here."""
+        return False
+
+    def key(self, event: events.Key) -> bool:
+        """Keys before actions see them."""
+        return False
+
+    def paste(self, text: str) -> None:
+        """Text that came as one."""
+
+    def filter(self, text: str) -> None:
+        """Shows what matches, while it is typed."""
+
+    def status(self, row: Row) -> None:
+        """Draws the status row; the app has put a toast there where there is one."""
+
+    def tick(self) -> None:
+        """Once a second."""
+
+    async def load(self) -> None:
+        """Fetches what it shows. Called when it opens and after changes, never twice at once."""
+
+    def changed(self, changes: Sequence[Committed]) -> None:
+        self.reload()
+
+    # How it lives
+
+    def reload(self) -> None:
+        if self._loading:
+            self._again = True
+            return
+        self._loading = True
+        self.console_app.start(self._load())
+
+    async def _load(self) -> None:
+        try:
+            await self.load()
+            while self._again:
+                self._again = False
+                await self.load()
+        finally:
+            self._loading = False
+            self.ready = True
+            self.console_app.let_waiting_keys_go()
+
+    def draw_status(self, width: int, plane: str = "bg") -> Row:
+        row = Row(width, plane)
+        toast = self.console_app.toast
+        if toast is not None:
+            toast.draw(row, self.console_app.glyphs)
+        else:
+            self.status(row)
+        return row
+
+
+def empty(width: int, plane: str, lines: Sequence[tuple[str, str]]) -> list[Row]:
+    """What stands where rows would: what is not here, why, what to press."""
+    rows = []
+    for text, role in lines:
+        row = Row(width, plane)
+        row.put(2, fit(text, width - 4), role)
+        rows.append(row)
+    return rows
