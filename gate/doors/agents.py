@@ -264,9 +264,15 @@ class AgentSession(LineSession):
         if self.device not in now.devices:
             self.dismiss(NotFound("this device was removed from the network"), retry_after=None)
             return
+        try:
+            line = netmaps.encode(netmaps.netmap(now, self.device, self._gate.presence.observed))
+        except Exception:
+            log.exception("no map could be made for device %s", self.device)
+            self.dismiss(WardgateError("the gate failed at this; its log says why"), retry_after=30)
+            return
         self.before, self.whole_sent, self._told = None, True, now.version
         self.news.clear()
-        self.send_bytes(netmaps.encode(netmaps.netmap(now, self.device, self._gate.presence.observed)))
+        self.send_bytes(line)
 
     def tell(self, now: Snapshot) -> None:
         """What changed since `before`, as one delta over what the agent was told last."""

@@ -34,11 +34,14 @@ SIGNATURES: dict[str, frozenset[bytes]] = {
 """Signature algorithms by key type: no SHA-1."""
 TOUCHED = frozenset({"sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"})
 """Key types whose signatures count as a touch, since one without is refused here."""
+LINGER = 2.0
+"""Seconds that a client may take to leave after it was told to."""
 ENVIRONMENT = frozenset({b"COLORTERM", b"NO_COLOR", b"LANG", b"LC_ALL", b"LC_CTYPE", b"TERM_PROGRAM"})
 
 
 class GateConnection(asyncssh.SSHServerConnection):
     _owner: Door
+    _ending = False
 
     async def reload_config(self) -> None:
         """There are no configuration files, so nothing depends on the user's name."""
@@ -79,6 +82,23 @@ class GateConnection(asyncssh.SSHServerConnection):
         return GateChannel(
             self, self._loop, self._allow_pty, False, False, 0, 0, None, "strict", self._window, self._max_pktsize
         )
+
+    def end(self, code: int, reason: str) -> None:
+        """Disconnects so that what was written before arrives: asyncssh's own way may reset the connection under it."""
+        transport = self._transport
+        if self._ending or not isinstance(transport, asyncio.Transport):
+            return
+        for channel in tuple(self._channels.values()):
+            channel.close()
+        self._send_disconnect(code, reason, "en")
+        self._ending = True
+        if transport.can_write_eof() and not transport.is_closing():
+            transport.write_eof()
+        self._loop.call_later(LINGER, self.abort)
+
+    def data_received(self, data: bytes, datatype: int | None = None) -> None:
+        if not self._ending:
+            super().data_received(data, datatype)
 
     def pause_writing(self) -> None:
         """A client that takes no answers is asked nothing more: its requests cannot pile answers up here."""

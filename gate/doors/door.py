@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import asyncssh
 
+from gate.doors.connection import GateConnection
 from model.keys import SSHKey
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Door(asyncssh.SSHServer):
         self.number = next(keeper.gate.connections)
         self.source = ""
         self.login: Login | None = None
-        self._connection: asyncssh.SSHServerConnection | None = None
+        self._connection: GateConnection | None = None
         self._entered = self._logged_in = False
         self._grace: asyncio.TimerHandle | None = None
         self._failures = self._offers = self._names = 0
@@ -80,6 +81,7 @@ class Door(asyncssh.SSHServer):
     # The connection.
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        assert isinstance(conn, GateConnection)
         self._connection = conn
         peer = conn.get_extra_info("peername")
         self.source = str(peer[0]) if peer else ""
@@ -113,7 +115,7 @@ class Door(asyncssh.SSHServer):
 
     def disconnect(self, reason: str, code: int = asyncssh.DISC_BY_APPLICATION) -> None:
         if self._connection:
-            self._connection.disconnect(code, reason)
+            self._connection.end(code, reason)
 
     async def leave(self, reason: str, patience: float = 1.0) -> None:
         """Ends the sessions in their own way for at most `patience` seconds, then the connection."""

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
+import pty
+import signal
 import subprocess
+import termios
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+
+import asyncssh
 
 from gate import network
 from gate.actor import GATE, Actor
 from gate.doors import Limits, Server, serve
 from gate.faces import ConsoleChannel, Streams, Terminal
-from gate.gate import HOST_KEY, Gate
+from gate.gate import Gate
 from gate.services import devices as device_operations
 from gate.services import enrollment_keys as enrollment_operations
 from gate.services import policies as policy_operations
@@ -22,6 +28,7 @@ from gate.services import users as user_operations
 from model.ids import DeviceID
 from model.keys import SSHKey, ssh_key
 from model.records import Device, Role, User
+from store.layout import HOST_KEY
 
 
 class EchoFaces:
@@ -115,10 +122,8 @@ class House:
         await self.gate.perform(policy_operations.set_policy, GATE, text=text)
 
     async def an_enrollment_key(self, **more: object) -> str:
-        made = await self.gate.perform(
-            enrollment_operations.create, GATE, **({"user": "alice@net.test"} | more)
-        )
-        return str(made.text)
+        made = await self.gate.perform(enrollment_operations.create, GATE, **({"user": "alice@net.test"} | more))
+        return str(made.key)
 
     def key(self, name: str, kind: str = "ed25519", *options: str) -> SSHKey:
         """The public key called `name`, made when it is first asked for."""
@@ -129,10 +134,32 @@ class House:
             )
         return ssh_key(path.with_name(f"{name}.pub").read_text())
 
+    def key_of_kind(self, name: str, kind: str, *options: str) -> SSHKey:
+        return self.key(name, kind, *options)
+
+    # asyncssh, where the real client cannot be made to misbehave.
+
+    async def connect(self, user: str, keys: object = None) -> asyncssh.SSHClientConnection:
+        chosen = [str(self.folder / (keys or "alice"))] if keys is None or isinstance(keys, str) else keys
+        return await asyncssh.connect(
+            "127.0.0.1", self.server.port, username=user, client_keys=chosen, config=None, agent_path=None,
+            known_hosts=None, preferred_auth="publickey",
+        )  # fmt: skip
+
+    @contextlib.asynccontextmanager
+    async def client(self, user: str, keys: object = None) -> AsyncIterator[asyncssh.SSHClientConnection]:
+        connection = await self.connect(user, keys)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
     # Real OpenSSH.
 
     def ssh(self, user: str, *words: str, key: str | None = None, options: Sequence[str] = ()) -> list[str]:
-        identity = ["-i", str(self.folder / key), "-o", "IdentitiesOnly=yes"] if key else ["-o", "PubkeyAuthentication=no"]
+        identity = (
+            ["-i", str(self.folder / key), "-o", "IdentitiesOnly=yes"] if key else ["-o", "PubkeyAuthentication=no"]
+        )
         return [
             "ssh", "-F", "none", "-p", str(self.server.port), *identity,
             "-o", f"UserKnownHostsFile={self.folder / 'known_hosts'}", "-o", "GlobalKnownHostsFile=none",
@@ -152,7 +179,9 @@ class House:
         batch = ("-o", "BatchMode=yes")
         return await run(self.ssh(user, *words, key=key, options=(*batch, *options)), stdin, environment)
 
-    async def start(self, user: str, *words: str, key: str | None = None, options: Sequence[str] = ()) -> asyncio.subprocess.Process:
+    async def start(
+        self, user: str, *words: str, key: str | None = None, options: Sequence[str] = ()
+    ) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             *self.ssh(user, *words, key=key, options=("-o", "BatchMode=yes", *options)),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, limit=1 << 26,
@@ -217,6 +246,86 @@ class Peers:
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
         await self.process.wait()
+
+
+class InTerminal:
+    """A real ssh on a pseudo-terminal."""
+
+    def __init__(self, process: asyncio.subprocess.Process, master: int) -> None:
+        self._process, self._master = process, master
+        self.seen = b""
+        self._news = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(master, self._read)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._master, 65536)
+        except OSError:
+            data = b""
+        if not data:
+            self._loop.remove_reader(self._master)
+        self.seen += data
+        self._news.set()
+
+    async def until(self, text: bytes) -> bytes:
+        """Waits for `text`, and forgets all up to its end."""
+        async with asyncio.timeout(20):
+            while text not in self.seen:
+                self._news.clear()
+                await self._news.wait()
+        before, _, self.seen = self.seen.partition(text)
+        return before
+
+    async def type(self, data: bytes) -> None:
+        os.write(self._master, data)
+
+    def resize(self, columns: int, rows: int) -> None:
+        termios.tcsetwinsize(self._master, (rows, columns))
+        self._process.send_signal(signal.SIGWINCH)
+
+    async def status(self) -> int:
+        return await asyncio.wait_for(self._process.wait(), 20)
+
+    async def close(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+        self._loop.remove_reader(self._master)
+        os.close(self._master)
+
+
+@contextlib.asynccontextmanager
+async def a_terminal(
+    house: House,
+    *words: str,
+    user: str = "alice",
+    key: str | None = "",
+    columns: int = 80,
+    rows: int = 24,
+    term: str = "xterm-256color",
+    options: Sequence[str] = (),
+) -> AsyncIterator[InTerminal]:
+    """`ssh -t` in a terminal of that size; `key` None has none."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (rows, columns))
+    arguments = house.ssh(user, *words, key=user if key == "" else key, options=("-tt", *options))
+    process = await asyncio.create_subprocess_exec(
+        *arguments, stdin=slave, stdout=slave, stderr=slave, env={**os.environ, "TERM": term, "LC_ALL": "C.UTF-8"},
+        preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
+    )  # fmt: skip
+    os.close(slave)
+    terminal = InTerminal(process, master)
+    try:
+        yield terminal
+    finally:
+        await terminal.close()
+
+
+async def eventually(right: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not right():
+            await asyncio.sleep(0.02)
 
 
 @contextlib.asynccontextmanager

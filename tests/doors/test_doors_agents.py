@@ -1,0 +1,399 @@
+"""The agents' door, with the real ssh."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import asyncssh
+import msgspec
+import pytest
+from doors_harness import a_house, a_wireguard_key, eventually, peers, run
+
+from gate import netmaps
+from gate.actor import GATE
+from gate.services import agents as agent_operations
+from gate.services import devices as device_operations
+from model.netmap import Delta, NetMap, apply_delta
+from store import Query, audit
+
+
+async def test_a_registered_device_gets_its_whole_map_without_asking(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-1")
+        await house.a_device("db-2")
+        ran_out = await house.start("device", "peers", key="db-1", options=("-s",))
+        assert ran_out.stdin
+        ran_out.stdin.close()
+        whole = msgspec.json.decode(await asyncio.wait_for(ran_out.stdout.readline(), 10))  # type: ignore[union-attr]
+        assert (whole["type"], whole["device"]["name"]) == ("netmap", "db-1")
+        assert [peer["name"] for peer in whole["peers"]] == ["db-2"]
+        ran_out.kill()
+        await ran_out.wait()
+
+
+async def test_a_client_whose_stdin_is_at_its_end_still_hears_of_changes(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-1")
+        process = await house.start("device", "peers", key="db-1", options=("-s", "-n"))
+        out = process.stdout
+        assert out
+        await asyncio.wait_for(out.readline(), 10)
+        await house.a_device("db-2")
+        change = msgspec.json.decode(await asyncio.wait_for(out.readline(), 10))
+        assert (change["type"], change["peers"][0]["name"]) == ("delta", "db-2")
+        process.kill()
+        await process.wait()
+
+
+@pytest.mark.parametrize("words", [["enroll"], ["sftp"], [""]])
+async def test_no_other_subsystem_is_there(tmp_path: Path, words: list[str]) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-1")
+        assert (await house.run("device", *words, key="db-1", options=("-s",))).status == 255
+
+
+async def test_neither_command_nor_shell_is_there(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-1")
+        assert (await house.run("device", "devices list", key="db-1")).status == 255
+        assert (await house.run("device", key="db-1", options=("-T",))).status == 255
+        assert house.faces.actors == []
+
+
+async def test_a_persons_key_is_no_devices(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        ran = await house.run("device", "peers", key="alice", options=("-s",))
+        assert "Permission denied (publickey)" in ran.err
+
+
+async def test_who_comes_online_is_seen(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        device = await house.a_device("db-1")
+        async with peers(house, "db-1") as agent:
+            await agent.next()
+            assert house.gate.presence.online(device.id)
+        await eventually(lambda: not house.gate.presence.online(device.id))
+
+
+async def test_changes_of_a_moment_become_one_delta(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-1")
+        others = [await house.a_device(f"other-{n}") for n in range(5)]
+        async with peers(house, "db-1") as agent:
+            whole = await agent.next()
+            renames = [
+                house.gate.perform(device_operations.rename, GATE, name=one.name, new=f"renamed-{one.id}")
+                for one in others
+            ]
+            await asyncio.gather(*renames)
+            change = await agent.next()
+            assert change["base"] == whole["version"]
+            assert len(change["peers"]) == 5
+
+
+async def test_every_delta_follows_the_one_before_and_ends_at_the_truth(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        first = await house.a_device("db-1")
+        async with peers(house, "db-1") as agent:
+            held = msgspec.convert(await agent.next(), NetMap)
+            for number in range(6):
+                await house.a_device(f"other-{number}")
+                await house.gate.perform(device_operations.rename, GATE, name=f"other-{number}", new=f"new-{number}")
+                if number % 2:
+                    await house.gate.perform(device_operations.remove, GATE, names=[f"new-{number}"])
+            truth = netmaps.netmap(house.gate.snapshot, first.id)
+            while held.version < truth.version:
+                held = apply_delta(held, msgspec.convert(await agent.next(), Delta))
+            assert held == truth
+
+
+async def test_a_pending_device_waits_on_its_connection_and_hears_of_its_approval(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-2")
+        key = await house.an_enrollment_key()
+        device = await enroll_directly(house, key, "db-1")
+        assert device.state == "pending"
+        async with peers(house, "db-1") as agent:
+            whole = await agent.next()
+            assert (whole["device"]["state"], whole.get("peers", [])) == ("pending", [])
+            await house.gate.perform(device_operations.approve, GATE, names=["db-1"])
+            change = await agent.next()
+            assert change["set"]["device"]["state"] == "approved"
+            assert [peer["name"] for peer in change["peers"]] == ["db-2"]
+
+
+async def enroll_directly(house, key: str, name: str):  # type: ignore[no-untyped-def]
+    from model.enrollment import parse_enrollment_key
+
+    actor = msgspec.structs.replace(GATE, name="enroll", source="192.0.2.1")
+    return await house.gate.perform(
+        agent_operations.enroll, actor, enrollment_key_hash=parse_enrollment_key(key).hash, name=name,
+        wireguard=a_wireguard_key(), ssh_key=house.key(name),
+    )  # fmt: skip
+
+
+async def test_a_removed_device_is_told_and_disconnected(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-1")
+        async with peers(house, "db-1") as agent:
+            await agent.next()
+            await house.gate.perform(device_operations.remove, GATE, names=["db-1"])
+            told = await agent.until(lambda line: line["type"] == "refused")
+            assert (told["code"], told["message"]) == ("not-found", 'device "db-1" was removed from the network')
+            await asyncio.wait_for(agent.process.wait(), 10)
+        assert (await house.run("device", "peers", key="db-1", options=("-s",))).status == 255
+
+
+async def test_the_newer_of_two_connections_wins_and_the_older_is_told(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        device = await house.a_device("db-1")
+        async with peers(house, "db-1") as older:
+            await older.next()
+            async with peers(house, "db-1") as newer:
+                await newer.next()
+                told = await older.until(lambda line: line["type"] == "refused")
+                assert "a newer connection" in told["message"]
+                assert await asyncio.wait_for(older.process.wait(), 10) == 1
+                await house.a_device("db-2")
+                assert (await newer.next())["type"] == "delta"
+                assert house.gate.presence.online(device.id)
+
+
+async def test_an_agent_that_resumes_gets_what_it_missed(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-1")
+        async with peers(house, "db-1") as agent:
+            held = msgspec.convert(await agent.next(), NetMap)
+        second = await house.a_device("db-2")
+        async with house.client("device", "db-1") as client:
+            process = await client.create_process(subsystem="peers", encoding=None)
+            process.stdin.write(b'{"type": "hello", "version": %d}\n' % held.version)
+            line = msgspec.json.decode(await asyncio.wait_for(process.stdout.readline(), 10))
+            assert line["type"] == "delta"
+            held = apply_delta(held, msgspec.convert(line, Delta))
+            assert [peer.id for peer in held.peers] == [second.id]
+
+
+async def test_hello_of_an_unknown_version_gives_the_whole(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-1")
+        async with peers(house, "db-1") as agent:
+            await agent.say({"type": "hello", "version": 987654})
+            assert (await agent.next())["type"] == "netmap"
+            await agent.say({"type": "hello", "version": 0})
+            assert (await agent.next())["type"] == "netmap"
+
+
+# What an agent reports.
+
+
+async def test_an_endpoint_that_one_reports_reaches_those_who_see_it(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-1")
+        await house.a_device("db-2")
+        async with peers(house, "db-1") as one, peers(house, "db-2") as two:
+            await one.next()
+            await two.next()
+            await one.say({"type": "endpoints", "endpoints": ["192.0.2.7:51820"]})
+            change = await two.next()
+            assert change["peers"][0]["endpoints"] == ["192.0.2.7:51820"]
+
+
+async def test_an_observed_endpoint_is_handed_on_and_lapses(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        first = await house.a_device("db-1")
+        await house.a_device("db-2")
+        await house.a_device("db-3")
+        async with peers(house, "db-2") as observer, peers(house, "db-3") as other:
+            await observer.next()
+            await other.next()
+            await observer.say({"type": "observed", "peers": {first.id: "203.0.113.9:4242"}})
+            assert (await other.next())["peers"][0]["endpoints"] == ["203.0.113.9:4242"]
+            assert house.gate.snapshot.devices[first.id].endpoints == ()
+            house.gate.presence._clock = lambda: 4e9
+            house.server.keeper.agents._lapse()
+            assert (await other.next())["peers"][0].get("endpoints", []) == []
+
+
+async def test_an_agent_that_observes_what_it_cannot_see_is_refused_and_audited(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-1")
+        await house.a_user("bob")
+        hidden = await house.a_device("bobs", user="bob@net.test")
+        async with peers(house, "db-1") as agent:
+            await agent.next()
+            await agent.say({"type": "observed", "peers": {hidden.id: "203.0.113.9:4242"}})
+            assert (await agent.next())["code"] == "denied"
+        entries = house.gate.store.read(lambda r: audit.page(r, Query(sort="number", descending=True))).rows
+        assert any((entry.actor, entry.action) == ("device:db-1", "agent observed") for entry in entries)
+
+
+async def test_an_advertised_route_counts_for_nothing_until_it_is_approved(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_device("router")
+        await house.a_device("db-2")
+        async with peers(house, "router") as router, peers(house, "db-2") as other:
+            await router.next()
+            before = (await other.next())["peers"][0]["allowed_ips"]
+            await router.say({"type": "routes", "routes": ["10.7.0.0/16"]})
+            change = await router.next()
+            assert change["set"]["device"]["routes"] == [{"prefix": "10.7.0.0/16", "state": "advertised"}]
+            assert len(before) == 2
+            assert await other.silent()
+
+
+async def test_a_host_certificate_is_for_the_devices_own_names(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        device = await house.a_device("db-1")
+        async with peers(house, "db-1") as agent:
+            await agent.next()
+            await agent.say({"type": "host-certificate", "key": house.key("sshd").line})
+            answer = await agent.until(lambda line: line["type"] == "host-certificate")
+        (tmp_path / "x-cert.pub").write_text(answer["certificate"])
+        shown = (await run(["ssh-keygen", "-L", "-f", str(tmp_path / "x-cert.pub")])).out
+        assert "db-1.net.test" in shown
+        assert device.ipv4 in shown
+
+
+async def test_a_wireguard_key_is_replaced_by_proof_alone(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        device = await house.a_device("db-1")
+        private, public = a_pair()
+        async with peers(house, "db-1") as agent:
+            await agent.next()
+            await agent.say({"type": "rotate-key", "wireguard_key": public})
+            challenge = await agent.next()
+            await agent.say({"type": "proof", "mac": "AAAA"})
+            assert (await agent.next())["code"] == "denied"
+            await agent.say({"type": "proof", "mac": a_mac(challenge, private, public, house.key("db-1"))})
+            assert "answers a challenge" in (await agent.next())["message"]
+            await agent.say({"type": "rotate-key", "wireguard_key": public})
+            challenge = await agent.next()
+            await agent.say({"type": "proof", "mac": a_mac(challenge, private, public, house.key("db-1"))})
+            change = await agent.next()
+            assert change["set"]["device"]["wireguard_key"] == public
+        assert house.gate.snapshot.devices[device.id].wireguard_key == public
+
+
+# Bad lines.
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        pytest.param(b"nonsense", "not understood", id="not-json"),
+        pytest.param(b'{"type": "reboot"}', "not understood", id="unknown-type"),
+        pytest.param(b'{"endpoints": []}', "not understood", id="no-type"),
+        pytest.param(b'{"type": "hello", "version": "x"}', "not understood", id="wrong-kind-of-value"),
+        pytest.param(b'{"type": "hello\xff"}', "UTF-8", id="broken-utf-8"),
+        pytest.param(b"[" * 30_000, "too deep|not understood", id="too-deep"),
+        pytest.param(b'{"type": "endpoints", "endpoints": ["db-1:1"]}', "not an IP address", id="not-an-endpoint"),
+        pytest.param(b'{"type": "routes", "routes": ["10.0.0.1/8"]}', "not a prefix", id="host-bits"),
+        pytest.param(b'{"type": "report", "attributes": {"custom:x": "1"}}', "node:", id="another-s-attribute"),
+        pytest.param(b'{"type": "host-certificate", "key": "ssh-dss AAAA"}', "DSA", id="dsa-host-key"),
+    ],
+)
+async def test_a_bad_line_is_answered_and_the_connection_goes_on(tmp_path: Path, line: bytes, says: str) -> None:
+    import re
+
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-1")
+        async with peers(house, "db-1") as agent:
+            await agent.next()
+            await agent.say(line + b"\n")
+            answer = await agent.next()
+            assert answer["type"] == "refused"
+            assert re.search(says, answer["message"])
+            await house.a_device("db-2")
+            assert (await agent.next())["type"] == "delta"
+
+
+async def test_a_line_over_the_limit_ends_the_session(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-1")
+        async with peers(house, "db-1") as agent:
+            await agent.next()
+            await agent.say(b"x" * 70_000)
+            assert "at most 65536 bytes" in (await agent.next())["message"]
+            assert await asyncio.wait_for(agent.process.wait(), 10) == 1
+
+
+async def test_a_flood_of_reports_ends_the_session(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-1")
+        async with peers(house, "db-1") as agent:
+            await agent.next()
+            await agent.say(b'{"type": "endpoints", "endpoints": []}\n' * 500)
+            told = await agent.until(lambda line: line["type"] == "refused")
+            assert (told["code"], told["retry_after"]) == ("limited", 60)
+
+
+async def test_a_reader_that_stops_gets_the_last_state_in_order(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        first = await house.a_device("db-1")
+        for number in range(40):
+            await house.a_device(f"other-{number}")
+        client = await house.connect("device", "db-1")
+        process = await client.create_process(subsystem="peers", encoding=None, window=16_384)
+        held = msgspec.convert(msgspec.json.decode(await process.stdout.readline()), NetMap)
+        process.stdout.channel.pause_reading() if hasattr(process.stdout, "channel") else None
+        for turn in range(60):
+            await asyncio.gather(
+                *(
+                    house.gate.perform(
+                        agent_operations.report_endpoints,
+                        GATE,
+                        device=id,
+                        endpoints=[f"192.0.2.{turn + 1}:{1000 + turn}"],
+                    )
+                    for id in list(house.gate.snapshot.devices)[1:]
+                )
+            )
+        deltas = 0
+        truth = netmaps.netmap(house.gate.snapshot, first.id)
+        while held.version < truth.version:
+            held = apply_delta(held, msgspec.convert(msgspec.json.decode(await process.stdout.readline()), Delta))
+            deltas += 1
+        assert held == truth
+        assert deltas < 60
+        client.close()
+
+
+async def test_an_ending_gate_tells_its_agents_when_to_come_back(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-1")
+        async with peers(house, "db-1") as agent:
+            await agent.next()
+            await asyncio.wait_for(house.server.close(), 10)
+            told = await agent.next()
+            assert (told["code"], told["retry_after"] > 0) == ("limited", True)
+
+
+async def test_two_sessions_on_one_connection_are_one_too_many(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-1")
+        async with house.client("device", "db-1") as client:
+            await client.create_process(subsystem="peers")
+            with pytest.raises(asyncssh.ChannelOpenError):
+                await client.create_process(subsystem="peers")
+
+
+def a_pair() -> tuple[str, str]:
+    import subprocess
+
+    private = subprocess.run(["wg", "genkey"], check=True, capture_output=True, text=True).stdout
+    public = subprocess.run(["wg", "pubkey"], check=True, capture_output=True, text=True, input=private).stdout
+    return private.strip(), public.strip()
+
+
+def a_mac(challenge: dict, private: str, public: str, key) -> str:  # type: ignore[no-untyped-def, type-arg]
+    from base64 import b64decode, b64encode
+
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+    from model.enrollment import proof_mac
+
+    gate_key = X25519PublicKey.from_public_bytes(b64decode(challenge["gate_key"]))
+    shared = X25519PrivateKey.from_private_bytes(b64decode(private)).exchange(gate_key)
+    return b64encode(proof_mac(shared, b64decode(challenge["nonce"]), key, public)).decode()
