@@ -56,5 +56,4 @@ def a_netmap(
         filter=filter,
         names=names or {},
         network=NETWORK,
-        trust=trust,
     )
