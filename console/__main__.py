@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -16,7 +17,6 @@ A gate:
   console          its console in this terminal
 
 This machine:
-  login            log in as a person: a certificate, and ssh set up to use it
   up               join a network with this machine, and follow it
   down             undo what up did
   status           how this machine is in its network
@@ -31,6 +31,10 @@ def main(words: Sequence[str] | None = None) -> None:
 
 def run(words: list[str]) -> int:
     """Runs one command line and returns its exit status."""
+    if "_WARDGATE_COMPLETE" in os.environ:
+        from console.programs import completion
+
+        return completion.run(os.environ["_WARDGATE_COMPLETE"])
     first = next((word for word in words if not word.startswith("-")), None)
     if first in {"init", "serve", "console"}:
         from console.programs import gatehouse
@@ -38,10 +42,6 @@ def run(words: list[str]) -> int:
         return gatehouse.run(words)
     if first in {"up", "down", "status", "ping"}:
         return _machine(words)
-    if first == "login":
-        from console.programs import login
-
-        return login.run(words)
     if first is None or first == "help":
         return _outline(words)
     if words[:2] == ["policy", "check"] and "--network" in " ".join(words):

@@ -53,7 +53,6 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "devices list": _OWN_READ,
         "devices show": _OWN_READ,
         "devices netmap": _OWN_READ,
-        "devices config": _OWN_OPERATE,
         "devices add": Permission(_OPERATE),
         "devices approve": Permission(_OPERATE),
         "devices rename": _OWN_OPERATE,

@@ -178,7 +178,7 @@ async def routes(run: Run, name: str, approve: tuple[str, ...], withdraw: tuple[
 @verb(
     "config", "print a device's WireGuard configuration; its private key is its own to fill in", NAME,
     option("--qr", help="As a QR code for a phone.", is_flag=True),
-    operation="devices config", examples=("devices config phone", "devices config phone --qr"),
+    operation="devices netmap", examples=("devices config phone", "devices config phone --qr"),
 )  # fmt: skip
 async def config(run: Run, name: str, qr: bool) -> None:
     from console.commandline.wireguard import configuration, qr_code

@@ -29,7 +29,7 @@ async def cert(run: Run, device: str | None, lives: int | None) -> None:
     run.result(shapes.certificate(certificate), f"{certificate.line} {certificate.key_id}")
 
 
-@verb("me", "show who you are here", operation="me")
+@verb("me", "show who you are here", operation="users show")
 async def me(run: Run) -> None:
     if run.actor.user is None:
         run.result(
