@@ -12,7 +12,7 @@ from gate.services.devices import owner_or_tags
 from model import change as c
 from model.enrollment import format_enrollment_key, parse_enrollment_key
 from model.errors import Denied, Invalid, NotFound, Unavailable
-from model.ids import EnrollmentKeyID, quoted
+from model.ids import EnrollmentKeyID, UserName, quoted
 from model.keys import Secret, SSHKey
 from model.records import CertificateKind, EnrollmentKey, GenerationState, Role
 from store import Reader, Transaction, enrollment_keys
@@ -64,7 +64,7 @@ def create(
     key = format_enrollment_key(secret, host_ca(call))
     record = enrollment_keys.add(
         tx, hash=parse_enrollment_key(key).hash, user=owner, tags=roles, uses_left=uses, ephemeral=ephemeral,
-        pre_approved=pre_approved or _approves_itself(call), created_by=call.actor.name, expires_at=tx.now + lives,
+        pre_approved=pre_approved or _approves_itself(call, owner, uses), created_by=call.actor.name, expires_at=tx.now + lives,
     )  # fmt: skip
     tx.record(c.EnrollmentKeyCreated(key=record))
     call.audit(
@@ -82,10 +82,12 @@ def _own_only(call: Call, user: str | None, tags: Sequence[str], uses: int | Non
         raise Denied("your role makes keys for one device at a time, approved as this network has it")
 
 
-def _approves_itself(call: Call) -> bool:
-    """Whether a device that a person enrolls with their own login needs nobody else."""
+def _approves_itself(call: Call, owner: UserName | None, uses: int | None) -> bool:
+    """Whether the one device that a person enrolls for themselves with this key needs nobody else."""
+    if owner is None or owner != call.actor.user or uses != 1:
+        return False
     rule = call.snapshot.settings["devices.approval"]
-    return call.own and (rule == "automatic" or (rule == "by-role" and call.actor.role is not Role.MEMBER))
+    return rule == "automatic" or (rule == "by-role" and call.actor.role in {Role.OWNER, Role.ADMIN, Role.OPERATOR})
 
 
 def host_ca(call: Call) -> SSHKey:
