@@ -68,7 +68,8 @@ class Machine:
         (box / "etc" / "passwd").write_text("\n".join([":".join(fields), *others]) + "\n")
 
     def command(self, line: str) -> list[str]:
-        return ["nsenter", "-t", str(self.pid), "--net", "--mount", "--uts", f"--wd={self.home}", "sh", "-c", line]
+        inside = ["nsenter", "-t", str(self.pid), "--net", "--mount", "--uts"]
+        return [*inside, "sh", "-c", f"cd && {line}"]
 
     def do(self, line: str, *, stdin: str = "", status: int | None = 0, timeout: float = 60) -> str:
         """Standard output of `line`, which must end with `status` (None: with any)."""
