@@ -11,7 +11,7 @@ import msgspec
 from model.errors import NotFound
 from model.records import AuditEntry, Page
 from store.mapping import Rows
-from store.paging import Clause, Listing, Query, equals
+from store.paging import Listing, Query, compares, equals
 
 if TYPE_CHECKING:
     from store.transaction import Reader, Transaction
@@ -85,19 +85,12 @@ def verify(r: Reader) -> int | None:
     return None
 
 
-def _since(_: Reader, value: object) -> Clause:
-    return "at >= ?", (value,)
-
-
-def _action(_: Reader, value: object) -> Clause:
-    """`devices` stands for all of its verbs."""
-    return "(action = ? OR (action >= ? || ' ' AND action < ? || '!'))", (value, value, value)
-
-
+_VERBS = compares("(action = ? OR (action >= ? || ' ' AND action < ? || '!'))")
+"""`devices` stands for all of its verbs. A space and `!` are neighbours in ASCII."""
 _LISTING = Listing(
     _ROWS,
     sorts={"number": "number", "at": "number", "actor": "actor", "action": "action"},
-    filters={"actor": equals("actor"), "since": _since, "action": _action, "subject": equals("subject")},
+    filters={"actor": equals("actor"), "since": compares("at >= ?"), "action": _VERBS, "subject": equals("subject")},
     text="actor || ' ' || action || ' ' || subject || ' ' || source",
     newest_first=True,
 )

@@ -10,7 +10,7 @@ from model.ids import DeviceID, GenerationID, Serial, UserName, quoted
 from model.keys import SSHKey
 from model.records import Certificate, CertificateState, Page, Revocation
 from store.mapping import Rows, decimal
-from store.paging import Clause, Listing, Query, equals
+from store.paging import Condition, Listing, Query, compares, equals
 
 if TYPE_CHECKING:
     from store.transaction import Reader, Transaction
@@ -131,16 +131,16 @@ def krl_version(r: Reader) -> int:
 
 
 _STATES = {
-    CertificateState.VALID: "revoked_at IS NULL AND valid_before > ?",
-    CertificateState.EXPIRED: "revoked_at IS NULL AND valid_before <= ?",
-    CertificateState.REVOKED: "revoked_at IS NOT NULL AND ? > 0",
+    CertificateState.VALID: compares("revoked_at IS NULL AND valid_before > ?"),
+    CertificateState.EXPIRED: compares("revoked_at IS NULL AND valid_before <= ?"),
+    CertificateState.REVOKED: compares("revoked_at IS NOT NULL"),
 }
 
 
-def _state(r: Reader, value: object) -> Clause:
+def _state(r: Reader, value: object) -> Condition:
     if not isinstance(value, str) or value not in list(CertificateState):
         raise Invalid(f"{quoted(str(value))} is no state of a certificate", hint="valid, expired or revoked")
-    return _STATES[CertificateState(value)], (r.now,)
+    return _STATES[CertificateState(value)](r, r.now)
 
 
 _LISTING = Listing(

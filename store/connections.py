@@ -14,10 +14,11 @@ BUSY_MS = 5000
 _COMMON = (
     f"PRAGMA busy_timeout = {BUSY_MS}",
     "PRAGMA foreign_keys = ON",
-    "PRAGMA temp_store = MEMORY",
     "PRAGMA cache_size = -65536",
     "PRAGMA mmap_size = 268435456",
 )
+_READER = ("PRAGMA temp_store = MEMORY", "PRAGMA query_only = ON")
+"""A writer keeps its temporary files: in memory, the journal of a savepoint slows each statement that follows."""
 _WRITER = (
     "PRAGMA synchronous = FULL",
     "PRAGMA wal_autocheckpoint = 4000",
@@ -39,7 +40,7 @@ def connect(path: Path, *, writes: bool) -> Database:
         cached_statements=512,
     )
     try:
-        for pragma in _COMMON + (_WRITER if writes else ("PRAGMA query_only = ON",)):
+        for pragma in _COMMON + (_WRITER if writes else _READER):
             connection.execute(pragma)
         return Database(connection, execute_plugins=False)
     except BaseException:

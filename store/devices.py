@@ -14,7 +14,7 @@ from model.records import Device, DeviceState, Page, Route, RouteState
 from store import addresses, settings
 from store.faults import violated
 from store.mapping import Rows, decimal
-from store.paging import Clause, Listing, Query, equals
+from store.paging import Condition, Listing, Query, compares, equals
 
 if TYPE_CHECKING:
     from store.transaction import Reader, Transaction
@@ -275,15 +275,21 @@ def _refusal(r: Reader, fault: sqlite3.IntegrityError, device: Device) -> Wardga
     return Conflict(f"{subject.format(value=quoted(str(value)))} is taken{holder}", hint=hint)
 
 
-def _owner(_: Reader, value: object) -> Clause:
-    """A whole name, or a bare one in any domain. `@` and `A` are neighbours in ASCII."""
-    return '("user" = ? OR ("user" >= ? || \'@\' AND "user" < ? || \'A\'))', (value, value, value)
+_OWNER = compares(
+    """("user" = ? OR ("user" >= ? || '@' AND "user" < ? || 'A'))""",
+    """(+"user" = ? OR (+"user" >= ? || '@' AND +"user" < ? || 'A'))""",
+)
+"""A whole name, or a bare one in any domain. `@` and `A` are neighbours in ASCII."""
+_TAGGED = compares(
+    "id IN (SELECT device FROM device_tags WHERE tag = ?)",
+    "EXISTS (SELECT 1 FROM device_tags WHERE tag = ? AND device = devices.id)",
+)
 
 
-def _tag(_: Reader, value: object) -> Clause:
+def _tag(r: Reader, value: object) -> Condition:
+    """With or without `tag:` before it."""
     text = str(value)
-    tag = text if text.startswith("tag:") else f"tag:{text}"
-    return "id IN (SELECT device FROM device_tags WHERE tag = ?)", (tag,)
+    return _TAGGED(r, text if text.startswith("tag:") else f"tag:{text}")
 
 
 _LISTING = Listing(
@@ -294,7 +300,7 @@ _LISTING = Listing(
         "agent_version": "agent_version", "id": "id",
     },
     filters={
-        "state": equals("state"), "user": _owner, "tag": _tag, "os": equals("os"), "ephemeral": equals("ephemeral"),
+        "state": equals("state"), "user": _OWNER, "tag": _tag, "os": equals("os"), "ephemeral": equals("ephemeral"),
     },
     text="visible",
     index="devices_text",

@@ -9,7 +9,7 @@ from model.errors import NotFound
 from model.ids import UserName
 from model.records import Page, Record
 from store.mapping import Rows, decimal
-from store.paging import Clause, Listing, Query, equals
+from store.paging import Listing, Query, compares, equals
 
 if TYPE_CHECKING:
     from store.transaction import Reader, Transaction
@@ -111,14 +111,10 @@ def forget(tx: Transaction, before: int) -> int:
     return tx.sql.execute("DELETE FROM logins WHERE coalesce(ended_at, ends_at) < ?", (before,)).rowcount
 
 
-def _since(_: Reader, value: object) -> Clause:
-    return "started_at >= ?", (value,)
-
-
 _LISTING = Listing(
     _ROWS,
     sorts={"id": "id", "started_at": "started_at", "user": "user", "ends_at": "ends_at"},
-    filters={"user": equals("user"), "method": equals("method"), "since": _since},
+    filters={"user": equals("user"), "method": equals("method"), "since": compares("started_at >= ?")},
     text="user || ' ' || method || ' ' || factors || ' ' || source",
     newest_first=True,
 )

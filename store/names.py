@@ -20,7 +20,7 @@ _PUT = (
 )
 
 
-def put(tx: Transaction, name: DNSName, type: NameType, value: str, ttl: int, by: str) -> Name:  # noqa: PLR0917
+def put(tx: Transaction, name: DNSName, type: NameType, value: str, ttl: int, by: str) -> Name:
     """Adds a record, or gives the one with this value its new lifetime. Which types may stand together is not asked."""
     row = tx.sql.execute(
         _PUT.format(columns=_ROWS.columns),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -17,12 +17,21 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Record)
 Clause = tuple[str, tuple[object, ...]]
-"""A condition and its parameters."""
-Filter = Callable[["Reader", Any], Clause]
+"""An SQL expression and its parameters."""
 
 MAX_LIMIT = 1000
 _TRIGRAM = 3
 """Characters that a word needs for the text index to find it; shorter ones are looked for in the rows."""
+
+
+class Condition(NamedTuple):
+    """In two forms: `seek` finds the rows by an index of its own, `scan` judges a row at hand."""
+
+    seek: Clause
+    scan: Clause
+
+
+Filter = Callable[["Reader", Any], Condition]
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -30,7 +39,7 @@ class Query(msgspec.Struct, frozen=True):
 
     `filter` holds words that must all appear in a row's visible text, in any case, and `key:value` words for the
     list's own filters (`state:expired`). `where` gives the same filters as values; a tuple of them means any of it.
-    An empty `sort` is the list's own order.
+    An empty `sort` is the list's own order. At most `MAX_LIMIT` rows come at once.
     """
 
     filter: str = ""
@@ -41,11 +50,19 @@ class Query(msgspec.Struct, frozen=True):
     where: Mapping[str, object] = {}
 
 
-def equals(column: str) -> Filter:
-    def clause(_: Reader, value: Any) -> Clause:
-        return f'"{column}" = ?', (value,)
+def compares(seek: str, scan: str | None = None) -> Filter:
+    """A condition whose parameters, one or several, are all the value itself."""
 
-    return clause
+    def condition(_: Reader, value: Any) -> Condition:
+        forms = ((form, (value,) * form.count("?")) for form in (seek, scan or seek))
+        return Condition(*forms)
+
+    return condition
+
+
+def equals(column: str) -> Filter:
+    """A `+` before a column keeps SQLite from seeking by it."""
+    return compares(f'"{column}" = ?', f'+"{column}" = ?')
 
 
 class Listing(Generic[R]):
@@ -74,34 +91,62 @@ class Listing(Generic[R]):
         self.decode = decode
 
     def page(self, r: Reader, query: Query) -> Page:
-        """Raises `Invalid` for a sort or filter that the list does not have."""
-        where, parameters = self._where(r, query)
-        table = self.rows.table
-        total = r.sql.execute(f"SELECT count(*) FROM {table}{where}", parameters).fetchone()[0]  # noqa: S608
-        limit, offset = max(0, min(query.limit, MAX_LIMIT)), max(0, query.offset)
+        """Raises `Invalid` for a sort or filter that the list does not have.
+
+        A page is looked for from the nearer end of the list, by whichever is less work: sorting what matches, or
+        walking the sorted list until enough of it matched.
+        """
+        conditions = [*self._words(r, query.filter), *self._columns(r, query.where)]
+        column, down = self._order(query)
+        sought = self._sought(r, conditions)
+        total = self._count(r, sought)
+        offset = max(0, query.offset)
+        limit = min(query.limit, MAX_LIMIT, total - offset)
+        if limit <= 0:
+            return Page(rows=(), offset=offset, total=total)
+        from_end = offset > total // 2
+        skip = total - offset - limit if from_end else offset
+        walks = total * total > (skip + limit) * r.count(f"SELECT count(*) FROM {self.rows.table}")  # noqa: S608
+        where, parameters = _joined([condition.scan for condition in conditions] if walks else sought)
         found = r.sql.execute(
-            f"{self.rows.select}{where}{self._order(query)} LIMIT ? OFFSET ?", (*parameters, limit, offset)
+            f"{self.rows.select}{where}{self._order_by(column, down is not from_end)} LIMIT ? OFFSET ?",
+            (*parameters, limit, skip),
         ).fetchall()
+        if from_end:
+            found.reverse()
         records = self.decode(r, found) if self.decode else tuple(map(self.rows.decode, found))
         return Page(rows=records, offset=offset, total=total)
 
-    def _order(self, query: Query) -> str:
-        if query.sort and query.sort not in self.sorts:
+    def _order(self, query: Query) -> tuple[str, bool]:
+        """The column and whether it falls."""
+        if not query.sort:
+            return next(iter(self.sorts.values())), query.descending or self.newest_first
+        if query.sort not in self.sorts:
             raise Invalid(f"{quoted(query.sort)} is not sorted by", hint=f"sort by one of: {', '.join(self.sorts)}")
-        column = self.sorts[query.sort] if query.sort else next(iter(self.sorts.values()))
-        down = query.descending or (self.newest_first and not query.sort)
+        return self.sorts[query.sort], query.descending
+
+    def _order_by(self, column: str, down: bool) -> str:
         direction = " DESC" if down else ""
         tie = f', "{self.rows.key}"{direction}' if column != self.rows.key else ""
         return f' ORDER BY "{column}"{direction}{tie}'
 
-    def _where(self, r: Reader, query: Query) -> Clause:
-        clauses = [*self._words(r, query.filter), *self._columns(r, query.where)]
-        if not clauses:
-            return "", ()
-        conditions = " AND ".join(f"({condition})" for condition, _ in clauses)
-        return f" WHERE {conditions}", tuple(value for _, values in clauses for value in values)
+    def _sought(self, r: Reader, conditions: Sequence[Condition]) -> list[Clause]:
+        """All conditions, sought by the one that the fewest rows match; the others judge those rows."""
+        if len(conditions) < 2:
+            return [condition.seek for condition in conditions]
+        first, *others = sorted(conditions, key=lambda condition: self._count(r, [condition.seek]))
+        return [first.seek, *(condition.scan for condition in others)]
 
-    def _words(self, r: Reader, text: str) -> Iterator[Clause]:
+    def _count(self, r: Reader, clauses: Sequence[Clause]) -> int:
+        if len(clauses) == 1 and clauses[0][0] == self._matches():
+            return r.count(f"SELECT count(*) FROM {self.index} WHERE {self.index} MATCH ?", clauses[0][1])  # noqa: S608
+        where, parameters = _joined(clauses)
+        return r.count(f"SELECT count(*) FROM {self.rows.table}{where}", parameters)  # noqa: S608 - names of our own
+
+    def _matches(self) -> str:
+        return f'"{self.rows.key}" IN (SELECT rowid FROM {self.index} WHERE {self.index} MATCH ?)'  # noqa: S608
+
+    def _words(self, r: Reader, text: str) -> Iterator[Condition]:
         long: list[str] = []
         for word in text.split():
             key, colon, value = word.partition(":")
@@ -110,21 +155,37 @@ class Listing(Generic[R]):
             elif self.index and len(word) >= _TRIGRAM:
                 long.append(word)
             else:
-                yield f"instr(lower({self.text}), ?) > 0", (word.lower(),)
+                yield Condition(self._contains([word]), self._contains([word]))
         if long:
             phrase = " AND ".join('"' + word.replace('"', '""') + '"' for word in long)
-            yield (
-                f'"{self.rows.key}" IN (SELECT rowid FROM {self.index} WHERE {self.index} MATCH ?)',  # noqa: S608
-                (phrase,),
-            )
+            yield Condition((self._matches(), (phrase,)), self._contains(long))
 
-    def _columns(self, r: Reader, where: Mapping[str, object]) -> Iterator[Clause]:
+    def _contains(self, words: Sequence[str]) -> Clause:
+        escaped = (word.casefold().replace("^", "^^").replace("%", "^%").replace("_", "^_") for word in words)
+        like = f"{self.text} LIKE ? ESCAPE '^'"
+        return " AND ".join([like] * len(words)), tuple(f"%{word}%" for word in escaped)
+
+    def _columns(self, r: Reader, where: Mapping[str, object]) -> Iterator[Condition]:
         for key, value in where.items():
             if key not in self.filters:
                 raise Invalid(f"{quoted(key)} is not filtered by", hint=f"one of: {', '.join(self.filters)}")
             values = value if isinstance(value, (tuple, list, set, frozenset)) else (value,)
             parts = [self.filters[key](r, one) for one in values]
-            yield (
-                " OR ".join(condition for condition, _ in parts) or "0",
-                tuple(parameter for _, parameters in parts for parameter in parameters),
-            )
+            yield Condition(_joined_by("OR", (p.seek for p in parts)), _joined_by("OR", (p.scan for p in parts)))
+
+
+def _joined_by(word: str, clauses: Iterable[Clause]) -> Clause:
+    parts = list(clauses)
+    return (
+        f" {word} ".join(f"({condition})" for condition, _ in parts) or "0",
+        tuple(parameter for _, parameters in parts for parameter in parameters),
+    )
+
+
+def _joined(clauses: Iterable[Clause]) -> Clause:
+    """A WHERE of all of them; empty where there is none."""
+    parts = list(clauses)
+    if not parts:
+        return "", ()
+    condition, parameters = _joined_by("AND", parts)
+    return f" WHERE {condition}", parameters

@@ -13,6 +13,7 @@ from sqlite_utils import Database
 from model.errors import Unavailable
 from store.connections import connect
 from store.faults import translated
+from store.totals import Totals
 from store.transaction import Reader
 
 T = TypeVar("T")
@@ -21,9 +22,10 @@ _KEEP = 8
 
 
 class Readers:
-    def __init__(self, path: Path, now: Callable[[], int]) -> None:
+    def __init__(self, path: Path, now: Callable[[], int], epoch: Callable[[], int]) -> None:
         self._path = path
         self._now = now
+        self._totals = Totals(epoch)
         self._idle: list[Database] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -33,8 +35,9 @@ class Readers:
         try:
             db = self._borrow()
             try:
+                reader = Reader(db, self._now(), self._totals)
                 db.conn.execute("BEGIN")
-                return work(Reader(db, self._now()))
+                return work(reader)
             finally:
                 self._return(db)
         except BaseException as fault:

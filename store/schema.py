@@ -29,7 +29,7 @@ def people(db: Database) -> None:
         groups TEXT NOT NULL DEFAULT '[]',
         password TEXT,
         visible TEXT NOT NULL GENERATED ALWAYS AS
-            (name || ' ' || coalesce(email, '') || ' ' || role || ' ' || groups) VIRTUAL
+            (name || ' ' || coalesce(email, '') || ' ' || role || ' ' || groups) STORED
     ) STRICT;
     CREATE INDEX users_local ON users (local);
     CREATE INDEX users_role ON users (role, state);
@@ -76,7 +76,7 @@ def machines(db: Database) -> None:
         attributes TEXT NOT NULL,
         last_seen INTEGER,
         visible TEXT NOT NULL GENERATED ALWAYS AS
-            (name || ' ' || coalesce(user, '') || ' ' || tags || ' ' || ipv4 || ' ' || ipv6 || ' ' || os) VIRTUAL,
+            (name || ' ' || coalesce(user, '') || ' ' || tags || ' ' || ipv4 || ' ' || ipv6 || ' ' || os) STORED,
         CHECK ((user IS NULL) = (tags <> '[]'))
     ) STRICT;
     CREATE INDEX devices_user ON devices (user);

@@ -39,7 +39,7 @@ class Store:
         self._latest = 0
         self._latest_lock = threading.Lock()
         self._writer = Writer(connect(path, writes=True), path, self.now)
-        self._readers = Readers(path, self.now)
+        self._readers = Readers(path, self.now, lambda: self._writer.epoch)
 
     @classmethod
     def create(cls, path: Path, *, clock: Clock = time.time) -> Store:

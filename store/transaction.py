@@ -9,20 +9,30 @@ from sqlite_utils import Database
 from model.change import Change, Committed
 from model.ids import Version
 from store import audit, changes
+from store.totals import Totals
 
 
 class Reader:
     """One consistent snapshot of the network, for as long as the work runs. Not to be kept."""
 
-    __slots__ = ("db", "now", "sql")
+    __slots__ = ("_began", "_totals", "db", "now", "sql")
 
-    def __init__(self, db: Database, now: int) -> None:
+    def __init__(self, db: Database, now: int, totals: Totals | None = None) -> None:
+        self._totals = totals
+        self._began = totals.epoch() if totals else 0
         self.db = db
         """For what people do one at a time."""
         self.sql: sqlite3.Connection = db.conn
         """For what is hot."""
         self.now = now
         """Seconds since 1970, the same for the whole work."""
+
+    def count(self, query: str, parameters: tuple[object, ...] = ()) -> int:
+        """The one number that `query` yields, remembered until the next commit."""
+        if self._totals is not None:
+            return self._totals.count(self.sql, self._began, query, parameters)
+        total: int = self.sql.execute(query, parameters).fetchone()[0]
+        return total
 
 
 class Transaction(Reader):
@@ -31,6 +41,7 @@ class Transaction(Reader):
     __slots__ = ("changes",)
 
     def __init__(self, db: Database, now: int) -> None:
+        self._totals = None
         self.db = db
         self.sql = db.conn
         self.now = now

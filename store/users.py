@@ -10,7 +10,7 @@ from model.ids import UserID, UserName, quoted, user_name
 from model.records import Page, Role, User, UserState
 from store.faults import violated
 from store.mapping import Rows, decimal
-from store.paging import Clause, Listing, Query, equals
+from store.paging import Listing, Query, compares, equals
 
 if TYPE_CHECKING:
     from store.transaction import Reader, Transaction
@@ -115,14 +115,11 @@ def set_password(tx: Transaction, id: UserID, hash: str | None) -> None:
         raise NotFound(f"no user has the id {quoted(id)}", hint="they were removed meanwhile")
 
 
-def _group(_: Reader, value: object) -> Clause:
-    return "EXISTS (SELECT 1 FROM json_each(users.groups) WHERE json_each.value IN (?, 'group:' || ?))", (value, value)
-
-
+_GROUP = compares("EXISTS (SELECT 1 FROM json_each(users.groups) WHERE json_each.value IN (?, 'group:' || ?))")
 _LISTING = Listing(
     _ROWS,
     sorts={"name": "name", "email": "email", "role": "role", "state": "state", "created_at": "created_at", "id": "id"},
-    filters={"role": equals("role"), "state": equals("state"), "service": equals("service"), "group": _group},
+    filters={"role": equals("role"), "state": equals("state"), "service": equals("service"), "group": _GROUP},
     text="visible",
     index="users_text",
 )

@@ -44,6 +44,8 @@ class Writer:
     """A thread that owns the writing connection. Work is done in the order in which it was handed over."""
 
     def __init__(self, db: Database, path: Path, now: Callable[[], int]) -> None:
+        self.epoch = 0
+        """Even between commits, odd during one."""
         self.on_commit: Callable[[Sequence[Committed]], None] | None = None
         self._db = db
         self._sql: sqlite3.Connection = db.conn
@@ -107,7 +109,11 @@ class Writer:
         try:
             self._sql.execute("BEGIN IMMEDIATE")
             committed = self._attempt(batch)
-            self._sql.execute("COMMIT")
+            self.epoch += 1
+            try:
+                self._sql.execute("COMMIT")
+            finally:
+                self.epoch += 1
         except BaseException as fault:
             self._give_up(batch, fault)
         else:
