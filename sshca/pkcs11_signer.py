@@ -188,6 +188,17 @@ def _failures() -> tuple[type[Exception], ...]:
     return (importlib.import_module("pkcs11.exceptions").PKCS11Error, RuntimeError, OSError)
 
 
+_REASONS: Final = {
+    "NoSuchToken": "no token of that label is there",
+    "NoSuchKey": "it has no key of that label",
+    "MultipleObjectsReturned": "it has several keys of that label",
+    "MultipleTokensReturned": "several tokens have that label",
+    "PinIncorrect": "the PIN is wrong",
+    "PinLocked": "the PIN is locked after too many wrong ones",
+}
+
+
 def _unavailable(error: Exception) -> Unavailable:
-    what = str(error) or type(error).__name__
+    kind = type(error).__name__
+    what = _REASONS.get(kind) or str(error) or kind
     return Unavailable(f"the token cannot sign: {what}", hint="see that it is plugged in and that its PIN is right")
