@@ -121,9 +121,10 @@ async def test_a_member_makes_a_key_for_one_device_of_their_own_that_lives_five_
     ("rule", "role", "state"),
     [
         pytest.param("by-role", Role.MEMBER, DeviceState.PENDING, id="by-role-members-wait"),
-        pytest.param("by-role", Role.AUDITOR, DeviceState.APPROVED, id="by-role-others-do-not"),
+        pytest.param("by-role", Role.AUDITOR, DeviceState.PENDING, id="by-role-auditors-wait-too"),
+        pytest.param("by-role", Role.OPERATOR, DeviceState.APPROVED, id="by-role-operators-do-not"),
         pytest.param("automatic", Role.MEMBER, DeviceState.APPROVED, id="automatic-nobody-waits"),
-        pytest.param("by-hand", Role.AUDITOR, DeviceState.PENDING, id="by-hand-everyone-waits"),
+        pytest.param("by-hand", Role.OWNER, DeviceState.PENDING, id="by-hand-everyone-waits"),
     ],
 )
 async def test_devices_are_approved_as_the_network_has_it(
