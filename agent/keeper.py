@@ -31,6 +31,15 @@ def table_name(interface: str, default: str) -> str:
     return TABLE if interface == default else f"{TABLE}_{interface.replace('-', '_').replace('.', '_')}"
 
 
+def check_free(state: AgentState, machine: Machine) -> None:
+    """`Conflict` where something that is not this agent's has the interface's name."""
+    if state.applied().interface != machine.interface and machine.exists():
+        raise Conflict(
+            f"there is an interface {machine.interface} already, and it is not this agent's",
+            hint=f"give another name with --interface, or remove it with: ip link del {machine.interface}",
+        )
+
+
 class Keeper:
     """Synchronous; its caller sees to it that one thread is in it at a time."""
 
@@ -49,16 +58,11 @@ class Keeper:
         self.live: LiveTunnel | None = None
 
     def begin(self) -> None:
-        """Takes the interface's name for this agent, or `Conflict` where something else has it."""
+        """Writes down that the interface is this agent's, before it is made."""
         name, table = self._machine.interface, self._machine.table
         if self._applied.interface not in {None, name}:
             undo(self._state, Machine(self._applied.interface or name, self._applied.nft_table or table, Path()))
             self._applied = Applied()
-        if self._applied.interface is None and self._machine.exists():
-            raise Conflict(
-                f"there is an interface {name} already, and it is not this agent's",
-                hint=f"give another name with --interface, or remove it with: ip link del {name}",
-            )
         self._remember(interface=name, nft_table=table)
 
     def keep(self, netmap: NetMap, avoid: tuple[Address, ...]) -> bool:

@@ -17,7 +17,7 @@ from agent import hostcert
 from agent.door import Gate, KeyRefused
 from agent.follow import Follower, Listener
 from agent.join import enroll, fetch_enrollment_key
-from agent.keeper import Keeper, table_name, undo
+from agent.keeper import Keeper, check_free, table_name, undo
 from agent.linux import Machine, check_machine
 from agent.options import DEFAULT_INTERFACE, UpOptions
 from agent.reports import Told, agent_version, endpoints, machine_report, news, observed
@@ -82,6 +82,7 @@ class _Agent:
 
     async def join(self) -> None:
         """Makes this machine a member where it is none; `Invalid` where nothing says how."""
+        check_free(self._state, self._machine)
         known = self._state.membership()
         if known is not None and known.device is not None and not self._key_of_another_network(known):
             if self._options.host is not None and (known.host, known.port) != (self._options.host, self._options.port):

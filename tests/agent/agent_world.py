@@ -10,6 +10,7 @@ import ctypes
 import itertools
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -156,7 +157,7 @@ def world() -> Iterator[World]:
 class RunningAgent:
     """`wardgate up` on a host, as a process of its own."""
 
-    def __init__(self, host: Host, folder: Path, **options: object) -> None:
+    def __init__(self, host: Host, folder: Path, /, **options: object) -> None:
         self.host = host
         self.state = folder / "state"
         self.log = folder / "agent.log"
@@ -167,12 +168,18 @@ class RunningAgent:
         own = {"state": str(self.state), "interface": host.interface, "hosts_file": str(self.hosts), "sshd": False}
         self._options = own | options
         self.process: subprocess.Popen[bytes] | None = None
+        self.environment: dict[str, str] = {}
 
     def start(self, **more: object) -> RunningAgent:
         self._options |= more
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                self._words("up", json.dumps(self._options)), stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=ROOT
+                self._words("up", json.dumps(self._options)),
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=ROOT,
+                env={**os.environ, **self.environment},
             )
         return self
 
@@ -209,7 +216,7 @@ class RunningAgent:
         return self.log.read_text()
 
     def _words(self, *words: str) -> list[str]:
-        return ["ip", "netns", "exec", self.host.namespace, sys.executable, str(RUNNER), *words]
+        return [shutil.which("ip") or "ip", "netns", "exec", self.host.namespace, sys.executable, str(RUNNER), *words]
 
 
 def until(what: Callable[[], T], *, of: str, seconds: float = 20) -> T:

@@ -76,6 +76,12 @@ class PlayedGate:
         self.names: dict[str, dict[str, tuple[str, ...]]] = {}
         self._server: asyncssh.SSHAcceptor | None = None
 
+    def certificate_for(self, name: str | None) -> None:
+        """Shows a certificate for another host from now on, or none."""
+        made = self.host_ca.generate_host_certificate(self.host_key, "other", principals=[name]) if name else None
+        assert self._server is not None
+        self._server.update(server_host_keys=[(self.host_key, made) if made else self.host_key])
+
     @property
     def host_ca_key(self) -> SSHKey:
         return SSHKey(self.host_ca.public_data)
