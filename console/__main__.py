@@ -70,7 +70,7 @@ def _outline(words: list[str]) -> int:
 
         print(f"wardgate {version('wardgate')}")
         return 0
-    from console.commandline.command import MINE, NOUNS
+    from console.commandline.nouns import MINE, NOUNS
 
     size = max(map(len, [*NOUNS, *MINE])) + 2
     text = USAGE + "The network (on the gate's own host, or over SSH: ssh -p PORT NAME@GATE NOUN VERB):\n"

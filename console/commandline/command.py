@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import click
@@ -14,28 +14,6 @@ from gate.settings import duration
 from model.errors import WardgateError
 
 Handler = Callable[..., Awaitable[Any]]
-
-NOUNS: Mapping[str, str] = {
-    "users": "people: roles, keys, passwords, invitations",
-    "devices": "machines in the network: approve, tag, expire, routes",
-    "enrollment-keys": "keys that let a device join",
-    "policy": "who may reach what: check, set, explain, roll back",
-    "names": "DNS names of the network",
-    "certs": "SSH certificates: list, sign, revoke, KRL",
-    "ca": "the SSH CA's keys, and trusting them",
-    "settings": "what can be set for the network",
-    "audit": "who did what, when, from where",
-    "gate": "the gate itself: status, doctor, backup",
-}
-"""Top-level nouns, told without importing what is behind them."""
-
-MINE: Mapping[str, str] = {
-    "cert": "a certificate for your own key: cert < KEY.pub > CERT",
-    "me": "who you are here, your devices, keys and certificates",
-    "keys": "the SSH keys that let you in here",
-    "logout": "end what your logins gave",
-}
-"""Commands that anyone has, of their own."""
 
 
 class HelpWanted(Exception):
@@ -135,6 +113,15 @@ class Noun(click.Group):
         return super().resolve_command(ctx, args)
 
 
+class OutFileParameter(click.ParamType[str]):
+    """Where to write: a path, or `-` for standard output; over SSH and in the console only `-`. See `Run.deliver`."""
+
+    name = "FILE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value
+
+
 class FileParameter(click.ParamType[str]):
     """A file's path, or `-` for standard input; over SSH and in the console only `-`. Read by `Run.file`."""
 
@@ -159,6 +146,7 @@ class DurationParameter(click.ParamType[int]):
 
 
 FILE = FileParameter()
+OUT_FILE = OutFileParameter()
 DURATION = DurationParameter()
 
 

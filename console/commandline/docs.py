@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import click
 
-from console.commandline.command import MINE, NOUNS, Command
+from console.commandline.command import Command
 from console.commandline.face import COMMANDS
+from console.commandline.nouns import MINE, NOUNS
 from console.programs import gatehouse, machine
 from gate.roles import PERMISSIONS
 
@@ -43,11 +44,11 @@ def page() -> str:
     out.append("\n## Of your own\n")
     out.append("Anyone has these, for what is theirs.\n")
     for name in MINE:
-        command = COMMANDS.get_command(context, name)
-        if isinstance(command, click.Group):
-            out += all_of(click.Context(command, info_name=name, parent=context), command)
-        elif command is not None:
-            out += described(context, command, "###")
+        own = COMMANDS.get_command(context, name)
+        if isinstance(own, click.Group):
+            out += all_of(click.Context(own, info_name=name, parent=context), own)
+        elif own is not None:
+            out += described(context, own, "###")
     return "\n".join(out).rstrip() + "\n"
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from console.commandline.command import MINE, NOUNS, HelpWanted, Noun, Parsed, help_option
+from console.commandline.command import HelpWanted, Noun, Parsed, help_option
+from console.commandline.nouns import MINE, NOUNS
 from console.commandline.run import Run
-from model.errors import WardgateError
+from model.errors import Invalid, WardgateError
 
 if TYPE_CHECKING:
     from gate.actor import Actor
@@ -75,6 +76,8 @@ async def execute(
     try:
         parsed = parse(words, width=terminal.columns if terminal else None)
         as_json = parsed.as_json
+        if parsed.command.local:
+            raise Invalid("this is done on the gate's own host alone", hint=f"there: wardgate {' '.join(words)}")
         run = Run(gate, actor, streams, terminal, as_json=as_json, files=files)
         assert parsed.command.callback is not None
         await parsed.command.callback(run, **parsed.arguments)

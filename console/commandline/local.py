@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
+import msgspec
 
 from console.commandline import face
-from console.commandline.command import FILE, HelpWanted, Parsed
-from console.commandline.run import MAX_FILE
+from console.commandline.command import FILE, OUT_FILE, HelpWanted, Parsed
+from console.commandline.run import MAX_FILE, keep
 from gate.faces import Terminal, terminal_size
 from model.errors import Invalid, Limited, WardgateError
 
@@ -93,7 +96,7 @@ def read_stdin(limit: int) -> bytes:
     return sys.stdin.buffer.read(limit + 1)
 
 
-def run(words: Sequence[str]) -> int:
+def run(words: Sequence[str]) -> int:  # noqa: PLR0911 - a status for each way to end
     """Runs one command and returns its exit status."""
     terminal = this_terminal()
     streams = ProcessStreams()
@@ -101,6 +104,8 @@ def run(words: Sequence[str]) -> int:
     try:
         left, state = without_state(words)
         parsed = face.parse(left, width=terminal.columns if terminal else None)
+        if parsed.command.local:
+            return asyncio.run(_here(parsed, state, streams))
         return asyncio.run(_anywhere(left, parsed, state, streams, terminal))
     except HelpWanted as wanted:
         streams.write(wanted.text + "\n")
@@ -118,6 +123,14 @@ def run(words: Sequence[str]) -> int:
         return face.REFUSED
 
 
+async def _here(parsed: Parsed, state: Path, streams: ProcessStreams) -> int:
+    """What is done to a state that nobody serves; the command says in one text what it did."""
+    assert parsed.command.callback is not None
+    said = await parsed.command.callback(state, **parsed.arguments)
+    streams.write(msgspec.json.encode({"done": said}).decode() + "\n" if parsed.as_json else said + "\n")
+    return face.DONE
+
+
 async def _anywhere(
     words: list[str], parsed: Parsed, state: Path, streams: ProcessStreams, terminal: Terminal | None
 ) -> int:
@@ -126,7 +139,10 @@ async def _anywhere(
 
     if held(state):
         sent, stdin = await _carried(words, parsed, streams)
-        return await local.call(state, sent, stdin=stdin, terminal=terminal, write_out=_bytes_out, write_err=_bytes_err)
+        with _output(sent, parsed) as write_out:
+            return await local.call(
+                state, sent, stdin=stdin, terminal=terminal, write_out=write_out, write_err=_bytes_err
+            )
     from gate.actor import local_actor
 
     async with await Gate.open(state) as gate:
@@ -150,6 +166,23 @@ async def _carried(words: list[str], parsed: Parsed, streams: ProcessStreams) ->
     if at is None:  # --option=PATH
         return [f"{word.partition('=')[0]}=-" if word.endswith(f"={path}") else word for word in words], data
     return [*words[:at], "-", *words[at + 1 :]], data
+
+
+@contextlib.contextmanager
+def _output(words: list[str], parsed: Parsed) -> Iterator[Callable[[bytes], None]]:
+    """Where the gate's output goes: standard output, or the file that the command names, which the gate sees as `-`."""
+    named = [p.name for p in parsed.command.params if p.name and p.type is OUT_FILE]
+    path = str(parsed.arguments[named[0]]) if named else "-"
+    if path == "-":
+        yield _bytes_out
+        return
+    words[words.index(path)] = "-"
+    with tempfile.TemporaryDirectory() as folder:
+        part = Path(folder) / "part"
+        with part.open("wb") as out:
+            yield lambda data: out.writelines((data,))
+        if part.stat().st_size:
+            keep(part, path)
 
 
 def read_file(path: str) -> bytes:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from console.commandline.render import Column, table
-from model.errors import Invalid
+from model.errors import Conflict, Invalid
 from model.keys import Secret
 
 if TYPE_CHECKING:
@@ -72,6 +76,20 @@ class Run:
 
     # Output
 
+    async def deliver(self, path: str, source: Path) -> int:
+        """Writes the file `source` to `path`, whole or not at all, or to standard output for `-`; its size."""
+        size = await asyncio.to_thread(os.path.getsize, source)
+        if path != "-":
+            if not self._files:
+                raise Invalid(f"a file of the gate is not written from here: {path!r}", hint="give - and redirect it")
+            await asyncio.to_thread(keep, source, path)
+            return size
+        with open(source, "rb") as content:  # noqa: ASYNC230 - chunk by chunk, between drains
+            while chunk := content.read(256 * 1024):
+                self.streams.write_bytes(chunk)
+                await self.streams.drain()
+        return size
+
     def say(self, text: str) -> None:
         """A line for people; nothing where JSON was asked for."""
         if not self.as_json:
@@ -100,3 +118,21 @@ class Run:
             self.document(document)
         else:
             self.streams.write(text if text.endswith("\n") or not text else text + "\n")
+
+
+def keep(source: Path, path: str) -> None:
+    """Copies `source` to the new file `path`, mode 0600. Raises `Conflict` where it exists."""
+    try:
+        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise Conflict(f"{path} exists", hint="name a new file: a backup is never written over") from None
+    except OSError as fault:
+        raise Invalid(f"{path} cannot be written: {(fault.strerror or '').lower()}") from None
+    try:
+        with open(source, "rb") as content, os.fdopen(target, "wb") as out:
+            shutil.copyfileobj(content, out, 1 << 20)
+            out.flush()
+            os.fsync(out.fileno())
+    except OSError as fault:
+        os.unlink(path)
+        raise Invalid(f"{path} cannot be written: {(fault.strerror or '').lower()}") from None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from pathlib import Path
 
 from console.commandline import shapes
-from console.commandline.command import argument, verb
+from console.commandline.command import OUT_FILE, argument, verb
 from console.commandline.render import Column, facts, span
 from console.commandline.run import Run
+from gate import backups
 from gate.services import network as service
 from gate.services import samples
 
@@ -48,13 +51,25 @@ async def metrics(run: Run) -> None:
 
 
 @verb(
-    "backup", "write the network's state to FILE, while it runs; keep the ca folder beside it",
-    argument("file", metavar="FILE"),
-    operation="gate backup", local=True, examples=("gate backup /var/backups/wardgate.db",),
+    "backup", "write the network to FILE while it runs: its database, its CA keys and its host key",
+    argument("file", type=OUT_FILE, metavar="FILE"),
+    operation="gate backup",
+    examples=("gate backup /var/backups/wardgate.tar", "gate backup - > wardgate.tar"),
 )  # fmt: skip
 async def backup(run: Run, file: str) -> None:
-    size = await service.backup(run.gate, run.actor, file)
-    run.result({"file": file, "bytes": size}, f"wrote {file}, {size} bytes")
+    with await service.backup(run.gate, run.actor) as archive:
+        size = await run.deliver(file, archive)
+    if file != "-":
+        run.result({"file": file, "bytes": size}, f"wrote {file}, {size} bytes; it holds the CA keys, so keep it safe")
+
+
+@verb(
+    "restore", "make a state from a backup, where none is", argument("file", metavar="FILE"), local=True,
+    examples=("gate restore /var/backups/wardgate.tar --state /var/lib/wardgate",),
+)  # fmt: skip
+async def restore(state: Path, file: str) -> str:
+    number = await asyncio.to_thread(backups.restore, Path(file), state)
+    return f"restored {state} as of change {number}\nnext: wardgate serve --state {state}"
 
 
 @verb("sample-data", "fill an empty network with people and devices to look around in", operation="gate sample-data")
@@ -63,4 +78,4 @@ async def sample_data(run: Run) -> None:
     run.result({"users": made.users, "devices": made.devices}, f"made {made.users} people and {made.devices} devices")
 
 
-VERBS = (status, doctor, metrics, backup, sample_data)
+VERBS = (status, doctor, metrics, backup, restore, sample_data)

@@ -6,12 +6,14 @@ import asyncio
 import shutil
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from gate import settings as table
+from gate.backups import archived
 from gate.operation import Call, reads, writes
 from model import change as c
 from model.ids import GenerationID
@@ -171,17 +173,12 @@ def may_back_up(r: Reader, call: Call) -> None:
     """Nothing but the permission: a backup is not made inside a transaction."""
 
 
-async def backup(gate: Gate, actor: Actor, path: str) -> int:
-    """Copies the store to `path` while it serves; its size in bytes. The CA's keys are not in it."""
+async def backup(gate: Gate, actor: Actor) -> AbstractContextManager[Path]:
+    """A block with the archive of the network in it, made while the gate serves."""
     await gate.perform(may_back_up, actor)
-    size = await asyncio.to_thread(_backup, gate, Path(path))
-    await gate.audit(actor, "gate backup", path)
-    return size
-
-
-def _backup(gate: Gate, path: Path) -> int:
-    gate.store.backup(path)
-    return path.stat().st_size
+    block = archived(gate.store, gate.state)
+    await gate.audit(actor, "gate backup", gate.snapshot.domain)
+    return block
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
