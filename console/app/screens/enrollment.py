@@ -154,8 +154,6 @@ class EnrollmentKeysView(ListView):
                 undo="cannot be undone; make another",
                 deed="Revoke",
                 run=run,
-f"revoked {name}") for name in names
-                ],
             )
         )
 

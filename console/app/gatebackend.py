@@ -1,0 +1,256 @@
+"""The console's seam over the gate in this process: reads through its services, deeds through the command line."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from console.app import gatelists, gatepolicy
+from console.app.backend import (
+    Authorities,
+    Authority,
+    DeviceFacts,
+    Listing,
+    Me,
+    Outcome,
+    Overview,
+    PolicyCheck,
+    PolicyDiff,
+    PolicyState,
+    Query,
+    Reach,
+    Rows,
+    SettingRow,
+    UserFacts,
+    UserRow,
+)
+from console.app.gateoverview import overview
+from console.app.memory import MemoryStreams
+from gate.faces import Terminal
+from gate.services import authority, certificates, devices, network, policies, preferences, queries, users
+from model.change import Committed
+from model.errors import Denied, NotFound, WardgateError
+from model.ids import DeviceID, UserName
+from model.records import (
+    AuditEntry,
+    Certificate,
+    CertificateState,
+    Device,
+    DeviceState,
+    GenerationState,
+    User,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from gate.actor import Actor
+    from gate.gate import Gate
+    from gate.operation import Operation
+
+    Runner = Callable[[Gate, Actor, Sequence[str], MemoryStreams, Terminal | None], Awaitable[int]]
+
+T = TypeVar("T")
+SORTS = {"owner": "user"}
+"""Columns that the store calls otherwise."""
+
+
+class GateBackend:
+    """`runner` runs a command as the command line does. `terminal` gives the width that output is laid out for."""
+
+    def __init__(self, gate: Gate, actor: Actor, terminal: Terminal, runner: Runner) -> None:
+        self._gate = gate
+        self._actor = actor
+        self._terminal = terminal
+        self._runner = runner
+        self._counted: tuple[int, Counter[UserName]] = (-1, Counter())
+
+    # From memory
+
+    def now(self) -> int:
+        return int(time.time())
+
+    def me(self) -> Me:
+        snapshot = self._gate.snapshot
+        user = snapshot.users.get(self._actor.user) if self._actor.user else None
+        life = snapshot.settings.get("login.life")
+        ends = self._actor.login_at + life if self._actor.login_at and isinstance(life, int) else None
+        return Me(
+            name=self._actor.name,
+            user=self._actor.user,
+            role=user.role if user else self._actor.role,
+            domain=snapshot.domain,
+            user_domain=snapshot.user_domain,
+            login_ends=ends,
+        )
+
+    def online(self, device: DeviceID) -> bool:
+        return self._gate.presence.online(device)
+
+    def follow(self, listener: Callable[[Sequence[Committed]], None]) -> Callable[[], None]:
+        return self._gate.subscribe(lambda old, new, changes: listener(changes))
+
+    # Reads
+
+    async def _ask(self, operation: Operation[Any, ..., T], **arguments: object) -> T:
+        return await self._gate.perform(operation, self._actor, **arguments)
+
+    async def overview(self) -> Overview:
+        status = await self._ask(network.status)
+        page = await self._ask(network.list_audit, query=queries.Query(limit=60))
+        changes = tuple(row for row in page.rows if isinstance(row, AuditEntry))
+        return overview(self._gate, status, changes, self.now())
+
+    async def rows(self, listing: Listing, query: Query) -> Rows:
+        match listing:
+            case Listing.DEVICES:
+                return await self._paged(devices.list_devices, query)
+            case Listing.CERTIFICATES:
+                return await self._paged(certificates.list_certificates, query)
+            case Listing.ACTIVITY:
+                return await self._paged(network.list_audit, query)
+            case Listing.USERS:
+                return await self._users(query)
+            case Listing.NAMES:
+                return await gatelists.names(self._gate, self._ask, query)
+            case Listing.KEYS:
+                return await gatelists.enrollment_keys(self._ask, query)
+
+    async def _paged(self, operation: Operation[Any, ..., Any], query: Query) -> Rows:
+        wanted = queries.Query(
+            filter=query.filter,
+            sort=SORTS.get(query.sort, query.sort),
+            descending=query.descending,
+            offset=query.offset,
+            limit=query.limit,
+        )
+        page = await self._ask(operation, query=wanted)
+        return Rows(page.rows, page.offset, page.total)
+
+    async def _users(self, query: Query) -> Rows:
+        found = await self._paged(users.list_users, query)
+        owned = self._devices_of_users()
+        rows = tuple(UserRow(user=row, devices=owned[row.name]) for row in found.rows if isinstance(row, User))
+        return Rows(rows, found.offset, found.total)
+
+    def _devices_of_users(self) -> Counter[UserName]:
+        snapshot = self._gate.snapshot
+        if self._counted[0] != snapshot.version:
+            owners = (device.user for device in snapshot.devices.values())
+            self._counted = (snapshot.version, Counter(owner for owner in owners if owner))
+        return self._counted[1]
+
+    async def device(self, name: str) -> DeviceFacts:
+        found = await self._ask(devices.show, name=name)
+        snapshot = self._gate.snapshot
+        issued = await self._paged_rows(certificates.list_certificates, f"device:{found.name}", 20)
+        filters = snapshot.compiled.filter(found.id) if found.state is DeviceState.APPROVED else ()
+        return DeviceFacts(
+            device=found,
+            fqdn=f"{found.name}.{snapshot.domain}",
+            peers=len(snapshot.compiled.peers(found.id)) if found.state is DeviceState.APPROVED else 0,
+            logins=tuple(snapshot.compiled.logins(found.id)),
+            certificates=tuple(row for row in issued if isinstance(row, Certificate)),
+            changes=await self._changes(f"subject:{found.name}"),
+            reached_by=gatepolicy.reached_by(filters),
+        )
+
+    async def user(self, name: str) -> UserFacts:
+        view = await self._ask(users.show, name=name)
+        issued = await self._paged_rows(certificates.list_certificates, f"user:{view.user.name}", 50)
+        return UserFacts(
+            user=view.user,
+            devices=view.devices,
+            keys=view.keys,
+            certificates=tuple(row for row in issued if isinstance(row, Certificate)),
+            changes=await self._changes(f"actor:{view.user.name}"),
+        )
+
+    async def _paged_rows(self, operation: Operation[Any, ..., Any], filter: str, limit: int) -> tuple[Any, ...]:
+        return (await self._paged(operation, Query(filter=filter, limit=limit))).rows
+
+    async def _changes(self, filter: str) -> tuple[AuditEntry, ...]:
+        """Empty for those who may not read the trail."""
+        try:
+            rows = await self._paged_rows(network.list_audit, filter, 40)
+        except Denied:
+            return ()
+        return tuple(row for row in rows if isinstance(row, AuditEntry))
+
+    async def authorities(self) -> Authorities:
+        views = await self._ask(authority.show)
+        approved = [d for d in self._gate.snapshot.devices.values() if d.state is DeviceState.APPROVED]
+        shown = []
+        behind: list[tuple[str, str, int | None]] = []
+        for view in views:
+            generation = view.generation
+            late = [] if generation.state is GenerationState.RETIRED else self._late(approved, generation.created_at)
+            if generation.state is GenerationState.PENDING:
+                behind = [(device.name, "offline", device.last_seen) for device in late]
+            signed = await self._count(f"generation:{generation.id} state:valid")
+            told = 0 if generation.state is GenerationState.RETIRED else len(approved) - len(late)
+            shown.append(Authority(generation=generation, signed=signed, trusted_by=told, of=len(approved)))
+        return Authorities(
+            generations=tuple(shown),
+            valid=await self._count("state:valid"),
+            revoked=await self._count(f"state:{CertificateState.REVOKED.value}"),
+            behind=tuple(behind),
+        )
+
+    def _late(self, approved: Sequence[Device], since: int) -> list[Device]:
+        """Devices that were not connected after `since`: nobody could tell them of a key made then."""
+        presence = self._gate.presence
+        return [
+            device
+            for device in approved
+            if not presence.online(device.id) and (presence.last_seen(device.id) or 0) < since
+        ]
+
+    async def _count(self, filter: str) -> int:
+        return (await self._paged(certificates.list_certificates, Query(filter=filter, limit=1))).total
+
+    async def policy(self) -> PolicyState:
+        history = await self._ask(policies.history, limit=200)
+        return PolicyState(current=history[0] if history else None, history=history)
+
+    async def check_policy(self, text: str) -> PolicyCheck:
+        return await gatepolicy.check(self._ask, text)
+
+    async def reach(self, text: str | None) -> Reach:
+        return await gatepolicy.reach(self._gate, self._ask, text)
+
+    async def diff_policy(self, text: str) -> PolicyDiff:
+        return await gatepolicy.diff(self._gate, self._ask, text)
+
+    async def settings(self) -> tuple[SettingRow, ...]:
+        return tuple(gatelists.setting(view) for view in await self._ask(network.list_settings))
+
+    async def preferences(self) -> dict[str, str]:
+        if self._actor.user is None:
+            return {}
+        kept = await self._ask(preferences.mine)
+        return {key: value for key, value in kept.items() if isinstance(value, str)}
+
+    async def prefer(self, key: str, value: str) -> None:
+        if self._actor.user is not None:
+            await self._ask(preferences.put, values={**await self._ask(preferences.mine), key: value})
+
+    # Deeds
+
+    async def perform(self, words: Sequence[str], stdin: str = "") -> Outcome:
+        streams = MemoryStreams(stdin.encode())
+        status = await self._runner(self._gate, self._actor, words, streams, self._terminal)
+        message, hint = streams.fault()
+        if status == 0:
+            return Outcome(output=streams.output)
+        return Outcome(status=status, output=streams.output, error=message, hint=hint)
+
+    async def complete(self, words: Sequence[str]) -> Sequence[str]:
+        from console.app.completion import complete
+
+        try:
+            return complete(words, self._gate.snapshot, self.me())
+        except (WardgateError, NotFound):
+            return ()

@@ -1,0 +1,165 @@
+"""What Overview tells, worked out from the snapshot, presence and the gate's own state."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from console.app.backend import Need, Overview
+from console.app.times import DAY, plural, span
+from gate.presence import HISTORY_STEP
+from model.records import (
+    AuditEntry,
+    CertificateKind,
+    Device,
+    DeviceState,
+    GenerationState,
+    RouteState,
+)
+
+if TYPE_CHECKING:
+    from gate.gate import Gate
+    from gate.services.network import GateStatus
+
+SOON = 3 * DAY
+
+
+def overview(gate: Gate, status: GateStatus, changes: tuple[AuditEntry, ...], now: int) -> Overview:
+    devices = list(gate.snapshot.devices.values())
+    online = gate.presence.online_count
+    states = dict(status.devices)
+    approved = states.pop("approved", 0)
+    return Overview(
+        devices=len(devices),
+        online=online,
+        people=status.users,
+        certificates=status.certificates_valid,
+        policy=status.policy_version or 0,
+        needs=tuple(_needs(gate, devices, now)),
+        changes=changes,
+        history=(*(count for _, count in gate.presence.history), online),
+        history_step=HISTORY_STEP,
+        states={"online": online, "offline": max(0, approved - online), **states},
+        gate=_gate(gate, status, now),
+    )
+
+
+def _needs(gate: Gate, devices: Sequence[Device], now: int) -> list[Need]:
+    needs = []
+    if gate.snapshot.policy_fault:
+        needs.append(
+            Need(state="bad", what="The policy does not compile", detail=gate.snapshot.policy_fault, go=("Access",))
+        )
+    waiting = gate.snapshot.policy
+    if waiting is not None and waiting.confirm_by is not None:
+        left = span(max(0, waiting.confirm_by - now))
+        needs.append(
+            Need(
+                state="ending",
+                what=f"Policy version {waiting.number} is unconfirmed",
+                detail=f"goes back in {left}",
+                since=waiting.created_at,
+                go=("Access",),
+            )
+        )
+    needs += _devices(devices, now)
+    for generation in gate.snapshot.generations:
+        if generation.state is GenerationState.PENDING:
+            kind = "User" if generation.kind is CertificateKind.USER else "Host"
+            needs.append(
+                Need(
+                    state="waiting",
+                    what=f"{kind} CA generation {generation.id.rpartition('-')[2]} is pending",
+                    detail="promote it when all trust it",
+                    since=generation.created_at,
+                    go=("Certificates",),
+                )
+            )
+    for id, fault in gate.signers.faults.items():
+        needs.append(Need(state="bad", what=f"{id} cannot sign", detail=fault, go=("Certificates",)))
+    return needs
+
+
+def _devices(devices: Sequence[Device], now: int) -> list[Need]:
+    needs = []
+    pending = [device for device in devices if device.state is DeviceState.PENDING]
+    if pending:
+        names = [device.name for device in pending]
+        what = f"{plural(len(pending), 'device asks', 'devices ask')} to join"
+        needs.append(
+            Need(
+                state="waiting",
+                what=what,
+                detail=", ".join(names[:20]),
+                since=min(device.created_at for device in pending),
+                go=("Devices", "state:pending") if len(pending) > 1 else ("Devices", names[0]),
+                deed=("devices", "approve", *names) if len(names) <= 20 else (),
+            )
+        )
+    expired = [device for device in devices if device.state is DeviceState.EXPIRED]
+    if expired:
+        last = max(expired, key=lambda device: device.expires_at or 0)
+        needs.append(
+            Need(
+                state="bad",
+                what=f"{plural(len(expired), 'device')} expired",
+                detail=f"last {last.name}",
+                since=last.expires_at,
+                go=("Devices", "state:expired"),
+            )
+        )
+    ending = [d for d in devices if d.state is DeviceState.APPROVED and d.expires_at and 0 < d.expires_at - now < SOON]
+    if ending:
+        first = min(ending, key=lambda device: device.expires_at or 0)
+        left = span((first.expires_at or now) - now)
+        needs.append(
+            Need(
+                state="ending",
+                what=f"{plural(len(ending), 'device expires', 'devices expire')} soon",
+                detail=f"first {first.name}, in {left}",
+                go=("Devices", first.name),
+            )
+        )
+    for device in devices:
+        offered = [route.prefix for route in device.routes if route.state is RouteState.ADVERTISED]
+        if offered and device.state is DeviceState.APPROVED and len(needs) < 8:
+            approve = [word for prefix in offered for word in ("--approve", prefix)]
+            needs.append(
+                Need(
+                    state="waiting",
+                    what=f"{device.name} offers {', '.join(offered)}",
+                    detail="route not approved",
+                    go=("Devices", device.name),
+                    deed=("devices", "routes", device.name, *approve),
+                )
+            )
+    return needs
+
+
+def _gate(gate: Gate, status: GateStatus, now: int) -> tuple[tuple[str, str], ...]:
+    def authority(kind: CertificateKind) -> str:
+        found = [g for g in gate.snapshot.generations if g.kind is kind and g.state is not GenerationState.RETIRED]
+        return ", ".join(f"{g.id.rpartition('-')[2]} {g.state.value}" for g in found) or "none"
+
+    policy = "nothing passes" if status.policy_version is None else f"version {status.policy_version}"
+    return (
+        ("version", f"{_version()}, up {span(int(now - gate.started_at))}"),
+        ("agents", f"{gate.presence.online_count:,} connected"),
+        ("change", f"number {status.version}"),
+        ("user CA", authority(CertificateKind.USER)),
+        ("host CA", authority(CertificateKind.HOST)),
+        ("KRL", plural(status.krl_entries, "entry", "entries")),
+        ("policy", f"{policy}, an older one in force" if status.policy_fault else policy),
+        ("disk", f"{status.disk_free_percent} % free"),
+        ("python", ".".join(map(str, sys.version_info[:3]))),
+    )
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("wardgate")
+    except PackageNotFoundError:
+        return "from source"

@@ -1,0 +1,130 @@
+"""This process's own terminal as a channel: raw while a console is on it, and given back as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import struct
+import sys
+import termios
+import tty
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from gate.faces import Terminal, terminal_size
+from model.errors import Unavailable
+
+HIGH_WATER = 256 * 1024
+_CHUNK = 4096
+_KEPT = ("COLORTERM", "NO_COLOR", "LANG", "LC_ALL", "LC_CTYPE")
+
+
+class LocalTerminal:
+    """`gate.faces.ConsoleChannel`. Enter it inside a running loop. Raises `Unavailable` where there is no terminal."""
+
+    def __init__(self, input: int | None = None, output: int | None = None) -> None:
+        self._input = sys.stdin.fileno() if input is None else input
+        self._output = sys.stdout.fileno() if output is None else output
+        if not (os.isatty(self._input) and os.isatty(self._output)):
+            raise Unavailable("there is no terminal here", hint="the same commands work without one: wardgate --help")
+        columns, rows = self._size()
+        self.terminal = Terminal(
+            term=os.environ.get("TERM", ""),
+            columns=columns,
+            rows=rows,
+            environment={key: os.environ[key] for key in _KEPT if key in os.environ},
+        )
+        self._waiting = bytearray()
+        self._writing = self._slow = False
+        self._on_input: Callable[[bytes], None] | None = None
+        self._on_resize: Callable[[int, int], None] | None = None
+        self._on_flow: Callable[[bool], None] | None = None
+        self._on_closed: Callable[[], None] | None = None
+
+    def _size(self) -> tuple[int, int]:
+        try:
+            rows, columns, _, _ = struct.unpack("HHHH", fcntl.ioctl(self._output, termios.TIOCGWINSZ, bytes(8)))
+        except OSError:
+            rows = columns = 0
+        return terminal_size(columns, rows)
+
+    def __enter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._before = termios.tcgetattr(self._input)
+        tty.setraw(self._input, termios.TCSANOW)
+        self._loop.add_reader(self._input, self._readable)
+        with contextlib.suppress(ValueError, RuntimeError):  # only the main thread hears signals
+            self._loop.add_signal_handler(signal.SIGWINCH, self._resized)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(ValueError, RuntimeError):
+            self._loop.remove_signal_handler(signal.SIGWINCH)
+        self._loop.remove_reader(self._input)
+        self._loop.remove_writer(self._output)
+        with contextlib.suppress(OSError):
+            while self._waiting:
+                del self._waiting[: os.write(self._output, self._waiting[:_CHUNK])]
+        termios.tcsetattr(self._input, termios.TCSADRAIN, self._before)
+
+    def listen(
+        self,
+        *,
+        on_input: Callable[[bytes], None],
+        on_resize: Callable[[int, int], None],
+        on_flow: Callable[[bool], None],
+        on_closed: Callable[[], None],
+    ) -> None:
+        self._on_input, self._on_resize, self._on_flow, self._on_closed = on_input, on_resize, on_flow, on_closed
+
+    def write(self, data: bytes) -> None:
+        self._waiting += data
+        if not self._writing:
+            self._writing = True
+            self._loop.add_writer(self._output, self._writable)
+        if not self._slow and len(self._waiting) > HIGH_WATER:
+            self._slow = True
+            if self._on_flow:
+                self._on_flow(False)
+
+    def _writable(self) -> None:
+        """As much as the terminal takes at once: a write of more would wait for it, and with it everybody else."""
+        try:
+            del self._waiting[: os.write(self._output, self._waiting[:_CHUNK])]
+        except OSError:
+            self._gone()
+            return
+        if not self._waiting:
+            self._writing = False
+            self._loop.remove_writer(self._output)
+            if self._slow:
+                self._slow = False
+                if self._on_flow:
+                    self._on_flow(True)
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._input, 65536)
+        except OSError:
+            data = b""
+        if not data:
+            self._gone()
+        elif self._on_input:
+            self._on_input(data)
+
+    def _resized(self) -> None:
+        if self._on_resize:
+            self._on_resize(*self._size())
+
+    def _gone(self) -> None:
+        self._waiting.clear()
+        self._loop.remove_reader(self._input)
+        self._loop.remove_writer(self._output)
+        if self._on_closed:
+            self._on_closed()
