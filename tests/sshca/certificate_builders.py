@@ -32,10 +32,14 @@ SUBJECT_TYPES = (
 )
 
 
-@functools.cache
+_signers: dict[tuple[str, str], KeySigner] = {}
+
+
 def a_signer(algorithm: str = "ed25519", name: str = "one") -> KeySigner:
-    """A CA key; the same for the same arguments, since RSA takes its time."""
-    return generate(algorithm)
+    """A CA key; the same for the same name, since RSA takes its time."""
+    if (algorithm, name) not in _signers:
+        _signers[algorithm, name] = generate(algorithm)
+    return _signers[algorithm, name]
 
 
 def a_key(algorithm: str = "ssh-ed25519", *, rsa_bits: int = 3072) -> SSHKey:

@@ -1,0 +1,324 @@
+"""What Debian's sshd makes of our certificates, principals and KRLs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from certificate_builders import HOST, USER, a_revocation, a_signer, a_spec, epoch
+from msgspec.structs import replace
+from sshd_host import (
+    DEVICE_ADDRESS,
+    DEVICE_ADDRESS_6,
+    HOST_ADDRESS,
+    HOST_ADDRESS_6,
+    NAME,
+    OTHER_ADDRESS,
+    Host,
+    a_key_file,
+    beside,
+)
+
+from model.ids import Domain, GenerationID, Prefix, Serial, UserName
+from model.keys import ssh_key
+from model.netmap import Trust
+from model.records import Generation, Revocation
+from sshca import Specification, generations, host_script, issue, known_hosts, krl, user_principals
+
+pytestmark = [pytest.mark.root, pytest.mark.needs("sshd", "ssh", "ip")]
+
+USER_CA, HOST_CA = a_signer(), a_signer(name="host")
+TRUST = Trust(user_ca=(USER_CA.key.line,), host_ca=(HOST_CA.key.line,))
+DOMAIN = Domain("net.example.com")
+ALICE = UserName("alice@example.com")
+LOGINS = {
+    "root": ("root-keeper@example.com",),
+    "deploy": ("fresh:3600:alice@example.com", "tag:ci"),
+    "backup": (),
+    "*": ("alice@example.com", "tag:ci"),
+}
+
+
+def now_spec(**changes: object) -> Specification:
+    """A user's, valid now, of one device with both its addresses."""
+    now = epoch()
+    return a_spec(**{
+        "valid_after": now - 90, "valid_before": now + 3600,
+        "source_addresses": (DEVICE_ADDRESS, DEVICE_ADDRESS_6), **changes,
+    })  # fmt: skip
+
+
+def a_login_key(folder: Path, spec: Specification, *, ca: str = "one", algorithm: str = "ed25519") -> Path:
+    """A key file with the certificate beside it."""
+    folder.mkdir(exist_ok=True)
+    key = a_key_file(folder / "id_ed25519")
+    return beside(folder / "id_ed25519", issue(a_signer(algorithm, name=ca), replace(spec, key=key)))
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """Not changed by the tests that share it."""
+    with Host(tmp_path_factory.mktemp("host")) as host:
+        host.trusts(TRUST, LOGINS)
+        host.serves()
+        yield host
+
+
+HOUR = 3600
+FRESH = ("alice@example.com", "fresh:3600:alice@example.com")
+ACCEPTED: dict[str, tuple[str, dict[str, object]]] = {
+    "person-as-any-login": ("web", {}),
+    "tag-as-any-login": ("web", {"principals": ("tag:ci",)}),
+    "tag-as-its-login": ("deploy", {"principals": ("tag:ci",)}),
+    "fresh-person-where-a-check-decides": ("deploy", {"principals": FRESH}),
+    "root-by-its-own-entry": ("root", {"principals": ("root-keeper@example.com",)}),
+    "one-of-many-principals": ("web", {"principals": ("bob@example.com", "tag:db", "alice@example.com")}),
+    "prefix-as-source": ("web", {"source_addresses": ("192.0.2.0/24", "100.64.0.0/10")}),
+}  # fmt: skip
+REFUSED: dict[str, tuple[str, dict[str, object]]] = {
+    "another-person": ("web", {"principals": ("mallory@example.com",)}),
+    "no-principals": ("web", {"principals": ()}),
+    "login-as-principal": ("web", {"principals": ("web",)}),
+    "stale-person-where-a-check-decides": ("deploy", {}),
+    "freshness-of-another-length": ("deploy", {"principals": ("alice@example.com", "fresh:7200:alice@example.com")}),
+    "freshness-of-another-person": ("deploy", {"principals": ("fresh:3600:bob@example.com",)}),
+    "any-login-is-never-root": ("root", {}),
+    "entry-that-lets-nobody": ("backup", {}),
+    "expired": ("web", {"valid_after": 1000, "valid_before": epoch() - 60}),
+    "not-yet-valid": ("web", {"valid_after": epoch() + HOUR, "valid_before": epoch() + 2 * HOUR}),
+    "other-source": ("web", {"source_addresses": (OTHER_ADDRESS,)}),
+    "other-prefix": ("web", {"source_addresses": ("192.0.2.0/24",)}),
+    "host-certificate": ("web", {"kind": HOST, "source_addresses": (), "principals": ("alice@example.com",)}),
+}
+
+
+@pytest.mark.parametrize(("login", "changes"), ACCEPTED.values(), ids=ACCEPTED)
+def test_sshd_lets_in(host: Host, login: str, changes: dict[str, object], tmp_path: Path) -> None:
+    assert host.lets_in(a_login_key(tmp_path, now_spec(**changes)), login)
+
+
+@pytest.mark.parametrize(("login", "changes"), REFUSED.values(), ids=REFUSED)
+def test_sshd_refuses(host: Host, login: str, changes: dict[str, object], tmp_path: Path) -> None:
+    assert not host.lets_in(a_login_key(tmp_path, now_spec(**changes)), login)
+
+
+def test_sshd_refuses_the_right_certificate_from_around_the_tunnel(host: Host, tmp_path: Path) -> None:
+    key = a_login_key(tmp_path, now_spec())
+    assert host.lets_in(key, "web", source=DEVICE_ADDRESS)
+    assert not host.lets_in(key, "web", source=OTHER_ADDRESS)
+
+
+def test_sshd_takes_the_devices_ipv6_address_too(host: Host, tmp_path: Path) -> None:
+    key = a_login_key(tmp_path, now_spec())
+    assert host.lets_in(key, "web", source=DEVICE_ADDRESS_6, to=HOST_ADDRESS_6)
+    assert not host.lets_in(key, "web", source=HOST_ADDRESS_6, to=HOST_ADDRESS_6)
+
+
+def test_sshd_refuses_another_ca(host: Host, tmp_path: Path) -> None:
+    assert not host.lets_in(a_login_key(tmp_path, now_spec(), ca="stranger"), "web")
+
+
+def test_sshd_refuses_the_host_cas_signature_on_a_user(host: Host, tmp_path: Path) -> None:
+    assert not host.lets_in(a_login_key(tmp_path, now_spec(), ca="host"), "web")
+
+
+def test_sshd_refuses_a_certificate_without_its_key(host: Host, tmp_path: Path) -> None:
+    key = a_login_key(tmp_path / "hers", now_spec())
+    (tmp_path / "his").mkdir()
+    a_key_file(tmp_path / "his" / "id_ed25519")
+    stolen = beside(tmp_path / "his" / "id_ed25519", key.with_name("id_ed25519-cert.pub").read_text().strip())
+    assert not host.lets_in(stolen, "web")
+
+
+def test_sshd_runs_the_forced_command_instead(host: Host, tmp_path: Path) -> None:
+    key = a_login_key(tmp_path, now_spec(force_command="echo forced"))
+    assert host.ssh(key, "web", command="id -un").stdout == "forced\n"
+
+
+@pytest.mark.parametrize("extensions", [frozenset(), frozenset({"permit-pty"})], ids=["without", "with"])
+def test_sshd_gives_a_terminal_only_with_the_extension(host: Host, extensions: frozenset[str], tmp_path: Path) -> None:
+    key = a_login_key(tmp_path, now_spec(extensions=extensions))
+    answer = host.run([
+        "ssh", "-F", "none", "-tt", "-i", str(key), "-b", DEVICE_ADDRESS, "-o", "StrictHostKeyChecking=no",
+        "-o", "UserKnownHostsFile=/dev/null", f"web@{NAME}", "tty",
+    ])  # fmt: skip
+    assert ("/dev/pts/" in answer.stdout) == bool(extensions)
+
+
+@pytest.mark.parametrize("algorithm", ["ecdsa-p256", "rsa-4096"])
+def test_sshd_takes_every_kind_of_ca_key(algorithm: str, tmp_path: Path) -> None:
+    with Host(tmp_path) as host:
+        host.trusts(Trust(user_ca=(a_signer(algorithm, name="one").key.line,)), LOGINS)
+        host.serves()
+        assert host.lets_in(a_login_key(tmp_path / "key", now_spec(), algorithm=algorithm), "web")
+
+
+def test_a_policy_change_takes_effect_at_the_next_login(tmp_path: Path) -> None:
+    with Host(tmp_path) as host:
+        host.trusts(TRUST, LOGINS)
+        host.serves()
+        key = a_login_key(tmp_path / "key", now_spec())
+        assert host.lets_in(key, "web")
+        host.trusts(TRUST, {"web": ("bob@example.com",), "*": ("alice@example.com",)})
+        assert not host.lets_in(key, "web")
+        assert host.lets_in(key, "deploy") is False  # its file stays: whoever writes removes it
+        (host.etc / "wardgate/logins/deploy").unlink()
+        assert host.lets_in(key, "deploy")
+
+
+def test_each_kind_of_krl_entry_ends_the_next_login(tmp_path: Path) -> None:
+    with Host(tmp_path) as host:
+        host.trusts(TRUST, LOGINS)
+        host.serves()
+        spec = now_spec()
+        key = a_login_key(tmp_path / "key", spec)
+        subject = ssh_key((tmp_path / "key/id_ed25519.pub").read_text())
+        user_1 = GenerationID("user-1")
+        entries = {
+            "serial": a_revocation(serial=spec.serial, generation=user_1),
+            "serial-of-any-ca": a_revocation(serial=spec.serial),
+            "key-id": a_revocation(key_id=spec.key_id),
+            "key": a_revocation(key=subject),
+            "fingerprint": a_revocation(fingerprint=subject.fingerprint),
+            "ca-key": a_revocation(key=USER_CA.key),
+        }
+        others = [a_revocation(serial=Serial(1041), generation=user_1), a_revocation(key_id="other")]
+        for name, entry in entries.items():
+            host.trusts(TRUST, LOGINS, krl=a_krl(*others))
+            assert host.lets_in(key, "web"), name
+            host.trusts(TRUST, LOGINS, krl=a_krl(*others, entry))
+            assert not host.lets_in(key, "web"), name
+
+
+@pytest.mark.parametrize(
+    ("krl", "let_in"), [pytest.param(b"", True, id="empty"), pytest.param(b"noise", False, id="broken")]
+)
+def test_why_a_krl_is_written_whole(krl: bytes, let_in: bool, tmp_path: Path) -> None:
+    with Host(tmp_path) as host:
+        host.trusts(TRUST, LOGINS, krl=krl)
+        host.serves()
+        assert host.lets_in(a_login_key(tmp_path / "key", now_spec()), "web") == let_in
+
+
+def a_krl(*entries: Revocation) -> bytes:
+    return krl(
+        version=2, generated_at=epoch(), comment="", revocations=entries, ca_keys={GenerationID("user-1"): USER_CA.key}
+    )
+
+
+def test_each_step_of_a_rotation_keeps_everyone_in_and_its_end_puts_the_old_out(tmp_path: Path) -> None:
+    def new(name: str) -> Path:
+        return a_login_key(tmp_path / f"key-{name}", now_spec(), ca=name)
+
+    with Host(tmp_path) as host:
+        first = generations.found(USER, a_signer(name="one").key, backend="file", now=epoch())
+        known: dict[str, Generation] = {first.id: first}
+
+        def step(*changed: Generation) -> None:
+            known.update({generation.id: generation for generation in changed})
+            host.trusts(generations.trust(known.values()), LOGINS)
+
+        step()
+        host.serves()
+        old, next_one = new("one"), new("two")
+        assert (host.lets_in(old, "web"), host.lets_in(next_one, "web")) == (True, False)
+        step(generations.rotate(list(known.values()), USER, a_signer(name="two").key, backend="file", now=epoch()))
+        assert (host.lets_in(old, "web"), host.lets_in(next_one, "web")) == (True, True)
+        step(*generations.promote(list(known.values()), USER, last_end=epoch() + 60, now=epoch()))
+        assert (host.lets_in(old, "web"), host.lets_in(next_one, "web")) == (True, True)
+        step(*generations.due(known.values(), epoch() + 60))
+        assert (host.lets_in(old, "web"), host.lets_in(next_one, "web")) == (False, True)
+
+
+@pytest.fixture(scope="module")
+def named_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """Shows a host certificate for its name and its address."""
+    with Host(tmp_path_factory.mktemp("named")) as host:
+        now = epoch()
+        spec = a_spec(
+            kind=HOST, key=host.key, principals=(NAME, HOST_ADDRESS), valid_after=now - 90, valid_before=now + 3600
+        )
+        host.trusts(TRUST, LOGINS, certificate=issue(HOST_CA, spec))
+        host.serves()
+        yield host
+
+
+def test_ssh_believes_a_host_by_its_certificate(named_host: Host, tmp_path: Path) -> None:
+    key = a_login_key(tmp_path, now_spec())
+    lines = known_hosts(TRUST, DOMAIN)
+    assert named_host.lets_in(key, "web", to=NAME, known_hosts=lines)
+
+
+def test_ssh_believes_a_host_by_its_address(named_host: Host, tmp_path: Path) -> None:
+    lines = known_hosts(TRUST, DOMAIN, prefixes=[Prefix("100.64.0.0/10")])
+    key = a_login_key(tmp_path, now_spec())
+    assert named_host.lets_in(key, "web", to=HOST_ADDRESS, known_hosts=lines)
+
+
+@pytest.mark.parametrize(
+    ("to", "ca"),
+    [
+        pytest.param("db-2.net.example.com", "host", id="another-name"),
+        pytest.param(NAME, "stranger", id="another-ca"),
+        pytest.param(NAME, "one", id="the-user-ca"),
+    ],
+)
+def test_ssh_refuses_a_host(named_host: Host, to: str, ca: str, tmp_path: Path) -> None:
+    lines = known_hosts(Trust(host_ca=(a_signer(name=ca).key.line,)), DOMAIN)
+    answer = named_host.ssh(a_login_key(tmp_path, now_spec()), "web", to=to, known_hosts=lines)
+    assert "Host key verification failed" in answer.stderr
+
+
+def a_script(**changes: object) -> str:
+    plain: dict[str, object] = {"domain": DOMAIN, "logins": LOGINS}
+    return host_script(TRUST, a_krl(), **plain | changes)  # type: ignore[arg-type]
+
+
+def test_a_host_without_an_agent_trusts_by_one_script(tmp_path: Path) -> None:
+    with Host(tmp_path) as host:
+        done = host.run(["sh", "-s"], input=a_script())
+        assert done.returncode == 0, done.stderr
+        assert "this host trusts net.example.com" in done.stdout
+        host.serves()
+        assert host.lets_in(a_login_key(tmp_path / "key", now_spec()), "web")
+        assert not host.lets_in(a_login_key(tmp_path / "other", now_spec(principals=("bob@example.com",))), "web")
+
+
+def test_the_script_brings_a_host_up_to_date(tmp_path: Path) -> None:
+    with Host(tmp_path) as host:
+        host.run(["sh", "-s"], input=a_script(), check=True)
+        host.serves()
+        key = a_login_key(tmp_path / "key", now_spec())
+        assert (host.lets_in(key, "web"), host.lets_in(key, "deploy")) == (True, False)
+        host.run(["sh", "-s"], input=a_script(logins={"*": ("alice@example.com",), "web": ()}), check=True)
+        assert (host.lets_in(key, "web"), host.lets_in(key, "deploy")) == (False, True)
+        assert sorted(path.name for path in (host.etc / "wardgate/logins").iterdir()) == ["root", "web"]
+
+
+def test_the_script_overrides_nothing_on_a_host_that_trusts_another_ca(tmp_path: Path) -> None:
+    with Host(tmp_path) as host:
+        (host.etc / "their_ca.pub").write_text(a_signer(name="stranger").key.line)
+        (host.etc / "sshd_config.d/05-theirs.conf").write_text("TrustedUserCAKeys /etc/ssh/their_ca.pub\n")
+        done = host.run(["sh", "-s"], input=a_script())
+        assert done.returncode == 1
+        assert "trustedusercakeys /etc/ssh/their_ca.pub" in done.stderr
+        assert "merge: use /etc/ssh/wardgate/user_ca.pub" in done.stderr
+        assert not (host.etc / "wardgate").exists()
+
+
+def test_the_script_undoes_what_sshd_does_not_read(tmp_path: Path) -> None:
+    with Host(tmp_path) as host:
+        config = host.etc / "sshd_config"
+        config.write_text(config.read_text().replace("Include", "#Include"))
+        done = host.run(["sh", "-s"], input=a_script())
+        assert done.returncode == 1
+        assert "put this first in sshd_config: Include /etc/ssh/sshd_config.d/*.conf" in done.stderr
+        assert list((host.etc / "sshd_config.d").iterdir()) == []
+
+
+def test_freshness_is_compared_by_the_host_with_the_same_words(host: Host, tmp_path: Path) -> None:
+    now = epoch()
+    principals = user_principals(ALICE, valid_before=now + 1800, fresh_at=now - 600, windows=(3600,))
+    key = a_login_key(tmp_path, now_spec(principals=principals, valid_before=now + 1800))
+    assert host.lets_in(key, "deploy")
