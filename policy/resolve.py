@@ -41,7 +41,7 @@ class Resolved(msgspec.Struct, frozen=True):
 
 def groups_of(lists: Lists, world: World) -> Groups:
     """The policy's groups, with the people whom a provider's claim puts in one of them."""
-    found: dict[str, set[str]] = {str(name): set(people) for name, people in lists.items()}
+    found: dict[str, set[str]] = {str(name): set(map(str, people)) for name, people in lists.items()}
     for user in world.network.users:
         for group in user.groups:
             if group in found:
