@@ -49,6 +49,10 @@ done)
     exit 1
 }
 
+# What sshd reads at its start alone: the rest it reads anew for each login.
+at_start() { cat "$drop_in" "$folder"/*-cert.pub 2>/dev/null | cksum; }
+old=$(at_start)
+
 umask 022
 mkdir -p "$folder" "$logins" "$(dirname "$drop_in")"
 chmod 755 "$folder" "$logins"
@@ -69,7 +73,8 @@ trap 'rm -f "$before"' EXIT
 had=no
 [ ! -e "$drop_in" ] || { cp -p "$drop_in" "$before"; had=yes; }
 put "$drop_in" 644 <<'END'
-@CONFIG@END
+@CONFIG@
+END
 undo() {
     if [ "$had" = yes ]; then mv -f "$before" "$drop_in"; else rm -f "$drop_in"; fi
 }
@@ -79,8 +84,8 @@ undo() {
     fail "sshd does not read $drop_in" "put this first in sshd_config: Include $(dirname "$drop_in")/*.conf"
 }
 
-# Only the drop-in and a host certificate need a reload; the rest is read anew for each login.
-if command -v systemctl >/dev/null 2>&1 && systemctl reload ssh 2>/dev/null; then :
+if [ "$old" = "$(at_start)" ]; then :
+elif command -v systemctl >/dev/null 2>&1 && systemctl reload ssh 2>/dev/null; then :
 elif command -v systemctl >/dev/null 2>&1 && systemctl reload sshd 2>/dev/null; then :
 elif [ -s /run/sshd.pid ]; then kill -HUP "$(cat /run/sshd.pid)"
 else echo "note: reload sshd so that it reads $drop_in" >&2

@@ -125,11 +125,11 @@ def host_script(
 
 
 def _put(path: str, data: bytes) -> str:
-    return f"put {shlex.quote(path)} 644 <<'END'\n{_encoded(data)}END"
+    return f"put {shlex.quote(path)} 644 <<'END'\n{_encoded(data)}\nEND"
 
 
 def _encoded(data: bytes) -> str:
-    return base64.encodebytes(data).decode()
+    return base64.encodebytes(data).decode().rstrip()
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:

@@ -47,6 +47,7 @@ mount --bind "$0/shadow" /etc/shadow
 mount --bind "$0/hosts" /etc/hosts
 mount -t tmpfs -o mode=755 ssh /etc/ssh
 cp -a "$0/ssh/." /etc/ssh/
+mount -t tmpfs run /run
 mkdir -p /run/sshd
 ip link set lo up
 for address in "$@"; do ip address add "$address" dev lo; done
@@ -119,11 +120,13 @@ class Host:
         self._sshd = subprocess.Popen(
             [*enter, "/usr/sbin/sshd", "-D", "-E", str(self.log)], stdin=subprocess.DEVNULL, text=True
         )
-        self.waits_for("Server listening on 0.0.0.0 port 22")
+        self.listens(1)
 
-    def waits_for(self, words: str) -> None:
+    def listens(self, times: int) -> None:
+        """Waits until sshd has begun to listen so many times: once, and once for each reload."""
+        words = "Server listening on :: port 22"
         for _ in range(500):
-            if self.log.exists() and words in self.log.read_text():
+            if self.log.exists() and self.log.read_text().count(words) == times:
                 return
             threading.Event().wait(0.02)
         raise AssertionError(f"sshd did not say {words!r}: {self.log.read_text()}")

@@ -296,6 +296,18 @@ def test_the_script_brings_a_host_up_to_date(tmp_path: Path) -> None:
         assert sorted(path.name for path in (host.etc / "wardgate/logins").iterdir()) == ["root", "web"]
 
 
+def test_the_script_reloads_sshd_for_a_host_certificate(tmp_path: Path) -> None:
+    with Host(tmp_path) as host:
+        host.run(["sh", "-s"], input=a_script(), check=True)
+        host.serves()
+        now = epoch()
+        spec = a_spec(kind=HOST, key=host.key, principals=(NAME,), valid_after=now - 90, valid_before=now + 3600)
+        host.run(["sh", "-s"], input=a_script(host_certificate=issue(HOST_CA, spec)), check=True)
+        host.listens(2)
+        key = a_login_key(tmp_path / "key", now_spec())
+        assert host.lets_in(key, "web", known_hosts=known_hosts(TRUST, DOMAIN))
+
+
 def test_the_script_overrides_nothing_on_a_host_that_trusts_another_ca(tmp_path: Path) -> None:
     with Host(tmp_path) as host:
         (host.etc / "their_ca.pub").write_text(a_signer(name="stranger").key.line)
