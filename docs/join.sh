@@ -22,7 +22,7 @@ hex() { od -An -v -tx1 | tr -d ' \n'; }
 # use; OpenSSH checks the CA's signature when it reads a certificate. The key inside is what we hold the gate to from then on.
 trust_gate() {
   wanted="SHA256:$(sed 's/^wge_[^_]*_//' "$3" | tr -d '\n' | tr -- '-_' '+/')"
-  ssh-keyscan -c -p "$2" "$1" 2>/dev/null | sed -n 's/^[^ ]* \(ssh-ed25519-cert[^ ]* .*\)/\1/p' >gate-cert.pub
+  ssh-keyscan -c -p "$2" "$1" 2>/dev/null | grep -o 'ssh-ed25519-cert-v01@openssh.com [^ ]*' >gate-cert.pub || true
   [ -s gate-cert.pub ] || fail "$1 port $2 shows no host certificate"
   ssh-keygen -L -f gate-cert.pub | grep -q "Signing CA: .* $wanted " || fail "the gate's certificate is not of the CA that the enrollment key names"
   ssh-keygen -L -f gate-cert.pub | sed -n '/Principals:/,/Critical/p' | grep -qx " *$1" || fail "the gate's certificate is not for $1"

@@ -158,12 +158,12 @@ def wire(box: Path) -> Iterator[Wire]:
         made.end()
 
 
-def until(what: Callable[[], T], *, of: str, seconds: float = 30) -> T:
+def until(what: Callable[[], T], *, of: str | Callable[[], str], seconds: float = 30) -> T:
     """The first true answer of `what`; fails where none comes."""
     end = time.monotonic() + seconds
     while True:
         answer = what()
         if answer:
             return answer
-        assert time.monotonic() < end, f"waited {seconds:.0f} s for {of}"
+        assert time.monotonic() < end, f"waited {seconds:.0f} s for {of if isinstance(of, str) else of()}"
         time.sleep(0.1)
