@@ -1,6 +1,6 @@
 """Who may log in on a device: SSH rules as the field's own hosts get them, and logins as principals.
 
-Both come from one place, `_shares`: which parts of a rule's people a device is told of, each with its map of logins.
+Both come from one place, `shares`: which parts of a rule's people a device is told of, each with its map of logins.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ class SSHRule(msgspec.Struct, frozen=True, kw_only=True):
     """The place of the policy's rule in its section, from 0."""
 
 
+Scope = str | None
+"""Whose part of a rule: a person's by name, `*` for everybody, None for what has tags, `self` for a tagged device."""
+
+
 class Admission:
     """A rule of the section in a network."""
 
@@ -55,6 +59,14 @@ class Admission:
             names = {name for name in names if _all_fit(name, world, satisfied)}
         self.names = frozenset(name for name in names if _may_log_in(name, world))
         """Principals of its sources: people by name, tagged devices by tag."""
+
+    def names_of(self, scope: Scope) -> frozenset[str]:
+        """The principals in one part of the rule."""
+        if scope == "*":
+            return self.names
+        if scope is None:
+            return frozenset(name for name in self.names if name.startswith("tag:"))
+        return self.names & {scope}
 
     def users_for(self, name: str | None) -> Mapping[str, str] | None:
         """The map of the extra rule for the person `name`: their local part; None where it is not given."""
@@ -83,12 +95,8 @@ def _may_log_in(name: str, world: World) -> bool:
     return user is not None and user.state is UserState.ACTIVE
 
 
-Scope = str | None
-"""Whose part of a rule: a person's by name, `*` for everybody, None for what has tags."""
-
-
-def _shares(admission: Admission, seen: Seen, world: World) -> Iterator[tuple[Scope, Mapping[str, str]]]:
-    """The parts of a rule that `seen` is told of, in order. `self` tells a tagged device of itself alone."""
+def shares(admission: Admission, seen: Seen, world: World) -> Iterator[tuple[Scope, Mapping[str, str]]]:
+    """The parts of a rule that `seen` is told of, in order."""
     policy = admission.policy
     owner = None if seen.tags else seen.user
     if policy.own and owner is not None:
@@ -127,7 +135,7 @@ def ssh_rules(admissions: tuple[Admission, ...], seen: Seen, world: World) -> tu
     out = []
     for admission in admissions:
         policy = admission.policy
-        for scope, users in _shares(admission, seen, world):
+        for scope, users in shares(admission, seen, world):
             held = admission.held & _scope_devices(scope, seen, world)
             if not held:
                 continue
@@ -158,9 +166,9 @@ def logins(admissions: tuple[Admission, ...], seen: Seen, world: World) -> Login
     named: dict[str, dict[str, tuple[int, str]]] = {}
     place = 0
     for admission in ordered:
-        for scope, users in _shares(admission, seen, world):
+        for scope, users in shares(admission, seen, world):
             place += 1
-            for name in _scope_names(scope, admission):
+            for name in admission.names_of(scope):
                 entry = (place, _principal(admission.policy, name))
                 for login, given in users.items():
                     if login == "*":
@@ -176,14 +184,6 @@ def logins(admissions: tuple[Admission, ...], seen: Seen, world: World) -> Login
         if any(anywhere.get(name, (0, ""))[1] != entry[1] for name, entry in differing.items()):
             out[login] = _listed(anywhere | differing)
     return out
-
-
-def _scope_names(scope: Scope, admission: Admission) -> frozenset[str]:
-    if scope == "*":
-        return admission.names
-    if scope is None:
-        return frozenset(name for name in admission.names if name.startswith("tag:"))
-    return admission.names & {scope}
 
 
 def _principal(policy: SSHPolicy, name: str) -> str:

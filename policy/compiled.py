@@ -15,9 +15,11 @@ from policy.admissions import ALWAYS, Admission, SSHRule, logins, ssh_rules
 from policy.bits import bits_of, members
 from policy.document import Document, read
 from policy.edges import Edge, Sources
+from policy.explain import Explanation, SSHExplanation, explain, explain_ssh
 from policy.fault import Fault, located
 from policy.postures import satisfied_by
 from policy.program import Key, Program, program
+from policy.reach import Reach, reach
 from policy.resolve import Groups, Resolved, Target, groups_of, resolve, spans_of, target
 from policy.selectors import Selector
 from policy.tests import run_tests
@@ -194,6 +196,20 @@ class Compiled:
     def may_tag(self, user: User, tag: Tag) -> bool:
         """Whether `tagOwners` let `user` give a device `tag`."""
         return approvals.may_tag(self.document, self.groups, user, tag)
+
+    # --- what people ask
+
+    def explain(self, src: str, dst: str, port: int | None, proto: str | None = None) -> Explanation:
+        """Whether `src` reaches `port` of `dst`, by which rule, or what is missing. See `policy.explain`."""
+        return explain(self, src, dst, port, proto)
+
+    def explain_ssh(self, src: str, login: str, host: str) -> SSHExplanation:
+        """Whether `src` may log in as `login` on `host`, by which rule, or what is missing."""
+        return explain_ssh(self, src, login, host)
+
+    def reach(self, name: str) -> Reach:
+        """What the device, person or tag `name` reaches, and who reaches it."""
+        return reach(self, name)
 
     def ids(self, bits: int) -> frozenset[DeviceID]:
         """The devices of a set; one that left the network just now is among them by the id that it had."""

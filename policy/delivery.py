@@ -116,16 +116,16 @@ def _delivered(edge: Edge, seen: Seen, world: World, src: tuple[str, ...], *, ow
     for destination, place in zip(edge.rule.dst, edge.targets, strict=True):
         if (place.kind is Kind.SELF) is not own_part:
             continue
-        addresses = _addresses(edge, place, seen, world)
-        for way in destination.ways if addresses else ():
+        found_at = addresses(edge, place, seen, world)
+        for way in destination.ways if found_at else ():
             found = ways.setdefault(way.proto, {})
-            for address in addresses:
+            for address in found_at:
                 for ports in way.ports:
                     found[FilterDestination(address, ports)] = None
     return [FilterRule(src, tuple(dst), () if proto is None else (proto,)) for proto, dst in ways.items()]
 
 
-def _addresses(edge: Edge, place: Target, seen: Seen, world: World) -> list[str]:
+def addresses(edge: Edge, place: Target, seen: Seen, world: World) -> list[str]:
     """The destination as `seen` receives it: whole, never narrowed to what it serves."""
     if edge.rule.via:
         return _via_addresses(place, seen)

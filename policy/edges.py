@@ -19,7 +19,7 @@ from policy.world import World
 class Sources:
     """The sources of a rule together. Their text is worked out when first asked for, and kept."""
 
-    __slots__ = ("_text", "held", "matched", "parts", "routes")
+    __slots__ = ("_text", "held", "matched", "named", "parts", "routes")
 
     def __init__(self, parts: Sequence[Resolved], world: World, satisfied: int | None) -> None:
         if satisfied is not None:
@@ -28,13 +28,16 @@ class Sources:
             for part in parts:
                 held |= part.held
             parts = (of_devices(held & satisfied, world),)
-        held = routers = routes = 0
+        held = named = routers = routes = 0
         for part in parts:
             held |= part.held
+            named |= part.held if part.identity else 0
             routers |= part.routers
             routes |= part.routes
         self.held = held
         """Devices with an address among the sources."""
+        self.named = named
+        """Devices that are among them by who they are, and so with both addresses."""
         self.matched = held | routers
         """Those, and routers of a prefix that meets the sources."""
         self.routes = routes
@@ -47,14 +50,10 @@ class Sources:
 
     def same(self, other: Sources) -> bool:
         """Whether both show the same in a filter, given that no device of theirs changed its address."""
-        return self.held == other.held and [p.spans for p in self.parts] == [p.spans for p in other.parts]
+        return self.named == other.named and [p.spans for p in self.parts] == [p.spans for p in other.parts]
 
     def merged(self, world: World) -> tuple[nets.Span, ...]:
-        named = 0
-        for part in self.parts:
-            if part.identity:
-                named |= part.held
-        return nets.merge([*(span for part in self.parts for span in part.spans), *spans_of(named, world)])
+        return nets.merge([*(span for part in self.parts for span in part.spans), *spans_of(self.named, world)])
 
     def text(self, world: World) -> tuple[str, ...]:
         """As a filter shows them: the fewest addresses, prefixes and ranges, in order."""

@@ -70,6 +70,11 @@ def port_range(text: str, at: int) -> Ports:
     return first, last
 
 
+def show(ports: Ports) -> str:
+    low, high = ports
+    return "*" if ports == ALL_PORTS else str(low) if low == high else f"{low}-{high}"
+
+
 def port_list(text: str, at: int) -> tuple[Ports, ...]:
     """A comma list of ranges."""
     return tuple(port_range(item, at) for item in text.split(","))

@@ -21,7 +21,8 @@ def a_user(name: str = "alice@example.com", number: int = 1, **fields: Any) -> U
 
 
 def a_device(
-    number: int, user: str | None = "alice@example.com", tags: Sequence[str] = (), routes: Iterable[str] = (), **more: Any
+    number: int, user: str | None = "alice@example.com", tags: Sequence[str] = (), routes: Iterable[str] = (),
+    **more: Any,
 ) -> Device:  # fmt: skip
     """Device `number` has the addresses 100.64.0.NUMBER and fd7a:115c:a1e0::NUMBER; `routes` are approved."""
     advertised = more.pop("advertised", ())
