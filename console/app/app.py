@@ -75,7 +75,6 @@ class ConsoleApp(App[int]):
         self.toast: Toast | None = None
         self.history: list[str] = []
         self.paused = False
-        self.unconfirmed: tuple[int, int] | None = None
         self.crash: str | None = None
         """The number of the error that ended it, where one did."""
         self._undo: tuple[Sequence[str], str] | None = None
@@ -204,6 +203,10 @@ class ConsoleApp(App[int]):
             self._exception = error
             self._exception_event.set()
         self._close_messages_no_wait()
+
+    @property
+    def unconfirmed(self) -> tuple[int, int] | None:
+        return self.backend.unconfirmed()
 
     # Painting
 

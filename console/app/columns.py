@@ -21,6 +21,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     glyphs: Glyphs
     me: Me
     online: Callable[[DeviceID], bool]
+    calm: bool = False
+    """Reduced motion: a changed row is marked by its sign alone."""
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -28,6 +30,8 @@ class Cell(msgspec.Struct, frozen=True):
     role: str = "text"
     middle: bool = False
     """Too long, it loses its middle and not its end."""
+    short: str = ""
+    """What stands instead where the whole does not fit."""
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +44,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     most: int
     weight: int = 0
     drop: int = 0
+    since: int = 0
+    """The width of the list from which it may show at all, so that the others have room to breathe first."""
     right: bool = False
 
 
@@ -51,7 +57,7 @@ class Placed(msgspec.Struct, frozen=True):
 
 def place(columns: Sequence[Column], start: int, end: int) -> tuple[Placed, ...]:
     """The columns that fit between `start` and `end`, each with its place. The last to drop is the most needed."""
-    kept = list(columns)
+    kept = [column for column in columns if end >= column.since]
     while _needed(kept) > end - start and any(column.drop for column in kept):
         kept.remove(max(kept, key=lambda column: column.drop))
     widths = [column.least for column in kept]

@@ -89,6 +89,12 @@ class GateBackend:
     def online(self, device: DeviceID) -> bool:
         return self._gate.presence.online(device)
 
+    def unconfirmed(self) -> tuple[int, int] | None:
+        version = self._gate.snapshot.policy
+        if version is None or version.confirm_by is None:
+            return None
+        return version.number, max(0, version.confirm_by - self.now())
+
     def follow(self, listener: Callable[[Sequence[Committed]], None]) -> Callable[[], None]:
         return self._gate.subscribe(lambda old, new, changes: listener(changes))
 

@@ -34,7 +34,7 @@ async def names(gate: Gate, ask: Ask, query: Query) -> Rows:
 
     if len(snapshot.devices) <= FEW:
         answers: Sequence[name_service.Answer] = await ask(name_service.list_names)
-        made = {(name.name, name.type.value, name.value): name.created_at for name in snapshot.names}
+        made = {(name.name, str(name.type), str(name.value)): name.created_at for name in snapshot.names}
         made |= {(DNSName(f"{d.name}.{snapshot.domain}"), "A", d.ipv4): d.created_at for d in snapshot.devices.values()}
         return window(
             [
@@ -61,7 +61,7 @@ async def names(gate: Gate, ask: Ask, query: Query) -> Rows:
     return Rows((*first, *own[: query.limit - len(first)]), query.offset, by_hand.total + page.total)
 
 
-def _of_answer(answer: name_service.Answer, value: str, made: Mapping[tuple[str, str, str], int]) -> Name:
+def _of_answer(answer: name_service.Answer, value: str, made: Mapping[tuple[DNSName, str, str], int]) -> Name:
     by_itself = answer.made_by.startswith("device ")
     return Name(
         name=answer.name,

@@ -58,6 +58,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What must be typed first: the count of many, or a name."""
     plane: str = "bad"
     run: Callable[[], object]
+    second: str = ""
+    """Another way to do it, by its first letter as a capital."""
+    run_second: Callable[[], object] | None = None
 
 
 class Question(Mode):
@@ -74,7 +77,8 @@ class Question(Mode):
         if self.asked.typed:
             return (("Enter", self._lower), ("Esc", "cancel"))
         chosen = self._lower if self.on_deed else "cancel"
-        return (("Enter", chosen), ("← →", "choose"), (self.asked.deed[0], self._lower))
+        second = [(self.asked.second[0], self.asked.second.lower())] if self.asked.second else []
+        return (("Enter", chosen), ("← →", "choose"), (self.asked.deed[0], self._lower), *second)
 
     right_hints = (("Esc", "cancel"),)
 
@@ -93,6 +97,9 @@ class Question(Mode):
             self._do() if self.on_deed else self.leave()
         elif event.character == self.asked.deed[0]:
             self._do()
+        elif self.asked.second and event.character == self.asked.second[0] and self.asked.run_second:
+            self.leave()
+            self.asked.run_second()
 
     def _typed(self, event: events.Key) -> None:
         if event.key == "enter":

@@ -180,9 +180,11 @@ class Table:
         if under:
             row.plane("cursor", 1, edge)
             row.put(1, context.glyphs.cursor, "accent")
-        elif id in self.selected or self.pages.is_flashing(id):
-            row.plane("select", 1, edge)
-            if self.pages.is_flashing(id):
+        else:
+            flashing = self.pages.is_flashing(id)
+            if id in self.selected or (flashing and not context.calm):
+                row.plane("select", 1, edge)
+            if flashing:
                 row.put(1, context.glyphs.flash, "accent")
         if id in self.selected:
             row.put(placed[0].x - 4, context.glyphs.done, "accent", "b")
@@ -194,7 +196,8 @@ class Table:
         return row
 
     def _cell(self, row: Row, item: Placed, cell: Cell, chosen: bool, first: bool) -> None:
-        text = fit_middle(cell.text, item.width) if cell.middle else fit(cell.text, item.width)
+        whole = cell.short if cell.short and cell_len(cell.text) > item.width else cell.text
+        text = fit_middle(whole, item.width) if cell.middle else fit(whole, item.width)
         role = "bright" if chosen and first and cell.role == "text" else cell.role
         if chosen and role == "muted" and not first:
             role = "text"

@@ -381,6 +381,10 @@ class Seeded:
     def online(self, device: DeviceID) -> bool:
         return device not in self.offline and self.devices[device].state is DeviceState.APPROVED
 
+    def unconfirmed(self) -> tuple[int, int] | None:
+        version = self.policies[-1]
+        return None if version.confirm_by is None else (version.number, max(0, version.confirm_by - self.clock))
+
     def _named(self, name: str) -> Device:
         for device in self.devices.values():
             if name in {device.name, device.id}:

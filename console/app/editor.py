@@ -1,0 +1,242 @@
+"""The policy's editor: a buffer with keys, drawn with line numbers, marks of what changed, and errors at their line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from textual import events
+
+from console.app.backend import Fault
+from console.app.glyphs import Glyphs
+from console.app.highlight import Highlighter
+from console.app.inert import inert
+from console.app.linediff import marks
+from console.app.row import Row, fit
+from console.app.textbuffer import TextBuffer
+
+TEXT = 9
+"""Column where the text begins."""
+_MEANT = re.compile(r"did you mean \"?([^\s\"?]+)\"?\?")
+_WORDS = (
+    "groups",
+    "tagOwners",
+    "acls",
+    "grants",
+    "ssh",
+    "hosts",
+    "autoApprovers",
+    "tests",
+    "sshTests",
+    "nodeAttrs",
+    "postures",
+    "ipsets",
+    "action",
+    "accept",
+    "src",
+    "dst",
+    "users",
+    "check",
+    "checkPeriod",
+    "proto",
+    "deny",
+    "autogroup:member",
+    "autogroup:self",
+    "autogroup:internet",
+    "autogroup:nonroot",
+    "autogroup:tagged",
+    "autogroup:admin",
+    "autogroup:owner",
+)
+
+
+class Editor:
+    def __init__(self, text: str = "") -> None:
+        self.buffer = TextBuffer(text)
+        self.base = text
+        self.faults: tuple[Fault, ...] = ()
+        self.top = 0
+        self._left = 0
+        self._room = 1
+        self._colours = Highlighter()
+        self._marks: tuple[int, dict[int, str]] = (-1, {})
+        self._cut = ""
+        self._offers: list[str] = []
+
+    @property
+    def changed(self) -> bool:
+        return self.buffer.text != self.base
+
+    # Keys
+
+    def key(self, event: events.Key) -> bool:
+        offering = event.key in {"ctrl+@", "ctrl+space"}
+        if not offering:
+            self._offers = []
+        deed = self._deeds().get(event.key)
+        if deed is not None:
+            deed()
+        elif event.character and event.character.isprintable() and not event.key.startswith(("ctrl+", "alt+")):
+            self.buffer.insert(inert(event.character))
+        else:
+            return False
+        return True
+
+    def _deeds(self) -> dict[str, Callable[[], object]]:
+        buffer, page = self.buffer, max(1, self._room - 2)
+        return {
+            "up": lambda: buffer.move(lines=-1),
+            "down": lambda: buffer.move(lines=1),
+            "left": lambda: buffer.move(columns=-1),
+            "right": lambda: buffer.move(columns=1),
+            "ctrl+left": lambda: buffer.word(-1),
+            "ctrl+right": lambda: buffer.word(1),
+            "pageup": lambda: buffer.move(lines=-page),
+            "pagedown": lambda: buffer.move(lines=page),
+            "home": buffer.home,
+            "end": lambda: buffer.to(buffer.line, len(buffer.lines[buffer.line])),
+            "ctrl+home": lambda: buffer.to(0, 0),
+            "ctrl+end": lambda: buffer.to(len(buffer.lines), 0),
+            "ctrl+a": buffer.home,
+            "ctrl+e": lambda: buffer.to(buffer.line, len(buffer.lines[buffer.line])),
+            "enter": buffer.newline,
+            "backspace": buffer.backspace,
+            "ctrl+h": buffer.backspace,
+            "delete": buffer.delete,
+            "tab": lambda: buffer.insert("  "),
+            "ctrl+k": self._kill,
+            "ctrl+u": self._put_back,
+            "ctrl+z": buffer.undo,
+            "ctrl+y": buffer.redo,
+            "ctrl+@": self._offer,
+            "ctrl+space": self._offer,
+            "f8": self.next_fault,
+            "f2": self.take_hint,
+        }
+
+    def paste(self, text: str) -> None:
+        lines = [inert(line) for line in text.expandtabs(2).replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+        self.buffer.insert("\n".join(lines), "paste")
+
+    def _kill(self) -> None:
+        self._cut = self.buffer.kill_line()
+
+    def _put_back(self) -> None:
+        if self._cut:
+            self.buffer.to(self.buffer.line, 0)
+            self.buffer.insert(self._cut + "\n", "paste")
+
+    def _offer(self) -> None:
+        """Completes the word before the caret; again takes the next that fits."""
+        line = self.buffer.lines[self.buffer.line]
+        found = re.search(r"[\w:@.-]*\Z", line[: self.buffer.column])
+        stem = found[0] if found else ""
+        if not self._offers:
+            words = {*_WORDS, *re.findall(r'"([^"\s]{3,60})"', self.buffer.text)}
+            self._offers = sorted(word for word in words if word.startswith(stem) and word != stem)
+        if self._offers:
+            word = self._offers.pop(0)
+            kept, self._offers = self._offers, []
+            self.buffer.replace(self.buffer.line, self.buffer.column - len(stem), self.buffer.column, word)
+            self._offers = kept
+
+    def next_fault(self) -> None:
+        places = sorted((fault.line - 1, (fault.column or 1) - 1) for fault in self.faults if fault.line)
+        here = (self.buffer.line, self.buffer.column)
+        if places:
+            self.buffer.to(*next((place for place in places if place > here), places[0]))
+
+    def take_hint(self) -> None:
+        """Puts what was meant in the place of what was written."""
+        for fault in self.faults:
+            meant = _MEANT.search(fault.hint or "")
+            if meant and fault.line:
+                start, end = self._span(fault)
+                self.buffer.replace(fault.line - 1, start, end, meant[1])
+                return
+
+    def _span(self, fault: Fault) -> tuple[int, int]:
+        """The columns that a fault is about: the word that its message quotes, or the string that stands there."""
+        text = self.buffer.lines[(fault.line or 1) - 1] if (fault.line or 1) <= len(self.buffer.lines) else ""
+        start = min(max(0, (fault.column or 1) - 1), len(text))
+        quoted = re.search(r'"([^"]+)"', fault.message)
+        if quoted and (at := text.find(quoted[1])) >= 0:
+            return at, at + len(quoted[1])
+        start += text[start : start + 1] == '"'
+        match = re.compile(r'[^"\s,\]}]+').match(text, start)
+        return start, match.end() if match else min(len(text), start + 1)
+
+    # Drawing
+
+    def draw(self, width: int, height: int, glyphs: Glyphs, *, active: bool) -> list[Row]:
+        buffer = self.buffer
+        self._room = height
+        self._colours.sync(buffer.lines)
+        if self._marks[0] != buffer.version:
+            self._marks = (buffer.version, marks(self.base.split("\n"), buffer.lines))
+        room = width - TEXT - 2
+        if active:
+            extra = sum(1 for fault in self.faults if self.top <= (fault.line or 0) - 1 < buffer.line)
+            self.top = max(min(self.top, buffer.line), buffer.line - height + 1 + min(extra + 1, height - 1))
+            self._left = max(min(self._left, buffer.column), buffer.column - room + 1)
+        self.top = max(0, min(self.top, len(buffer.lines) - 1))
+        rows: list[Row] = []
+        number = self.top
+        while len(rows) < height and number < len(buffer.lines):
+            rows += self._line(number, width, glyphs, active)
+            number += 1
+        rows = rows[:height] + [Row(width) for _ in range(height - len(rows))]
+        self._bar(rows, width, glyphs)
+        return rows
+
+    def _line(self, number: int, width: int, glyphs: Glyphs, active: bool) -> list[Row]:
+        row = Row(width)
+        text = self.buffer.lines[number]
+        faults = [fault for fault in self.faults if fault.line == number + 1]
+        if faults:
+            row.plane("bad", 1, width - 2)
+            row.put(1, glyphs.cursor, "bad")
+        row.right(TEXT - 3, str(number + 1), "bad" if faults else "muted", "b" if faults else "")
+        mark = self._marks[1].get(number)
+        if mark:
+            row.put(TEXT - 2, glyphs.plus if mark == "+" else glyphs.changed, "ok" if mark == "+" else "warn")
+        for start, end, role, attributes in self._colours.pieces(number):
+            self._piece(row, text, start, end, role, attributes)
+        out = [row]
+        for fault in faults:
+            start, end = self._span(fault)
+            self._piece(row, text, start, max(end, start + 1), "bad", "bu")
+            out.append(self._fault(fault, width, glyphs))
+        if active and number == self.buffer.line:
+            at = TEXT + self.buffer.column - self._left
+            row.put(at, text[self.buffer.column : self.buffer.column + 1] or " ", "inverse")
+            row.plane("editor", at, at + 1)
+        return out
+
+    def _piece(self, row: Row, text: str, start: int, end: int, role: str, attributes: str) -> None:
+        start, end = max(start, self._left), min(end, self._left + row.width - TEXT - 3)
+        if end > start:
+            row.put(TEXT + start - self._left, text[start:end], role, attributes)
+
+    def _fault(self, fault: Fault, width: int, glyphs: Glyphs) -> Row:
+        row = Row(width)
+        row.plane("bad", 1, width - 2)
+        row.put(1, glyphs.cursor, "bad")
+        row.put(TEXT, glyphs.bad, "bad", "b")
+        meant = _MEANT.search(fault.hint or "")
+        aside = 14 if meant else 0
+        message = inert(fault.message + (f"; {fault.hint}" if fault.hint else ""))
+        end = row.put(TEXT + 2, fit(message, width - TEXT - 5 - aside), "text")
+        if meant:
+            row.put(row.put(end + 2, "F2", "accent", "b") + 1, "takes it", "text")
+        return row
+
+    def _bar(self, rows: Sequence[Row], width: int, glyphs: Glyphs) -> None:
+        total, body = len(self.buffer.lines), len(rows)
+        if total <= body:
+            return
+        size = max(1, body * body // total)
+        start = (body - size) * min(self.top, total - body) // max(1, total - body)
+        for y, row in enumerate(rows):
+            inside = start <= y < start + size
+            row.put(width - 1, glyphs.thumb if inside else glyphs.track, "thumb" if inside else "line")
