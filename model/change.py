@@ -60,6 +60,19 @@ class UserKeyRemoved(Change, frozen=True, kw_only=True):
     fingerprint: str
 
 
+class UserUnlocked(Change, frozen=True, kw_only=True):
+    """Wrong guesses at the door are forgotten."""
+
+    user: UserName
+
+
+class LoginsEnded(Change, frozen=True, kw_only=True):
+    """Whoever is in by a login of this person is out."""
+
+    user: UserName
+    reason: str
+
+
 class DeviceChange(Change, frozen=True, kw_only=True):
     device: Device
 
@@ -156,6 +169,7 @@ class SettingSet(Change, frozen=True, kw_only=True):
 
 AnyChange = (
     UserAdded | UserRoleSet | UserDisabled | UserEnabled | UserGroupsSet | UserRemoved | UserKeyAdded | UserKeyRemoved
+    | UserUnlocked | LoginsEnded
     | DeviceEnrolled | DeviceApproved | DeviceRenamed | DeviceTagged | DeviceExpirySet | DeviceExpired | DeviceDisabled
     | DeviceEnabled | DeviceKeyRotated | DeviceAttributesSet | DeviceReported | EndpointsReported | RoutesChanged
     | DeviceRemoved | EnrollmentKeyCreated | EnrollmentKeyRevoked | PolicySet | PolicyConfirmed | NameSet | NameRemoved

@@ -12,7 +12,7 @@ from gate.doors.enrollment import EnrollmentLogin
 from gate.doors.limits import Admission, Limits
 from gate.doors.people import People, PersonLogin
 from gate.login.desk import Desk
-from model.change import Committed
+from model.change import Committed, UserUnlocked
 
 if TYPE_CHECKING:
     from gate.doors.door import Door, Login
@@ -52,6 +52,9 @@ class Keeper:
         task.add_done_callback(self._tasks.discard)
 
     def _changed(self, old: Snapshot, new: Snapshot, changes: Sequence[Committed]) -> None:
+        for entry in changes:
+            if isinstance(entry.change, UserUnlocked):
+                self.desk.guesses.lift(entry.change.user)
         for door, reason in self.people.unwelcome(changes):
             self.leave_soon(door, reason)
         for door, reason in self.agents.advance(old, new, changes):

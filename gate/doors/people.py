@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import asyncssh
@@ -15,14 +15,16 @@ from gate.actor import Actor
 from gate.doors.connection import TOUCHED
 from gate.doors.door import KbdInt
 from gate.doors.sessions import PersonSession
-from gate.login.desk import Applicant, Proof
-from gate.login.dialogue import Answers, Challenge, Step, by_password, dialogue
+from gate.login.desk import Applicant
+from gate.login.dialogue import Conversation, by_password, log_in
+from gate.login.records import Proof
+from gate.login.talk import Challenge, Talk
 from model import change as c
-from model.errors import Invalid, Limited, WardgateError
+from model.errors import Invalid, WardgateError
 from model.ids import UserName, user_name
 from model.keys import SSHKey
 from model.records import Role, User, UserKey, UserState
-from store import user_keys
+from store import logins, user_keys
 
 if TYPE_CHECKING:
     from gate.doors.door import Door
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from gate.snapshot import Snapshot
 
 log = logging.getLogger("wardgate.doors")
+
+BREAK_GLASS = "break-glass"
+"""The comment of the key that an owner keeps offline for emergencies."""
 
 
 def person(snapshot: Snapshot, name: str) -> tuple[str, User | None]:
@@ -58,15 +63,17 @@ class PersonLogin:
         self._user = user if user and user.state is UserState.ACTIVE else None
         speaks = self._user if self._user and not self._user.service else None
         self._applicant = Applicant(name=self._name, user=speaks, source=door.source)
-        self._dialogue: AsyncGenerator[Step, Answers] | None = None
+        self._talk: Conversation | None = None
         self._sessions: set[PersonSession] = set()
         self._expiry: asyncio.TimerHandle | None = None
+        self._key_ends_at: int | None = None
         self.proof: Proof | None = None
         self.key: SSHKey | None = None
 
     @property
     def keyboard(self) -> bool:
-        return self._keeper.desk.passwords
+        desk = self._keeper.desk
+        return desk.passwords or bool(desk.providers)
 
     # Keys.
 
@@ -86,46 +93,54 @@ class PersonLogin:
         kept = self._registered(key)
         assert kept is not None
         assert self._user is not None
-        now = int(time.time())
-        touched = key.algorithm in TOUCHED
         self.key = key
-        self.proof = Proof(
-            user=self._user.name, method="key", factors=("key", "touch") if touched else ("key",),
-            login_at=now, fresh_at=now if touched else None,
+        self.proof = self._by_login(kept) or self._by_key(key, kept)
+        self._key_ends_at = kept.expires_at
+
+    def _by_key(self, key: SSHKey, kept: UserKey) -> Proof:
+        touched = key.algorithm in TOUCHED
+        now = int(time.time())
+        return Proof(
+            user=kept.user, method="key", factors=("key", "touch") if touched else ("key",), login_at=now,
+            fresh_at=now if touched else None, notable=kept.comment == BREAK_GLASS,
         )  # fmt: skip
-        if kept.expires_at is not None:
-            self._expiry = asyncio.get_running_loop().call_later(
-                max(kept.expires_at - time.time(), 0), self._keeper.leave_soon, self._door, "your key's time is over"
-            )
+
+    def _by_login(self, kept: UserKey) -> Proof | None:
+        """A key that is let in for the time of a login is as old, and as fresh, as that login."""
+        if kept.expires_at is None:
+            return None
+        found = self._keeper.gate.store.read(lambda r: logins.by_key(r, kept.user, kept.key.fingerprint))
+        if found is None:
+            return None
+        return Proof(
+            user=kept.user, method=found.method, factors=("login-key",), login_at=found.started_at,
+            fresh_at=found.auth_time,
+        )  # fmt: skip
 
     # The keyboard.
 
     async def challenge(self) -> KbdInt:
-        if self._dialogue:
-            await self._dialogue.aclose()
-        self._dialogue = dialogue(self._keeper.desk, self._applicant)
-        return await self._step(None)
+        if self._talk:
+            self._talk.close()
+        desk = self._keeper.desk
+        self._talk = Talk(lambda talk: log_in(desk, self._applicant, talk))
+        return await self._step(self._talk.begin())
 
     async def respond(self, answers: tuple[str, ...]) -> KbdInt:
-        return await self._step(answers)
+        return await self._step(self._talk.answer(answers)) if self._talk else False
 
-    async def _step(self, answers: Answers | None) -> KbdInt:
-        """A second answer while the first is looked at finds the conversation over."""
-        talk, self._dialogue = self._dialogue, None
-        if talk is None:
-            return False
+    async def _step(self, said: Awaitable[Challenge | Proof | None]) -> KbdInt:
         try:
-            step = await (talk.__anext__() if answers is None else talk.asend(answers))
-        except StopAsyncIteration:
-            return self._refuse()
+            step = await said
         except WardgateError as error:
             return self._told(error)
         if isinstance(step, Challenge):
-            self._dialogue = talk
+            if step.patience is not None:
+                self._door.allow(step.patience)
             return "", "", "", step.prompts
-        await talk.aclose()
+        self._talk = None
         self.proof = step
-        return True
+        return step is not None or self._refuse()
 
     async def password(self, text: str) -> bool:
         try:
@@ -140,15 +155,23 @@ class PersonLogin:
 
     def _told(self, error: WardgateError) -> bool:
         """What someone must know who is not let in, such as how long to wait. It is said alike for all names."""
-        if isinstance(error, Limited):
-            self._door.disconnect(f"{error.message}; {error.hint}" if error.hint else error.message)
-        return self._refuse()
+        self._talk = None
+        self._refuse()
+        self._door.disconnect(f"{error.message}; {error.hint}" if error.hint else error.message)
+        return False
 
     # Let in.
 
     def completed(self) -> str | None:
         assert self.proof is not None
-        self._keeper.desk.guesses.succeeded(self._name, self._door.source)
+        desk = self._keeper.desk
+        desk.guesses.succeeded(self._name, self._door.source)
+        if "login-key" not in self.proof.factors:
+            desk.note(self.proof, self._door.source, self.key.fingerprint if self.key else "")
+        ends_at = min(self.proof.login_at + desk.login_life, self._key_ends_at or 2**62)
+        self._expiry = asyncio.get_running_loop().call_later(
+            max(ends_at - time.time(), 0), self._keeper.leave_soon, self._door, "your login's time is over"
+        )
         return self._keeper.people.enter(self.proof.user, self._door)
 
     def actor(self) -> Actor:
@@ -172,6 +195,8 @@ class PersonLogin:
         await asyncio.gather(*(session.leave(reason) for session in tuple(self._sessions)))
 
     def lost(self) -> None:
+        if self._talk:
+            self._talk.close()
         if self._expiry:
             self._expiry.cancel()
         if self.proof:
@@ -205,6 +230,8 @@ class People:
             match entry.change:
                 case c.UserDisabled(user=user):
                     yield from ((door, "your account was disabled") for door in self.of(user.name))
+                case c.LoginsEnded(user=name, reason=reason):
+                    yield from ((door, reason) for door in self.of(name))
                 case c.UserRemoved(name=name):
                     yield from ((door, "your account was removed") for door in self.of(name))
                 case c.UserKeyRemoved(user=name, fingerprint=fingerprint):

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from gate.actor import GATE
 from gate.doors.limits import origin
+from gate.login import issuers, records, who
 from gate.login.guesses import Guesses
 from gate.login.passwords import Pool
-from model.errors import Limited
+from gate.login.records import Proof
+from gate.login.sealing import Seal
+from gate.login.tokens import Claims
+from gate.services import logins as operations
+from model.errors import Denied, Invalid, Limited, NotFound, WardgateError
 from model.ids import UserName
 from model.records import User
-from store import users
+from store import Transaction, identities, users
 
 if TYPE_CHECKING:
     from gate.gate import Gate
+    from gate.login.provider import Provider, Tokens
 
+T = TypeVar("T")
 log = logging.getLogger("wardgate.login")
+
+CODES, CODES_PER_ADDRESS = 200, 10
+"""Logins that may wait for a provider's code, in all and from one address."""
+REFRESH_LOOK = 30.0
+NOTED_AGAIN = 3600.0
+"""Seconds in which logins with one key from one address are one entry: scripts come every minute."""
 
 
 class Applicant(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,26 +50,84 @@ class Applicant(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
-class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """That an applicant is who they say."""
-
-    user: UserName
-    method: str
-    factors: tuple[str, ...]
-    login_at: int
-    fresh_at: int | None = None
-    """When a second factor, a provider or a touch was given."""
-
-
 class Desk:
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
         self.guesses = Guesses(time.monotonic)
         self.pool = Pool()
+        self._providers: dict[str, Provider] = {}
+        self._configured: object = None
+        self._codes: Counter[str] = Counter()
+        self._noted: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
+
+    async def close(self) -> None:
+        self._refreshing.cancel()
+        for task in tuple(self._tasks):
+            task.cancel()
+        self.pool.close()
+        for provider in self._providers.values():
+            await provider.close()
+
+    def later(self, work: Callable[[], object]) -> None:
+        """Awaits what `work` gives, and logs what it raises."""
+
+        async def run() -> None:
+            try:
+                await work()  # type: ignore[misc]
+            except WardgateError as refused:
+                log.warning("%s", refused.message)
+            except Exception:
+                log.exception("what follows from a login failed")
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """One transaction; when it returns, the snapshot includes what it changed."""
+        done, number = await self.gate.store.write(lambda tx: (work(tx), tx.changes[-1].number if tx.changes else 0))
+        await self.gate.reached(number)
+        return done
+
+    # What settings say.
+
+    def setting(self, key: str, default: object) -> object:
+        return self.gate.snapshot.settings.get(key, default)
 
     @property
     def passwords(self) -> bool:
-        return bool(self.gate.snapshot.settings.get("login.passwords", True))
+        return bool(self.setting("login.passwords", True))
+
+    @property
+    def login_life(self) -> int:
+        return int(str(self.setting("login.life", 16 * 3600)))
+
+    def seal(self) -> Seal:
+        return Seal.of(self.gate.state)
+
+    @property
+    def providers(self) -> dict[str, Provider]:
+        """As settings name them now; broken settings mean none, and everything else goes on."""
+        configured = self.setting("login.issuers", {})
+        if configured != self._configured:
+            self._configured = configured
+            for provider in self._providers.values():
+                self.later(provider.close)
+            try:
+                found = issuers.parse(configured, self.gate.snapshot.user_domain)
+            except Invalid as fault:
+                log.error("%s", fault.message)
+                found = {}
+            self._providers = _made(found)
+        return self._providers
+
+    def providers_for(self, name: str) -> list[Provider]:
+        """By the name alone, whether anyone has it or not."""
+        return [provider for provider in self.providers.values() if provider.issuer.admits(name)]
+
+    # Guesses.
 
     def may_guess(self, applicant: Applicant) -> None:
         """Raises `Limited` while the name or the address has to wait."""
@@ -62,26 +138,137 @@ class Desk:
                 hint="a registered key gets in meanwhile; an operator lifts this with: users unlock NAME",
             )
 
+    def count_guess(self, applicant: Applicant) -> None:
+        """Before it is looked at; a login that succeeds takes it back. A lock that begins is audited."""
+        locked = self.guesses.failed(applicant.name, applicant.source)
+        if locked:
+            who_, where, lasts = applicant.name, applicant.source, int(locked)
+            self.later(
+                lambda: self.gate.store.write(
+                    lambda tx: tx.audit("gate", "login locked", who_, after={"seconds": lasts}, source=where)
+                )
+            )
+
     async def password_right(self, applicant: Applicant, password: str) -> bool:
-        """Counts the guess before it is looked at. Takes as long for nobody as for somebody."""
+        """Takes as long for nobody as for somebody."""
         self.may_guess(applicant)
-        self.guesses.failed(applicant.name, applicant.source)
+        self.count_guess(applicant)
         id = applicant.user.id if applicant.user else None
         kept = self.gate.store.read(lambda r: users.password(r, id)) if id else None
-        right = await self.pool.matches(kept if self.passwords else None, password)
-        if right:
-            self.guesses.succeeded(applicant.name, applicant.source)
-        return right
+        return await self.pool.matches(kept if self.passwords else None, password)
 
     def may_enroll(self, source: str) -> None:
         """Counts an enrollment that may fail, by its address alone."""
         applicant = Applicant(name=f"enroll {origin(source)}", user=None, source=source)
         self.may_guess(applicant)
-        self.guesses.failed(applicant.name, source)
+        self.count_guess(applicant)
 
     def enrolled(self, source: str) -> None:
         self.guesses.lift(f"enroll {origin(source)}")
         self.guesses.lift(origin(source))
 
-    async def close(self) -> None:
-        self.pool.close()
+    @contextmanager
+    def waiting_code(self, source: str) -> Iterator[None]:
+        """Counts a login that waits for a provider. Raises `Limited`."""
+        where = origin(source)
+        if self._codes.total() >= CODES or self._codes[where] >= CODES_PER_ADDRESS:
+            raise Limited("too many logins wait for the provider", hint="finish or leave one, then try again")
+        self._codes[where] += 1
+        try:
+            yield
+        finally:
+            self._codes[where] -= 1
+
+    # Who got in.
+
+    def note(self, proof: Proof, source: str, key: str) -> None:
+        """Records a login. With a registered key it is one login for an hour, however often it comes."""
+        now = time.monotonic()
+        mark = (proof.user, source, key)
+        if proof.method == "key" and not proof.notable and self._noted.get(mark, 0.0) > now:
+            return
+        self._noted.pop(mark, None)
+        self._noted[mark] = now + NOTED_AGAIN
+        while len(self._noted) > 10_000:
+            self._noted.popitem(last=False)
+        if proof.notable:
+            log.warning("%s logged in by the break-glass key, from %s", proof.user, source)
+        ends_at = proof.login_at + self.login_life
+        self.later(lambda: self.gate.store.write(lambda tx: records.login(tx, proof, source, ends_at)))
+
+    async def admit(self, provider: Provider, claims: Claims, tokens: Tokens, applicant: Applicant) -> Proof:
+        """The person whom a provider's checked claims are about. Raises `Denied`."""
+        issuer = provider.issuer
+        told = who.told(issuer, claims.all, self.gate.snapshot.user_domain)
+        sealed = None
+        if tokens.refresh_token and issuer.refresh_every:
+            sealed = self.seal().seal(tokens.refresh_token.encode(), _purpose(issuer.issuer, claims.subject))
+        wanted = UserName(applicant.name)
+        user = await self.write(
+            lambda tx: records.by_provider(tx, issuer, claims.subject, told, wanted, sealed, applicant.source)
+        )
+        return Proof(
+            user=user.name, method="oidc", factors=(provider.name,), login_at=int(time.time()),
+            fresh_at=claims.auth_time,
+        )  # fmt: skip
+
+    # Keeping in step with providers.
+
+    async def _refresh(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_LOOK)
+            try:
+                await self.refresh_due()
+            except Exception:
+                log.exception("people were not compared with their providers")
+
+    async def refresh_due(self, now: float | None = None) -> None:
+        """Asks providers about the people whose turn it is. One who is refused there loses their logins here."""
+        now = time.time() if now is None else now
+        by_issuer = {provider.issuer.issuer: provider for provider in self.providers.values()}
+        for identity in await self.gate.store.fetch(identities.refreshable):
+            provider = by_issuer.get(identity.issuer)
+            if provider and provider.issuer.refresh_every and identity.seen_at + provider.issuer.refresh_every <= now:
+                await self._refresh_one(provider, identity)
+
+    async def _refresh_one(self, provider: Provider, identity: identities.Identity) -> None:
+        issuer, purpose = provider.issuer, _purpose(identity.issuer, identity.subject)
+        assert identity.refresh_token is not None
+        try:
+            tokens = await provider.refresh(self.seal().open(identity.refresh_token, purpose).decode())
+            claims = await provider.claims(tokens)
+            if claims.subject != identity.subject:
+                raise Denied("the provider answers about someone else")
+            told = who.told(issuer, claims.all, self.gate.snapshot.user_domain)
+            renewed = tokens.refresh_token
+            sealed = self.seal().seal(renewed.encode(), purpose) if renewed else identity.refresh_token
+
+            def keep(tx: Transaction) -> None:
+                identities.seen(tx, identity.issuer, identity.subject, sealed)
+                user = users.by_name(tx, identity.user)
+                if user is None:
+                    raise NotFound(f"{identity.user} was removed")
+                records.in_step(tx, issuer, user, told, "gate")
+
+            await self.write(keep)
+        except Denied as refused:
+            log.warning("%s lets %s in no more: %s", provider.name, identity.user, refused.message)
+            await self.gate.store.write(lambda tx: identities.seen(tx, identity.issuer, identity.subject, None))
+            await self.gate.perform(
+                operations.end, GATE, user=identity.user, reason=f"{provider.name} lets you in no more"
+            )
+        except WardgateError as fault:
+            log.warning("%s: %s", provider.name, fault.message)
+
+
+def _made(found: dict[str, issuers.Issuer]) -> dict[str, Provider]:
+    """What speaks HTTP is imported where it is needed: most gates start without."""
+    if not found:
+        return {}
+    from gate.login.provider import Provider
+
+    return {name: Provider(name, issuer) for name, issuer in found.items()}
+
+
+def _purpose(issuer: str, subject: str) -> str:
+    return f"refresh-token {issuer} {subject}"

@@ -1,42 +1,284 @@
-"""What is said at the keyboard before someone is let in: a generator of challenges, without any I/O of SSH in it."""
+"""What is said at the keyboard before someone is let in. The first prompt is the same for all names."""
 
 from __future__ import annotations
 
+import asyncio
+import re
 import time
-from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
-from gate.login.desk import Applicant, Desk, Proof
+from gate.login import invitations, records, totp
+from gate.login.desk import Applicant, Desk
+from gate.login.passwords import hash_password
+from gate.login.records import NewSecrets, Proof
+from gate.login.talk import Talk
+from gate.services.logins import purpose
+from model.errors import Denied, Invalid
+from model.records import User
+from store import totp as kept_totp
 
-PASSWORD = "Password: "  # noqa: S105 - the prompt
+if TYPE_CHECKING:
+    from gate.login.provider import DeviceCode, Provider, Tokens
+
+Conversation = Talk[Proof | None]
+BROWSER = "wardgate-login "
+"""What `wardgate login` answers to the first prompt, with the address at which it waits for the browser."""
+KEEPALIVE = 3.0
+"""Seconds between two empty challenges: they keep a client that waits from giving up."""
+TRIES = 3
+_REDIRECT = re.compile(r"/[A-Za-z0-9/_-]{0,64}")
 
 
-class Challenge(msgspec.Struct, frozen=True):
-    """Prompts with whether what is typed shows; none at all only keeps the client waiting."""
+async def log_in(desk: Desk, applicant: Applicant, talk: Conversation) -> Proof | None:
+    """None refuses. Raises `Limited`, `Unavailable` or `Denied` where the person is to know why."""
+    providers = desk.providers_for(applicant.name)
+    text = await talk.ask_one(first_prompt(desk, providers))
+    if text.startswith(invitations.PREFIX):
+        return await by_invitation(desk, applicant, talk, text)
+    if text.startswith(BROWSER) and providers:
+        return await by_browser(desk, applicant, talk, await chosen(talk, providers), text.removeprefix(BROWSER))
+    if text == "" and providers:
+        return await by_code(desk, applicant, talk, await chosen(talk, providers))
+    if not await desk.password_right(applicant, text):
+        return None
+    return await second_factor(desk, applicant, talk)
 
-    prompts: tuple[tuple[str, bool], ...] = ()
 
-
-Step = Challenge | Proof
-"""A `Proof` is the last step; a generator that ends without one refuses."""
-Answers = tuple[str, ...]
-
-
-async def dialogue(desk: Desk, applicant: Applicant) -> AsyncGenerator[Step, Answers]:
-    """The conversation with one applicant. Raises `Limited` where they must wait.
-
-    Its first step is the same for all names.
-    """
-    answers = yield Challenge(((PASSWORD, False),))
-    if len(answers) == 1:
-        proof = await by_password(desk, applicant, answers[0])
-        if proof:
-            yield proof
+def first_prompt(desk: Desk, providers: list[Provider]) -> str:
+    if not providers:
+        return "Password: "
+    names = " or ".join(provider.name for provider in providers)
+    return f"Password, or Enter for {names}: " if desk.passwords else f"Enter to log in with {names}: "
 
 
 async def by_password(desk: Desk, applicant: Applicant, password: str) -> Proof | None:
-    right = await desk.password_right(applicant, password)
-    if not right or applicant.user is None:
+    """In one step, for clients that cannot be asked more: enough only where a password is."""
+    if not await desk.password_right(applicant, password):
         return None
-    return Proof(user=applicant.user.name, method="password", factors=("password",), login_at=int(time.time()))
+    user = applicant.user
+    assert user is not None
+    if _second_factor_of(desk, user) is not None or _demanded(desk, user):
+        return None
+    return _proof(user, ("password",))
+
+
+# The second factor.
+
+
+def _second_factor_of(desk: Desk, user: User) -> kept_totp.TOTP | None:
+    kept = desk.gate.store.read(lambda r: kept_totp.get(r, user.name))
+    return kept if kept and kept.confirmed_at is not None else None
+
+
+def _demanded(desk: Desk, user: User) -> bool:
+    return records.needs_second_factor(user, str(desk.setting("login.second-factor", "off")))
+
+
+def _proof(user: User, factors: tuple[str, ...]) -> Proof:
+    now = int(time.time())
+    return Proof(
+        user=user.name, method="password", factors=factors, login_at=now, fresh_at=now if len(factors) > 1 else None
+    )
+
+
+async def second_factor(desk: Desk, applicant: Applicant, talk: Conversation) -> Proof | None:
+    user = applicant.user
+    assert user is not None
+    kept = _second_factor_of(desk, user)
+    if kept is None:
+        if not _demanded(desk, user):
+            return _proof(user, ("password",))
+        chosen_ = await set_up(desk, user, talk)
+        if chosen_ is None:
+            return None
+        await desk.write(lambda tx: records.keep_totp(tx, user.name, chosen_))
+        return _proof(user, ("password", "totp"))
+    secret = desk.seal().open(kept.secret, purpose(user.name))
+    for _ in range(TRIES):
+        code = await talk.ask_one("Code of your authenticator, or a recovery code: ")
+        desk.may_guess(applicant)
+        desk.count_guess(applicant)
+        factor = await _right(desk, user, secret, code)
+        if factor:
+            return _proof(user, ("password", factor))
+    return None
+
+
+async def _right(desk: Desk, user: User, secret: bytes, code: str) -> str | None:
+    if totp.looks_like_recovery(code):
+        hash = totp.recovery_hash(user.name, code)
+        used = await desk.gate.store.write(lambda tx: kept_totp.use_recovery_code(tx, user.name, hash))
+        return "recovery-code" if used else None
+    step = totp.step_of(secret, code, int(time.time()))
+    if step is None:
+        return None
+    fresh = await desk.gate.store.write(lambda tx: records.code_used(tx, user.name, step))
+    return "totp" if fresh else None
+
+
+async def set_up(desk: Desk, user: User, talk: Conversation) -> NewSecrets | None:
+    """An authenticator, from showing its secret to a right code of it, and then the recovery codes."""
+    secret, recovery = totp.new_secret(), totp.new_recovery_codes()
+    uri = totp.uri(secret, user.name, desk.gate.snapshot.domain)
+    prompt = f"\nAdd this secret to your authenticator app: {totp.shown(secret)}\n(q for a QR code)\nCode: "
+    step = None
+    for _ in range(TRIES + 1):
+        answer = await talk.ask_one(prompt, shows=True, patience=600)
+        if answer.strip().lower() == "q":
+            prompt = f"\n{totp.qr(uri)}\nCode: "
+            continue
+        step = totp.step_of(secret, answer, int(time.time()))
+        if step is not None:
+            break
+        prompt = "That is not the code that it shows now. Code: "
+    if step is None:
+        return None
+    listed = "\n".join(f"  {code}" for code in recovery)
+    await talk.ask_one(f"\nEach of these gets you in once, should you lose it. Keep them:\n{listed}\nEnter: ")
+    return NewSecrets(
+        sealed_totp=desk.seal().seal(secret, purpose(user.name)), step=step,
+        recovery_hashes=tuple(totp.recovery_hash(user.name, code) for code in recovery),
+    )  # fmt: skip
+
+
+# Invitations.
+
+
+async def by_invitation(desk: Desk, applicant: Applicant, talk: Conversation, text: str) -> Proof | None:
+    """The person sets what they log in with from now on. It is used up with that, all at once."""
+    desk.may_guess(applicant)
+    desk.count_guess(applicant)
+    user, hash = applicant.user, invitations.hash_of(text)
+    if user is None or hash is None or not desk.gate.store.read(lambda r: records.invited(r, user, hash)):
+        return None
+    providers = desk.providers_for(applicant.name)
+    if providers and (not desk.passwords or await _prefers_provider(talk, providers)):
+        proof = await by_code(desk, applicant, talk, await chosen(talk, providers))
+        if proof:
+            await desk.write(lambda tx: records.use_invitation(tx, user, hash, NewSecrets(), applicant.source))
+        return proof
+    if not desk.passwords:
+        raise Denied("this network takes no passwords, and no provider is for you", hint="ask an operator")
+    given = await _new_secrets(desk, user, talk)
+    if given is None:
+        return None
+    await desk.write(lambda tx: records.use_invitation(tx, user, hash, given, applicant.source))
+    return _proof(user, ("password", "totp") if given.sealed_totp else ("password",))
+
+
+async def _new_secrets(desk: Desk, user: User, talk: Conversation) -> NewSecrets | None:
+    password = await _new_password(talk)
+    if password is None:
+        return None
+    if not _demanded(desk, user):
+        answer = await talk.ask_one("Set up an authenticator app too? y or n: ", shows=True)
+        if not answer.strip().lower().startswith("y"):
+            return NewSecrets(password_hash=password)
+    second = await set_up(desk, user, talk)
+    return msgspec.structs.replace(second, password_hash=password) if second else None
+
+
+async def _prefers_provider(talk: Conversation, providers: list[Provider]) -> bool:
+    name = providers[0].name
+    answer = await talk.ask_one(f"Enter to log in with {name} from now on, p to set a password: ", shows=True)
+    return answer.strip().lower() != "p"
+
+
+async def _new_password(talk: Conversation) -> str | None:
+    """The hash of one that was typed twice alike."""
+    why = ""
+    for _ in range(TRIES):
+        first, again = await talk.ask((f"{why}New password: ", False), ("Again: ", False), patience=300)
+        if first != again:
+            why = "They differ. "
+            continue
+        try:
+            return await asyncio.to_thread(hash_password, first)
+        except Invalid as fault:
+            why = f"{fault.message}. "
+    return None
+
+
+# Providers.
+
+
+async def chosen(talk: Conversation, providers: list[Provider]) -> Provider:
+    if len(providers) == 1:
+        return providers[0]
+    listed = ", ".join(f"{number} {provider.name}" for number, provider in enumerate(providers, 1))
+    answer = await talk.ask_one(f"With which one? {listed}: ", shows=True)
+    number = int(answer) if answer.strip().isdecimal() and len(answer) < 4 else 0
+    if not 1 <= number <= len(providers):
+        raise Invalid("there is no provider of that number", hint="connect again")
+    return providers[number - 1]
+
+
+def _known(applicant: Applicant, provider: Provider) -> bool:
+    return applicant.user is not None or provider.issuer.create
+
+
+async def by_code(desk: Desk, applicant: Applicant, talk: Conversation, provider: Provider) -> Proof | None:
+    """The device code (RFC 8628): an address and a code to type there, on any machine with a browser."""
+    with desk.waiting_code(applicant.source):
+        known = _known(applicant, provider)
+        code = await (provider.start_code() if known else provider.pretend_code())
+        await _show(talk, desk, applicant, code)
+        tokens = await _finished(talk, provider, code, known)
+    return await desk.admit(provider, await provider.claims(tokens), tokens, applicant)
+
+
+async def _show(talk: Conversation, desk: Desk, applicant: Applicant, code: DeviceCode) -> None:
+    """In a prompt, in ASCII: what OpenSSH prints of names and instructions is cut and escaped."""
+    head = f"\nLogin of {applicant.name} at {desk.gate.snapshot.domain}, asked for from {applicant.source}.\n"
+    where = f"Open   {code.verification_uri}\nand enter the code   {code.user_code}\n"
+    prompt = head + where + "Then press Enter here (q: a QR code): "
+    while (await talk.ask_one(prompt, shows=True, patience=code.expires_in + 30)).strip().lower() == "q":
+        prompt = f"\n{totp.qr(code.verification_uri_complete or code.verification_uri)}\n{where}Then press Enter: "
+
+
+async def _finished(talk: Conversation, provider: Provider, code: DeviceCode, known: bool) -> Tokens:
+    """Asks the provider as often as it allows, and the client for nothing, so that both stay patient."""
+    loop = asyncio.get_running_loop()
+    interval, until, next_poll = code.interval, loop.time() + code.expires_in, loop.time()
+    while loop.time() < until:
+        if loop.time() >= next_poll:
+            if known:
+                tokens, interval = await provider.poll_code(code, interval)
+                if tokens:
+                    return tokens
+            next_poll = loop.time() + interval
+        await asyncio.sleep(max(0.0, min(KEEPALIVE, next_poll - loop.time())))
+        await talk.ask()
+    raise Denied("the code's time is over", hint="begin again")
+
+
+async def by_browser(
+    desk: Desk, applicant: Applicant, talk: Conversation, provider: Provider, redirect: str
+) -> Proof | None:
+    """The authorization code with PKCE (RFC 7636, RFC 8252): the program on the person's machine opens the browser
+    and hands back what it came back with; everything secret stays here."""
+    with desk.waiting_code(applicant.source):
+        flow = await provider.start_flow(_loopback(redirect))
+        answer = await talk.ask_one(f"{BROWSER}{flow.address}", patience=600)
+        code, _, state = answer.partition(" ")
+        if not _known(applicant, provider):
+            await asyncio.sleep(provider.last_delay)
+            raise Denied(f"{provider.name} did not let you in")
+        tokens = await provider.redeem(flow, code, state)
+    return await desk.admit(provider, await provider.claims(tokens, flow.nonce), tokens, applicant)
+
+
+def _loopback(address: str) -> str:
+    """RFC 8252, section 7.3: the loopback address itself, any port."""
+    parts = urlsplit(address)
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    right = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1"} and port and not parts.username
+    if not right or parts.query or parts.fragment or not _REDIRECT.fullmatch(parts.path):
+        raise Invalid("the browser's answer goes to this machine alone", hint="like http://127.0.0.1:PORT/callback")
+    return address

@@ -53,8 +53,9 @@ class Guesses:
             return until - now
         return 0.0 if self._total.take(now) else 1.0
 
-    def failed(self, name: str, address: str) -> None:
-        now = self._clock()
+    def failed(self, name: str, address: str) -> float:
+        """Seconds of the wait that begins with this guess; 0 where none does."""
+        now, began = self._clock(), 0.0
         for key in self._keys(name, address):
             count = self._counts.pop(key, None)
             if count is None or now - count.last > FORGOTTEN_AFTER:
@@ -63,9 +64,11 @@ class Guesses:
             allowed = FREE if key[0] != "address" else FREE * 4
             if count.failures >= allowed:
                 count.until = now + min(FIRST_WAIT * 2 ** min(count.failures - allowed, 20), LONGEST_WAIT)
+                began = max(began, count.until - now)
             self._counts[key] = count
         while len(self._counts) > KEPT:
             self._counts.popitem(last=False)
+        return began
 
     def succeeded(self, name: str, address: str) -> None:
         """The person is at `address`: guesses of others elsewhere do not hinder them here."""

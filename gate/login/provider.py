@@ -1,0 +1,351 @@
+"""Talking to one OpenID Connect provider. Everything it says is bounded in size and time, and believed only checked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from hmac import compare_digest
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+from authlib.common.errors import AuthlibBaseError
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from gate.login.issuers import Issuer
+from gate.login.tokens import Claims, Expected, UnknownKey, check_id_token
+from model.errors import Denied, Unavailable
+
+with warnings.catch_warnings():
+    # It announces a package to come; the one it works with is the one that is pinned here.
+    warnings.simplefilter("ignore")
+    from authlib.integrations.httpx_client import AsyncOAuth2Client
+
+T = TypeVar("T")
+log = logging.getLogger("wardgate.login")
+
+TIMEOUT = 10.0
+"""Seconds for one exchange with a provider, all of it."""
+MAX_ANSWER = 1024 * 1024
+KEPT_FOR = 3600.0
+KEYS_AGAIN = 30.0
+"""Seconds between two fetches of keys that were asked for by unknown key ids."""
+SLOWER = 5
+"""Seconds that `slow_down` adds (RFC 8628, section 3.5); also the interval where none is given."""
+LONGEST_CODE = 900
+DOWN_FOR = 60.0
+_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """OpenID Connect Discovery 1.0; fields that are not used are passed over."""
+
+    issuer: str
+    token_endpoint: str
+    jwks_uri: str
+    authorization_endpoint: str | None = None
+    device_authorization_endpoint: str | None = None
+    userinfo_endpoint: str | None = None
+
+
+class DeviceCode(msgspec.Struct, frozen=True):
+    """RFC 8628, section 3.2."""
+
+    device_code: str
+    user_code: str
+    verification_uri: str
+    expires_in: int
+    verification_uri_complete: str | None = None
+    interval: int = SLOWER
+
+    def __repr__(self) -> str:
+        return f"DeviceCode({self.verification_uri!r})"
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    id_token: str
+    access_token: str
+    refresh_token: str | None = None
+
+    def __repr__(self) -> str:
+        return "Tokens(…)"
+
+
+class Flow(msgspec.Struct, frozen=True):
+    """An authorization code on its way (RFC 7636); the client sees the address alone."""
+
+    address: str
+    state: str
+    nonce: str
+    verifier: str
+    redirect: str
+
+    def __repr__(self) -> str:
+        return "Flow(…)"
+
+
+class _Capped(httpx.AsyncByteStream):
+    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in self._stream:
+            size += len(chunk)
+            if size > MAX_ANSWER:
+                raise httpx.ReadError("the answer is too large")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class CappedTransport(httpx.AsyncHTTPTransport):
+    """No answer has more than `MAX_ANSWER` bytes."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        response.stream = _Capped(response.stream)
+        return response
+
+
+class Provider:
+    def __init__(self, name: str, issuer: Issuer) -> None:
+        self.name = name
+        self.issuer = issuer
+        self.last_code: DeviceCode | None = None
+        """What the provider's codes look like, and how long it took to get one."""
+        self.last_delay = 0.2
+        self._client: Any = AsyncOAuth2Client(
+            issuer.client_id, issuer.client_secret, scope=" ".join(issuer.scopes),
+            token_endpoint_auth_method=issuer.authentication, code_challenge_method="S256",
+            timeout=httpx.Timeout(TIMEOUT, connect=5.0), follow_redirects=False, trust_env=True,
+            transport=CappedTransport(retries=0),
+        )  # fmt: skip
+        self._metadata: tuple[float, Metadata] | None = None
+        self._keys: tuple[float, KeySet] | None = None
+        self._lock = asyncio.Lock()
+        self._down_until = 0.0
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    # The device code (RFC 8628).
+
+    async def start_code(self) -> DeviceCode:
+        metadata = await self.metadata()
+        if metadata.device_authorization_endpoint is None:
+            raise Unavailable(f"{self.name} offers no login by device code", hint="use: wardgate login NAME@GATE")
+        began = time.monotonic()
+        form = {"client_id": self.issuer.client_id, "scope": " ".join(self.issuer.scopes)}
+        auth = None
+        if self.issuer.client_secret and self.issuer.authentication == "client_secret_basic":
+            auth = httpx.BasicAuth(self.issuer.client_id, self.issuer.client_secret)
+        elif self.issuer.client_secret:
+            form["client_secret"] = self.issuer.client_secret
+        code = await self._json("POST", metadata.device_authorization_endpoint, DeviceCode, data=form, auth=auth)
+        code = msgspec.structs.replace(
+            code, expires_in=max(30, min(code.expires_in, LONGEST_CODE)), interval=max(1, min(code.interval, 60))
+        )
+        if not _address(code.verification_uri) or not _plain(code.user_code):
+            raise Unavailable(f"{self.name} sent a code that cannot be shown", hint=_MEANWHILE)
+        if code.verification_uri_complete and not _address(code.verification_uri_complete):
+            code = msgspec.structs.replace(code, verification_uri_complete=None)
+        self.last_code, self.last_delay = code, time.monotonic() - began
+        return code
+
+    async def pretend_code(self) -> DeviceCode:
+        """What someone whom nobody knows is shown: like the last real one, and as slow, and good for nothing. The
+        provider hears nothing of it, but where it was out of reach lately it is here too."""
+        if time.monotonic() < self._down_until:
+            raise Unavailable(f"{self.name} cannot be reached", hint=_MEANWHILE)
+        await asyncio.sleep(self.last_delay)
+        like = self.last_code
+        if like is None:
+            return DeviceCode("", _code_like("BCDF-GHJK"), self.issuer.issuer.rstrip("/") + "/device", LONGEST_CODE)
+        made = _code_like(like.user_code)
+        complete = like.verification_uri_complete
+        return msgspec.structs.replace(
+            like, device_code="", user_code=made,
+            verification_uri_complete=complete.replace(like.user_code, made) if complete else None,
+        )  # fmt: skip
+
+    async def poll_code(self, code: DeviceCode, interval: int) -> tuple[Tokens | None, int]:
+        """None while the person has not finished, and the seconds to wait before asking again.
+
+        Raises `Denied` where they said no or took too long.
+        """
+        try:
+            return await self._token(grant_type=DEVICE_GRANT, device_code=code.device_code), interval
+        except AuthlibBaseError as fault:
+            if fault.error == "authorization_pending":
+                return None, interval
+            if fault.error == "slow_down":
+                return None, interval + SLOWER
+            raise self._refused(fault) from None
+
+    # The authorization code with PKCE.
+
+    async def start_flow(self, redirect: str) -> Flow:
+        metadata = await self.metadata()
+        if metadata.authorization_endpoint is None:
+            raise Unavailable(f"{self.name} offers no login in a browser")
+        verifier, nonce = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
+        more = {"max_age": self.issuer.max_age} if self.issuer.max_age is not None else {}
+        if "offline_access" in self.issuer.scopes:
+            more["prompt"] = "consent"  # type: ignore[assignment]
+        address, state = self._client.create_authorization_url(
+            metadata.authorization_endpoint, code_verifier=verifier, nonce=nonce, redirect_uri=redirect,
+            state=secrets.token_urlsafe(24), **more,
+        )  # fmt: skip
+        return Flow(str(address), str(state), nonce, verifier, redirect)
+
+    async def redeem(self, flow: Flow, code: str, state: str) -> Tokens:
+        if not compare_digest(state.encode(), flow.state.encode()):
+            raise Denied("the answer from the browser belongs to another login", hint="begin again")
+        try:
+            return await self._token(
+                grant_type="authorization_code", code=code, redirect_uri=flow.redirect, code_verifier=flow.verifier
+            )
+        except AuthlibBaseError as fault:
+            raise self._refused(fault) from None
+
+    async def refresh(self, token: str) -> Tokens:
+        """Raises `Denied` where the provider lets the person in no more."""
+        try:
+            return await self._token(grant_type="refresh_token", refresh_token=token)
+        except AuthlibBaseError as fault:
+            raise self._refused(fault) from None
+
+    # What the tokens say.
+
+    async def claims(self, tokens: Tokens, nonce: str | None = None, *, fresh: bool = True) -> Claims:
+        """The checked claims, with those that userinfo adds where the token lacks a claim that is needed here."""
+        expected = Expected(
+            issuer=self.issuer.issuer, client_id=self.issuer.client_id, algorithms=self.issuer.algorithms, nonce=nonce,
+            fresh=fresh,
+        )  # fmt: skip
+        now = int(time.time())
+        try:
+            claims = check_id_token(tokens.id_token, await self.keys(), expected, now)
+        except UnknownKey:
+            claims = check_id_token(tokens.id_token, await self.keys(again=True), expected, now)
+        needed = {self.issuer.name_claim, *([self.issuer.groups_claim] if self.issuer.groups_claim else [])}
+        metadata = await self.metadata()
+        if metadata.userinfo_endpoint is None or all(claim.partition(".")[0] in claims.all for claim in needed):
+            return claims
+        more = await self._json(
+            "GET", metadata.userinfo_endpoint, dict[str, Any],
+            headers={"Authorization": f"Bearer {tokens.access_token}"}, auth=None,
+        )  # fmt: skip
+        if more.get("sub") != claims.subject:
+            raise Denied("the provider's userinfo is about someone else")
+        return msgspec.structs.replace(claims, all={**more, **claims.all})
+
+    async def metadata(self) -> Metadata:
+        async with self._lock:
+            if self._metadata is None or time.monotonic() - self._metadata[0] > KEPT_FOR:
+                where = self.issuer.issuer.rstrip("/") + "/.well-known/openid-configuration"
+                found = await self._json("GET", where, Metadata, auth=None)
+                if found.issuer != self.issuer.issuer:
+                    raise Unavailable(f"{self.name} calls itself by another name than settings do")
+                self._metadata = time.monotonic(), found
+            return self._metadata[1]
+
+    async def keys(self, *, again: bool = False) -> KeySet:
+        """The provider's public keys; fetched again for an unknown key id, at most every `KEYS_AGAIN` seconds."""
+        metadata = await self.metadata()
+        async with self._lock:
+            age = time.monotonic() - self._keys[0] if self._keys else KEPT_FOR
+            if self._keys is None or age >= KEPT_FOR or (again and age >= KEYS_AGAIN):
+                found = await self._json("GET", metadata.jwks_uri, dict[str, Any], auth=None)
+                self._keys = time.monotonic(), self._public(found)
+            return self._keys[1]
+
+    def _public(self, found: Mapping[str, Any]) -> KeySet:
+        """The keys that sign, of kinds with a public half; what else is in the set is passed over."""
+        listed = found.get("keys")
+        kept = [
+            key
+            for key in (listed if isinstance(listed, list) else [])
+            if isinstance(key, dict) and key.get("kty") in {"RSA", "EC", "OKP"} and key.get("use", "sig") == "sig"
+        ]
+        try:
+            return KeySet.import_key_set({"keys": kept})
+        except (JoseError, ValueError, KeyError, TypeError):
+            raise Unavailable(f"{self.name} publishes keys that cannot be read") from None
+
+    # Exchanges.
+
+    async def _token(self, **form: str) -> Tokens:
+        """Raises authlib's error where the provider answers with one."""
+        metadata = await self.metadata()
+
+        async def exchange() -> Tokens:
+            answer = await self._client.fetch_token(metadata.token_endpoint, **form)
+            return msgspec.convert(dict(answer), Tokens)
+
+        return await self._bounded(exchange())
+
+    async def _json(self, method: str, url: str, kind: type[T], **more: Any) -> T:
+        async def exchange() -> T:
+            response = await self._client.request(method, url, withhold_token=True, **more)
+            if response.status_code != 200:
+                raise Unavailable(f"{self.name} answers {response.status_code} where it should not")
+            return msgspec.json.decode(response.content, type=kind)
+
+        return await self._bounded(exchange())
+
+    async def _bounded(self, exchange: Awaitable[T]) -> T:
+        """Anything a provider may do wrong, but saying no, is `Unavailable`. Nothing that was sent is repeated."""
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                return await exchange
+        except (Unavailable, AuthlibBaseError):
+            raise
+        except TimeoutError:
+            self._down_until = time.monotonic() + DOWN_FOR
+            raise Unavailable(f"{self.name} did not answer within {TIMEOUT:.0f} s", hint=_MEANWHILE) from None
+        except httpx.HTTPError as fault:
+            log.warning("%s: %s", self.name, type(fault).__name__)
+            self._down_until = time.monotonic() + DOWN_FOR
+            raise Unavailable(f"{self.name} cannot be reached", hint=_MEANWHILE) from None
+        except (msgspec.DecodeError, msgspec.ValidationError, ValueError, KeyError, TypeError):
+            raise Unavailable(f"{self.name} sent something that is not OpenID Connect", hint=_MEANWHILE) from None
+
+    def _refused(self, fault: AuthlibBaseError) -> Denied | Unavailable:
+        match fault.error:
+            case "access_denied":
+                return Denied(f"{self.name} did not let you in")
+            case "expired_token":
+                return Denied("the code's time is over", hint="begin again")
+            case "invalid_grant":
+                return Denied(f"{self.name} does not accept this login any more", hint="begin again")
+        log.warning("%s refuses: %s", self.name, str(fault.error)[:64])
+        return Unavailable(f"{self.name} refuses the gate's request", hint="an operator checks login.issuers")
+
+
+_MEANWHILE = "a registered key gets in meanwhile"
+
+
+def _plain(text: str) -> bool:
+    return 0 < len(text) <= 64 and text.isascii() and text.isprintable()
+
+
+def _address(text: str) -> bool:
+    return text.startswith(("https://", "http://")) and len(text) <= 512 and text.isascii() and text.isprintable()
+
+
+def _code_like(code: str) -> str:
+    """Another code of the same shape."""
+    letters = {True: "0123456789", False: _LETTERS}
+    made = (secrets.choice(letters[char.isdigit()]) if char.isalnum() else char for char in code)
+    text = "".join(made)
+    return text.lower() if code.islower() else text
