@@ -6,6 +6,7 @@ a reload of sshd but the first time, and when HostCertificate changes: sshd read
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 import re
 import shlex
@@ -90,6 +91,21 @@ def _sshd_quote(text: str) -> str:
 def user_ca_file(trust: Trust) -> str:
     """For TrustedUserCAKeys. Empty trusts nobody, which sshd takes well."""
     return "".join(f"{line} wardgate\n" for line in trust.user_ca)
+
+
+TRUST_ATTRIBUTE: Final = "node:user-ca"
+"""What an agent reports of the CA keys that its host's sshd trusts: their marks, one blank between."""
+
+
+def trust_mark(line: str) -> str:
+    """A short name for a CA key, by its line without a comment."""
+    return hashlib.sha256(line.encode()).hexdigest()[:12]
+
+
+def trust_marks(user_ca: str) -> str:
+    """The marks of a TrustedUserCAKeys file, at most eight."""
+    lines = [" ".join(line.split()[:2]) for line in user_ca.splitlines() if line.strip() and not line.startswith("#")]
+    return " ".join(trust_mark(line) for line in lines[:8])
 
 
 def login_files(logins: Logins) -> Mapping[str, str]:

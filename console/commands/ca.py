@@ -8,7 +8,7 @@ import click
 
 from console.commandline import shapes
 from console.commandline.command import argument, option, verb
-from console.commandline.render import Column, age, until
+from console.commandline.render import Column, until
 from console.commandline.run import Run
 from gate.services import authority as service
 from model.records import CertificateKind
@@ -23,11 +23,12 @@ async def show(run: Run) -> None:
     now = int(time.time())
     run.rows(
         [Column("GENERATION"), Column("STATE"), Column("FINGERPRINT", flexible=True), Column("SIGNS"),
-         Column("AGE", "right"), Column("LAST CERTIFICATE ENDS", "right")],
+         Column("TAKEN BY", "right"), Column("LIVING", "right"), Column("LAST ENDS", "right")],
         [[v.generation.id, v.generation.state.value, v.generation.key.fingerprint,
-          "yes" if v.signs else (v.fault or "no"), age(v.generation.created_at, now),
+          "yes" if v.signs else (v.fault or "no"), f"{v.taken} of {v.hosts} hosts", str(v.living),
           until(v.last_end, now) if v.last_end else "–"] for v in views],
-        [{**shapes.generation(v.generation), "signs": v.signs, "fault": v.fault,
+        [{**shapes.generation(v.generation), "signs": v.signs, "fault": v.fault, "hosts": v.hosts,
+          "taken": v.taken, "living": v.living,
           "last_end": shapes.timestamp(v.last_end) if v.last_end else None} for v in views],
     )  # fmt: skip
 
@@ -36,11 +37,15 @@ async def show(run: Run) -> None:
     "rotate", "make the next key; it is trusted everywhere before it signs", KIND,
     option("--algorithm", type=click.Choice(["ed25519", "ecdsa-p256", "rsa-4096"]), default="ed25519",
            show_default=True, help="What kind of key."),
+    option("--held-by", "backend", default="file", show_default=True, metavar="WHERE",
+           help="file, agent:SHA256:FINGERPRINT, or pkcs11:/MODULE.so:TOKEN:KEY; on the gate's own host alone."),
     option("--emergency", help="The key was stolen: sign with the new one at once, and trust no other.", is_flag=True),
     operation="ca rotate", examples=("ca rotate user", "ca rotate user --emergency"),
 )  # fmt: skip
-async def rotate(run: Run, kind: str, algorithm: str, emergency: bool) -> None:
-    changed = await run.perform(service.rotate, kind=CertificateKind(kind), algorithm=algorithm, emergency=emergency)
+async def rotate(run: Run, kind: str, algorithm: str, backend: str, emergency: bool) -> None:
+    changed = await run.perform(
+        service.rotate, kind=CertificateKind(kind), algorithm=algorithm, emergency=emergency, backend=backend
+    )
     said = "".join(f"{one.id} is {one.state.value}: {one.key.fingerprint}\n" for one in changed)
     later = "" if emergency else f"when every host has taken it: wardgate ca promote {kind}\n"
     run.result(shapes.generation(changed[0]), said + later)

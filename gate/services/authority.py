@@ -11,10 +11,10 @@ from gate.presence import Presence
 from gate.services import certificates
 from gate.snapshot import Snapshot
 from model import change as c
-from model.errors import Conflict
+from model.errors import Conflict, Denied
 from model.ids import GenerationID
 from model.records import CertificateKind, Generation, GenerationState
-from model.sshd import drop_in, user_ca_file
+from model.sshd import TRUST_ATTRIBUTE, drop_in, trust_mark, user_ca_file
 from sshca import generations as steps
 from sshca import trust as text
 from store import Query, Reader, Transaction, generations
@@ -28,24 +28,43 @@ class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
     fault: str | None
     last_end: int | None
     """When the last certificate of it ends; None where it has none."""
+    living: int
+    """Certificates of it that are valid now: what breaks where it is retired early."""
+    hosts: int
+    """Hosts whose agents keep their sshd's trust."""
+    taken: int
+    """Of those, how many trust it: for the user CA as their agents report; for the host CA, those certified by it."""
 
 
 @reads("ca show")
 def show(r: Reader, call: Call) -> tuple[GenerationView, ...]:
-    return tuple(
-        GenerationView(
-            generation=generation,
-            signs=generation.id in call.signers.ready,
-            fault=call.signers.faults.get(generation.id),
-            last_end=rows.longest_end(r, generation.id),
-        )
-        for generation in generations.all(r)
+    return tuple(_view(r, call, generation) for generation in generations.all(r))
+
+
+def _view(r: Reader, call: Call, generation: Generation) -> GenerationView:
+    told = [marks for device in call.snapshot.devices.values() if (marks := device.attributes.get(TRUST_ATTRIBUTE))]
+    living = {"generation": generation.id, "state": "valid"}
+    host = generation.kind is CertificateKind.HOST
+    return GenerationView(
+        generation=generation,
+        signs=generation.id in call.signers.ready,
+        fault=call.signers.faults.get(generation.id),
+        last_end=rows.longest_end(r, generation.id),
+        living=(valid := rows.page(r, Query(where=living, limit=1)).total),
+        hosts=len(told),
+        taken=valid if host else sum(trust_mark(generation.key.line) in marks.split() for marks in told),
     )
 
 
 @writes("ca rotate")
 def rotate(
-    tx: Transaction, call: Call, *, kind: CertificateKind, algorithm: str = "ed25519", emergency: bool = False
+    tx: Transaction,
+    call: Call,
+    *,
+    kind: CertificateKind,
+    algorithm: str = "ed25519",
+    emergency: bool = False,
+    backend: str = "file",
 ) -> tuple[Generation, ...]:
     """A pending generation: everyone comes to trust it before it signs.
 
@@ -56,16 +75,21 @@ def rotate(
     waiting = [one for one in known if one.kind is kind and one.state is GenerationState.PENDING]
     if waiting and not emergency:
         raise Conflict(f"{waiting[0].id} is pending already", hint=f"wardgate ca promote {kind}")
-    signer = call.signers.make(generations.next_id(tx, kind), algorithm)
+    if backend != "file" and call.actor.source != "local":
+        raise Denied(
+            "where a key is held is said on the gate's own host alone: it may name a library that the gate loads",
+            hint="there: wardgate ca rotate … --held-by …",
+        )
+    signer = call.signers.make(generations.next_id(tx, kind), algorithm, backend)
     if not emergency:
-        made = generations.add(tx, kind=kind, key=signer.key)
+        made = generations.add(tx, kind=kind, key=signer.key, backend=backend)
         return (_changed(tx, call, None, made),)
     changed = [
         _put(tx, call, one, msgspec.structs.replace(one, state=GenerationState.RETIRED, retired_at=tx.now))
         for one in known
         if one.kind is kind and one.state is not GenerationState.RETIRED
     ]
-    made = generations.add(tx, kind=kind, key=signer.key, state=GenerationState.ACTIVE)
+    made = generations.add(tx, kind=kind, key=signer.key, state=GenerationState.ACTIVE, backend=backend)
     for one in changed:
         certificates.revoke_key(tx, call, one.key, f"{one.id} was replaced in an emergency")
     return (_changed(tx, call, None, made), *changed)
