@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,13 +18,15 @@ from agent.paths import choose
 from agent.plan import Desired, Live, plan
 from agent.sshd import Sshd
 from agent.state import AgentState, Applied
-from agent.tunnel import LiveTunnel, Surroundings, accepted, candidates, wanted
+from agent.tunnel import FIRST_CALL, LiveTunnel, Surroundings, accepted, candidates, wanted
 from model.errors import Conflict
 from model.ids import Address, DeviceID, Prefix
 from model.keys import WireGuardKey
 from model.netmap import NetMap
 
 TABLE = "wardgate"
+SEARCHING = 2.0
+"""Seconds between looks while a peer has not answered."""
 
 
 def table_name(interface: str, default: str) -> str:
@@ -40,6 +43,16 @@ def check_free(state: AgentState, machine: Machine) -> None:
         )
 
 
+class _Reading(NamedTuple):
+    """What follows from a map and the surroundings alone, kept as long as both are the same."""
+
+    netmap: NetMap
+    around: Surroundings
+    carried: dict[DeviceID, frozenset[Prefix]]
+    forward: frozenset[int]
+    ruleset: str
+
+
 class Keeper:
     """Synchronous; its caller sees to it that one thread is in it at a time."""
 
@@ -51,7 +64,10 @@ class Keeper:
         self._machine = machine
         self._listen_port = listen_port
         self.sshd = Sshd(options.sshd_folder, report)
+        self._met: dict[WireGuardKey, float] = {}
+        self._waiting: frozenset[WireGuardKey] = frozenset()
         self._paths: dict[WireGuardKey, PeerPath] = {}
+        self._read: _Reading | None = None
         self._loaded: tuple[str, str] | None = None
         self._applied = state.applied()
         self.around = Surroundings()
@@ -69,11 +85,20 @@ class Keeper:
         """Brings the machine in step with `netmap`; whether anything had to be done."""
         self.around = msgspec.structs.replace(self._machine.surroundings(), avoid=avoid)
         self.live = self._machine.tunnel()
-        carried = _carried(netmap, self._options.accept_routes, self.around)
-        self._choose_paths(netmap, carried)
-        forward = self._forward(netmap)
-        tunnel = wanted(netmap, listen_port=self._listen_port, carried=carried, paths=self._paths)
-        desired = Desired(tunnel=tunnel, ruleset=self._ruleset(netmap, forward), forward=forward)
+        if self._read is None or self._read.netmap is not netmap or self._read.around != self.around:
+            forward = self._forward(netmap)
+            carried = _carried(netmap, self._options.accept_routes, self.around)
+            self._read = _Reading(netmap, self.around, carried, forward, self._ruleset(netmap))
+        self._choose_paths(netmap, self._read.carried)
+        self._waiting = self._to_be_called(netmap)
+        tunnel = wanted(
+            netmap,
+            listen_port=self._listen_port,
+            carried=self._read.carried,
+            paths=self._paths,
+            waiting=self._waiting,
+        )
+        desired = Desired(tunnel=tunnel, ruleset=self._read.ruleset, forward=self._read.forward)
         live = Live(tunnel=self.live, ruleset=self._known_ruleset(), forwarded=self._machine.forwarded())
         steps = plan(desired, live)
         for step in steps:
@@ -91,7 +116,12 @@ class Keeper:
         self.sshd.keep(netmap)
 
     @property
-    def searching(self) -> bool:
+    def look_again(self) -> float | None:
+        """Seconds after which the machine may need something though nothing was heard; None in peace."""
+        return FIRST_CALL if self._waiting else SEARCHING if self._searching else None
+
+    @property
+    def _searching(self) -> bool:
         """Whether some peer with an endpoint has not answered yet."""
         live = self.live.peers if self.live else {}
         return any(
@@ -100,7 +130,7 @@ class Keeper:
 
     def _choose_paths(self, netmap: NetMap, carried: dict[DeviceID, frozenset[Prefix]]) -> None:
         inside = [netmap.network.ipv4, netmap.network.ipv6]
-        inside += {prefix for prefixes in carried.values() for prefix in prefixes} - set(inside)
+        inside += {prefix for peer in netmap.peers for prefix in carried[peer.id].difference(peer.allowed_ips[:2])}
         live = self.live.peers if self.live else {}
         wall, now, paths = time.time(), time.monotonic(), {}
         for peer in netmap.peers:
@@ -111,6 +141,14 @@ class Keeper:
             paths[peer.wireguard_key] = choose(before, usable, seen.endpoint if seen else None, age, now)
         self._paths = paths
 
+    def _to_be_called(self, netmap: NetMap) -> frozenset[WireGuardKey]:
+        """Peers that are new here, and whose part it is to call first."""
+        now, live = time.monotonic(), self.live.peers if self.live else {}
+        keys = {peer.wireguard_key for peer in netmap.peers}
+        self._met = {key: self._met.get(key, now) for key in keys}
+        callers = {key for key in keys if key < netmap.device.wireguard_key and now - self._met[key] < FIRST_CALL}
+        return frozenset(key for key in callers if key not in live or not live[key].handshake_at)
+
     def _forward(self, netmap: NetMap) -> frozenset[int]:
         """The IP versions of the routes that this device has approved; what it forwarded before is remembered first."""
         versions = frozenset(6 if ":" in prefix else 4 for prefix in _own_routes(netmap))
@@ -120,9 +158,9 @@ class Keeper:
             self._remember(sysctls={**self._applied.sysctls, **new})
         return frozenset(version for version in versions if before[FORWARDING[version]] is not None)
 
-    def _ruleset(self, netmap: NetMap, forward: frozenset[int]) -> str:
+    def _ruleset(self, netmap: NetMap) -> str:
         device = netmap.device
-        off_before = {version for version in forward if self._applied.sysctls.get(FORWARDING[version]) == "0"}
+        off_before = {version for version, name in FORWARDING.items() if self._applied.sysctls.get(name) == "0"}
         shield = Shield(
             table=self._machine.table,
             interface=self._machine.interface,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,6 +18,10 @@ MTU = 1280
 """What IPv6 asks of every link at least; a tunnel in a tunnel still carries it."""
 KEEPALIVE = 25
 """Seconds; under the 30 after which the hastiest NATs forget a UDP flow."""
+FIRST_CALL = 0.7
+"""Seconds. Two devices that learn of each other at one moment would both begin a handshake, and two that cross leave
+them with different keys until one is tired of waiting (15 s). So the one with the lesser key calls at once, and the
+other, by setting its keepalive, after this time: the first call may have come before it knew the caller."""
 EXIT_ROUTES = frozenset({"0.0.0.0/0", "::/0"})
 
 
@@ -67,18 +73,19 @@ def accepted(netmap: NetMap, peer: Peer, accept_routes: bool, around: Surroundin
 
     Not taken: exit routes, what this device routes itself, a part of a network that it is in, the way to the gate.
     """
-    network = _networks((netmap.network.ipv4, netmap.network.ipv6))
+    network = _spans((netmap.network.ipv4, netmap.network.ipv6))
     mine = {route.prefix for route in netmap.device.routes}
+    near, avoided = _spans(around.connected), _spans(around.avoid)
     out = set()
     for text in peer.allowed_ips:
-        prefix = ipaddress.ip_network(text)
-        own = prefix.num_addresses == 1 and any(_within(prefix, wide) for wide in network)
+        span = _span(text)
+        own = span.first == span.last and any(wide.holds(span) for wide in network)
         if own or (
             accept_routes
             and text not in EXIT_ROUTES
             and text not in mine
-            and not any(_within(prefix, near) for near in _networks(around.connected))
-            and not any(_within(ipaddress.ip_network(address), prefix) for address in around.avoid)
+            and not any(each.holds(span) for each in near)
+            and not any(span.holds(each) for each in avoided)
         ):
             out.add(text)
     return frozenset(out)
@@ -86,9 +93,9 @@ def accepted(netmap: NetMap, peer: Peer, accept_routes: bool, around: Surroundin
 
 def candidates(endpoints: Iterable[Endpoint], inside: Iterable[Prefix]) -> tuple[Endpoint, ...]:
     """Of a peer's endpoints those that are not behind the tunnel itself, where a packet would only go in circles."""
-    networks = _networks(inside)
-    hosts = {endpoint: ipaddress.ip_network(host_of(endpoint)) for endpoint in endpoints}
-    return tuple(each for each, host in hosts.items() if not any(_within(host, network) for network in networks))
+    spans = _spans(inside)
+    hosts = {endpoint: _span(host_of(endpoint)) for endpoint in endpoints}
+    return tuple(each for each, host in hosts.items() if not any(span.holds(host) for span in spans))
 
 
 def wanted(
@@ -97,21 +104,22 @@ def wanted(
     listen_port: int,
     carried: Mapping[DeviceID, frozenset[Prefix]],
     paths: Mapping[WireGuardKey, Path],
+    waiting: Collection[WireGuardKey] = (),
 ) -> Tunnel:
-    """The tunnel that `netmap` describes, where `carried` is what each peer is sent."""
+    """The tunnel that `netmap` describes: `carried` is what each peer is sent, `waiting` are those that call first."""
     peers = {
         peer.wireguard_key: TunnelPeer(
             key=peer.wireguard_key,
             allowed_ips=carried[peer.id],
             endpoint=paths.get(peer.wireguard_key, Path()).endpoint,
-            keepalive=KEEPALIVE if peer.endpoints else 0,
+            keepalive=KEEPALIVE if peer.endpoints and peer.wireguard_key not in waiting else 0,
         )
         for peer in netmap.peers
     }
     network = frozenset({netmap.network.ipv4, netmap.network.ipv6})
     routes = {prefix for prefixes in carried.values() for prefix in prefixes}
-    wide = _networks(network)
-    beyond = {text for text in routes if not any(_within(ipaddress.ip_network(text), net) for net in wide)}
+    wide = _spans(network)
+    beyond = {text for text in routes if not any(each.holds(_span(text)) for each in wide)}
     return Tunnel(
         listen_port=listen_port,
         key=netmap.device.wireguard_key,
@@ -129,16 +137,23 @@ def endpoint_of(address: Address, port: int) -> Endpoint:
     return Endpoint(f"[{address}]:{port}" if ":" in address else f"{address}:{port}")
 
 
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+class _Span(NamedTuple):
+    """A prefix as numbers: what comparing ten thousand of them asks for."""
+
+    version: int
+    first: int
+    last: int
+
+    def holds(self, other: _Span) -> bool:
+        return self.version == other.version and self.first <= other.first and other.last <= self.last
 
 
-def _networks(prefixes: Iterable[Prefix]) -> list[_Network]:
-    return [ipaddress.ip_network(text) for text in prefixes]
+@functools.lru_cache(maxsize=1 << 16)
+def _span(text: str) -> _Span:
+    """ValueError for what is no address or prefix."""
+    network = ipaddress.ip_network(text)
+    return _Span(network.version, int(network[0]), int(network[-1]))
 
 
-def _within(inner: _Network, outer: _Network) -> bool:
-    return (
-        inner.version == outer.version
-        and outer.network_address <= inner.network_address  # type: ignore[operator]  # of one version, as just checked
-        and inner.broadcast_address <= outer.broadcast_address  # type: ignore[operator]
-    )
+def _spans(prefixes: Iterable[str]) -> list[_Span]:
+    return [_span(text) for text in prefixes]

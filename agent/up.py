@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import re
 import signal
 import socket
@@ -32,8 +31,8 @@ from model.wire import Challenge, Enroll, HostCertificate, HostCertificateReques
 
 Reporter = Callable[[str], None]
 
-TICK, SEARCHING_TICK = 10.0, 2.0
-"""Seconds between looks at the machine: in peace, and while a peer has not answered."""
+TICK = 10.0
+"""Seconds between looks at the machine in peace: others change it as well."""
 CERTIFICATE_AGAIN = 300.0
 """Seconds until a host certificate that did not come is asked for again."""
 FIRST_PORT = 51820
@@ -266,9 +265,8 @@ class _Agent:
     async def _keep_in_step(self) -> None:
         """The newest map at once; and the machine every few seconds, since others change it as well."""
         while True:
-            tick = SEARCHING_TICK if self._keeper.searching else TICK
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), tick * random.uniform(0.9, 1.0))  # noqa: S311
+                await asyncio.wait_for(self._changed.wait(), self._keeper.look_again or TICK)
             self._changed.clear()
             netmap = self._follower.held
             if netmap is None:
