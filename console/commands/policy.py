@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
+
 from console.commandline import shapes
 from console.commandline.command import DURATION, FILE, argument, option, verb
 from console.commandline.render import Column, until
 from console.commandline.run import Run
 from gate.services import policies as service
+from model.errors import Invalid
 
 FILE_ARGUMENT = argument("file", type=FILE, metavar="FILE")
 
@@ -80,4 +83,107 @@ async def rollback(run: Run, number: int | None) -> None:
     run.result(shapes.builtins(version), f"version {version.number} is in force: {version.note}")
 
 
-VERBS = (show, check, set_policy, confirm, history, rollback)
+@verb(
+    "test", "run a policy's own tests against this network; those of the one in force without FILE",
+    argument("file", type=FILE, required=False, metavar="[FILE]"),
+    operation="policy check", examples=("policy test", "policy test policy.hujson"),
+)  # fmt: skip
+async def test(run: Run, file: str | None) -> None:
+    text = await run.text(file) if file else (await run.perform(service.show)).text
+    await run.perform(service.check, text=text)
+    run.result({"passed": True}, "all tests pass")
+
+
+def destination(text: str) -> tuple[str, int | None]:
+    """`DST:PORT`; the port may be left out for protocols without ports."""
+    host, colon, port = text.rpartition(":")
+    if colon and port.isdigit() and not (":" in host and not host.endswith("]")):
+        if not 1 <= int(port) <= 65535:
+            raise Invalid(f"{port} is not a port")
+        return host.removeprefix("[").removesuffix("]"), int(port)
+    return text.removesuffix(":*"), None
+
+
+@verb(
+    "explain", "say whether SRC reaches DST, and by which rule; or whether it may log in: SRC ssh LOGIN@HOST",
+    argument("src"), argument("words", many=True, metavar="(DST:PORT | ssh LOGIN@HOST)"),
+    option("--proto", help="tcp, udp, icmp …; any of the usual ones without it.", metavar="P"),
+    operation="policy explain",
+    examples=("policy explain laptop db-1:5432", "policy explain alice ssh root@db-1"),
+)  # fmt: skip
+async def explain(run: Run, src: str, words: tuple[str, ...], proto: str | None) -> None:
+    if len(words) == 2 and words[0] == "ssh":
+        login, at, host = words[1].rpartition("@")
+        if not at or not login:
+            raise Invalid(f"{words[1]!r} is not LOGIN@HOST", hint="like: policy explain alice ssh root@db-1")
+        found = await run.perform(service.explain_ssh, src=src, login=login, host=host)
+        rule = found.rule and {**shapes.builtins(found.rule), "name": str(found.rule)}
+        document = {**shapes.builtins(found), "allowed": found.action != "deny", "rule": rule}
+        said = {"accept": "yes", "check": f"yes, within {found.check_period_s} s of a login", "deny": "no"}
+        run.result(document, _decided(said[found.action], found.rule, found.why, found.hint))
+        return
+    if len(words) != 1:
+        raise click.UsageError("name one destination: DST:PORT, or ssh LOGIN@HOST")
+    dst, port = destination(words[0])
+    answer = await run.perform(service.explain, src=src, dst=dst, port=port, proto=proto)
+    rule = answer.rule and {**shapes.builtins(answer.rule), "name": str(answer.rule)}
+    run.result(
+        {**shapes.builtins(answer), "rule": rule},
+        _decided("yes" if answer.allowed else "no", answer.rule, answer.why, answer.hint),
+    )
+
+
+def _decided(said: str, rule: object, why: str, hint: str | None) -> str:
+    line = f", line {getattr(rule, 'line', 0)}" if rule is not None else ""
+    return (
+        f"{said}: {why}\n" + (f"rule: {rule}{line}\n" if rule is not None else "") + (f"hint: {hint}\n" if hint else "")
+    )
+
+
+@verb(
+    "reach", "list what a device or person reaches, and who reaches it", argument("name"),
+    operation="policy reach", examples=("policy reach db-1", "policy reach alice --json"),
+)  # fmt: skip
+async def reach(run: Run, name: str) -> None:
+    found = await run.perform(service.reach, name=name)
+    rows = [
+        [heading, " ".join((*one.devices, *one.nets)), " ".join(one.ways), f"{one.rule}, line {one.rule.line}"]
+        for heading, listed in (("reaches", found.outgoing), ("reached by", found.incoming))
+        for one in listed
+    ]
+    rows += [
+        [heading, f"{one.login}@{one.device}", "ssh", " ".join(one.principals)]
+        for heading, logins in (("logs in at", found.logins_out), ("lets in", found.logins_in))
+        for one in logins
+    ]
+    run.rows(
+        [Column(""), Column("WHAT", flexible=True), Column("ON", flexible=True), Column("BY", flexible=True)],
+        rows, shapes.builtins(found), empty=f"{name} reaches nothing, and nothing reaches it",
+    )  # fmt: skip
+
+
+@verb(
+    "diff", "show what a policy would change before it is set: who gains and who loses which access", FILE_ARGUMENT,
+    operation="policy diff", examples=("policy diff policy.hujson",),
+)  # fmt: skip
+async def diff(run: Run, file: str) -> None:
+    found = await run.perform(service.diff, text=await run.text(file))
+    names = run.gate.snapshot.devices
+    touched = sorted(names[id].name for id in found.devices if id in names)
+    rows = [
+        [sign, " ".join(one.sources), " ".join((one.destination, *one.nets)), " ".join(one.ways)]
+        for sign, listed in (("+", found.gained), ("−", found.lost))
+        for one in listed
+    ]
+    rows += [
+        [sign, " ".join(one.principals), f"{one.login}@{one.device}", "ssh"]
+        for sign, logins in (("+", found.logins_gained), ("−", found.logins_lost))
+        for one in logins
+    ]
+    document = {**shapes.builtins(found), "devices": touched, "empty": found.empty}
+    heads = [Column(""), Column("FROM", flexible=True), Column("TO", flexible=True), Column("ON", flexible=True)]
+    run.rows(heads, rows, document, empty="nothing would change in what passes")
+    run.note(f"{found.gained_pairs} pairs gain and {found.lost_pairs} lose access; {len(touched)} devices are touched")
+
+
+VERBS = (show, check, set_policy, diff, test, explain, reach, confirm, history, rollback)

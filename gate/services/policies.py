@@ -10,6 +10,11 @@ from model import change as c
 from model.errors import Conflict, Invalid
 from model.network import Network
 from model.records import PolicyVersion
+from policy import explain as analysis
+from policy.diff import Diff
+from policy.diff import diff as difference
+from policy.reach import Reach
+from policy.reach import reach as reach_of
 from store import Reader, Transaction, policies
 
 MIN_CONFIRM, MAX_CONFIRM = 10, 3600
@@ -29,6 +34,32 @@ def history(r: Reader, call: Call, *, limit: int = 50) -> tuple[PolicyVersion, .
 def check(r: Reader, call: Call, *, text: str) -> policy.Compiled:
     """Reads, compiles and runs the policy's own tests against this network. Raises `PolicyRefused`."""
     return policy.check(text, _network(call))
+
+
+@reads("policy explain")
+def explain(
+    r: Reader, call: Call, *, src: str, dst: str, port: int | None, proto: str | None = None
+) -> analysis.Explanation:
+    """Whether packets from `src` reach `port` of `dst`, by the policy in force."""
+    return analysis.explain(call.snapshot.compiled, src, dst, port, proto)
+
+
+@reads("policy explain")
+def explain_ssh(r: Reader, call: Call, *, src: str, login: str, host: str) -> analysis.SSHExplanation:
+    """Whether `src` may log in as `login` on `host`, by the policy in force."""
+    return analysis.explain_ssh(call.snapshot.compiled, src, login, host)
+
+
+@reads("policy reach")
+def reach(r: Reader, call: Call, *, name: str) -> Reach:
+    """What a device or person reaches, and who reaches it."""
+    return reach_of(call.snapshot.compiled, name)
+
+
+@reads("policy diff")
+def diff(r: Reader, call: Call, *, text: str) -> Diff:
+    """What setting `text` would change: who gains and who loses which access. Raises `PolicyRefused`."""
+    return difference(call.snapshot.compiled, policy.check(text, _network(call)))
 
 
 @writes("policy set")
