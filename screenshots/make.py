@@ -54,15 +54,19 @@ async def _draft(app: ConsoleApp, channel: MemoryChannel) -> None:
     await typed(app, channel, "i")
     await typed(app, channel, "\x1b[B" * 17)
     await typed(app, channel, "\x1b[H")
-    await typed(app, channel, '    {"action": "accept", "src": ["group:oncal"],\r')
+    await typed(app, channel, '{"action": "accept", "src": ["group:oncal"],\r "dst": ["tag:db:5432"]},\r')
+    await typed(app, channel, "\x1b[A\x1b[A\x1b[F\x1b[D\x1b[D\x1b[D")
+    await asyncio.sleep(0.5)
 
 
 async def _confirm(app: ConsoleApp, channel: MemoryChannel) -> None:
     await typed(app, channel, "i")
     await typed(app, channel, "\x1b[B" * 17)
-    await typed(app, channel, f"\x1b[H\x1b[200~{DRAFT}\x1b[201~")
+    await typed(app, channel, f"\x1b[H\x1b[H\x1b[200~{DRAFT}\x1b[201~")
     await typed(app, channel, "\x13")
     await typed(app, channel, "S")
+    app.backend.clock += 19  # type: ignore[attr-defined]
+    app.settled()
 
 
 PICTURES: Mapping[str, Callable[[], Awaitable[None]]] = {
@@ -77,7 +81,7 @@ PICTURES: Mapping[str, Callable[[], Awaitable[None]]] = {
     "access-confirm": lambda: picture("access-confirm", _with("4", _confirm)),
     "names": lambda: picture("names", keys("5")),
     "certificates": lambda: picture("certificates", keys("6")),
-    "activity": lambda: picture("activity", keys("7", "j")),
+    "activity": lambda: picture("activity", keys("7", "j" * 8)),
     "keys": lambda: picture("keys", keys("8")),
     "settings": lambda: picture("settings", keys("9")),
     "command": lambda: picture("command", keys("3", ":devices ")),

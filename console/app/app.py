@@ -211,13 +211,20 @@ class ConsoleApp(App[int]):
     # Painting
 
     def context(self) -> Context:
-        return Context(now=self.backend.now(), glyphs=self.glyphs, me=self.backend.me(), online=self.backend.online)
+        return Context(
+            now=self.backend.now(),
+            glyphs=self.glyphs,
+            me=self.backend.me(),
+            online=self.backend.online,
+            calm=self.preferences.get("motion") == "reduced",
+        )
 
     def settled(self) -> None:
         """After anything happened: draws anew, and sends what differs."""
         if not self._running or self._exit:
             return
         self._size_band()
+        self.view.before_drawing()
         for widget in (self.view, *self._frame, self._band):
             widget.repaint()
 
@@ -313,7 +320,8 @@ class ConsoleApp(App[int]):
             return frame.of_hints(self.mode.hints), frame.of_hints(self.mode.right_hints)
         reads_only = self.backend.me().reads_only
         actions = [action for action in self.view.actions() if not (action.writes and reads_only)]
-        return frame.of_actions(actions), frame.of_actions(self.view_globals())
+        right = frame.of_hints(self.view.right_hints) or frame.of_actions(self.view_globals())
+        return frame.of_actions(actions), right
 
     def view_globals(self) -> list[Action]:
         return [action for action in self.global_actions() if action.shown]

@@ -43,6 +43,7 @@ def actions(app: ConsoleApp) -> list[Action]:
             key="slash", label="filter", about="show only what matches", run=filter_, when=lambda: app.view.filterable
         ),
         Action(key="question_mark", label="help", about="the keys of this screen", run=help_),
+        Action(key="f1", label="help", about="the same, from inside the editor too", run=help_, shown=False),
         *go,
         Action(key="escape", label="back", about="one step back", run=app.up, shown=False),
         Action(key="ctrl+p", label="palette", about="everything that can be done here", run=app.palette, shown=False),

@@ -16,17 +16,17 @@ class TopLine(Painted):
     def draw(self, width: int, height: int) -> list[Row]:
         app = self.console_app
         row = Row(width, "raised")
-        narrow = width < 110
-        x = 1 if narrow else row.put(2, "Wardgate", "bright", "b") + 2
         me = app.backend.me()
-        identity = me.name.partition("@")[0]
-        end = width - 2
-        if not narrow:
-            role = "" if me.member else f" {me.role.value}"
-            end = row.right(end, inert(role), "muted")
-            end = row.right(end, inert(identity), "text") - 2
-        for digit, title in app.screens():
-            label = f" {digit} {title} "
+        labels = [f" {digit} {title} " for digit, title in app.screens()]
+        identity = inert(me.name.partition("@")[0])
+        role = "" if me.member else f" {me.role.value}"
+        least = sum(map(len, labels[:7]))
+        brand = least + 11 + len(identity) + len(role) + 4 <= width
+        x, end = (row.put(2, "Wardgate", "bright", "b") + 2, width - 2) if brand else (1 if least < width else 0, width)
+        if brand:
+            end = row.right(end, role, "muted")
+            end = row.right(end, identity, "text") - 2
+        for (digit, title), label in zip(app.screens(), labels, strict=True):
             if x + len(label) > end + 1:
                 break
             current = title == app.view.title

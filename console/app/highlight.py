@@ -53,8 +53,8 @@ def _line(text: str, state: State) -> tuple[list[Piece], State]:
         match = _TOKEN.match(text, at)
         if match is None:
             break
-        token, at = match[0], match.end()
-        if token == "/*":
+        piece, at = match[0], match.end()
+        if piece == "/*":
             comment, at = True, match.start()
             out.append((at, at + 2, "muted", "i"))
             end = text.find("*/", at + 2)
@@ -62,17 +62,17 @@ def _line(text: str, state: State) -> tuple[list[Piece], State]:
             stop = len(text) if end < 0 else end + 2
             out[-1] = (at, stop, "muted", "i")
             at = stop
-        elif token.startswith("//"):
+        elif piece.startswith("//"):
             out.append((match.start(), at, "muted", "i"))
-        elif token.startswith('"'):
-            out.append((match.start(), at, *_string(text, token, at, depth)))
+        elif piece.startswith('"'):
+            out.append((match.start(), at, *_string(text, piece, at, depth)))
         else:
-            depth += (token in "{[") - (token in "}]") if len(token) == 1 else 0
+            depth += (piece in "{[") - (piece in "}]") if len(piece) == 1 else 0
             out.append((match.start(), at, "text", ""))
     return out, (max(0, depth), comment)
 
 
-def _string(text: str, token: str, end: int, depth: int) -> tuple[str, str]:
+def _string(text: str, piece: str, end: int, depth: int) -> tuple[str, str]:
     if _KEY.match(text, end):
-        return ("bright", "b") if depth == 1 else ("muted", "") if not _REFERENCE.match(token) else ("text", "")
-    return ("accent", "") if _REFERENCE.match(token) else ("text", "")
+        return ("bright", "b") if depth == 1 else ("muted", "") if not _REFERENCE.match(piece) else ("text", "")
+    return ("accent", "") if _REFERENCE.match(piece) else ("text", "")

@@ -97,7 +97,6 @@ class ListView(View):
             row = self.pages.row(index)
             if row is not None and name in {self.called(row), row_id(row)}:
                 self.table.go(index)
-                self._follow_cursor()
                 return
         self.filter_text = name
         self.filter(name)
@@ -106,7 +105,6 @@ class ListView(View):
         self.table.arrived()
         if not self.pages.query.filter:
             self._whole = self.pages.total
-        self._follow_cursor()
         if self.is_mounted and self.console_app.view is self:
             self.console_app.settled()
 
@@ -165,7 +163,6 @@ class ListView(View):
         if move is None:
             return False
         move()
-        self._follow_cursor()
         return True
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
@@ -178,7 +175,6 @@ class ListView(View):
 
     def _wheel(self, step: int) -> None:
         self.table.move(step)
-        self._follow_cursor()
         self.console_app.settled()
 
     def actions(self) -> list[Action]:
@@ -228,16 +224,16 @@ class ListView(View):
 
     # The pane
 
+    def before_drawing(self) -> None:
+        self._follow_cursor()
+
     def _follow_cursor(self) -> None:
         row = self.table.current()
         if row is None or not self.has_pane or not self.is_attached:
             return
         about = (row_id(row), self._changes)
         if about != self._facts_of:
-            fresh = self._facts_of is None or self._facts_of[0] != about[0]
             self._facts_of = about
-            if fresh:
-                self.pane.clear()
             self.console_app.start(self._fill(row, about))
 
     async def _fill(self, row: Record, about: tuple[str, int]) -> None:

@@ -61,6 +61,14 @@ class View(Painted):
     def filter(self, text: str) -> None:
         """Shows what matches, while it is typed."""
 
+    @property
+    def right_hints(self) -> Sequence[tuple[str, str]]:
+        """What stands at the right of the footer in place of command, filter and help."""
+        return ()
+
+    def before_drawing(self) -> None:
+        """A moment to ask for what the next drawing needs."""
+
     def status(self, row: Row) -> None:
         """Draws the status row; the app has put a toast there where there is one."""
 

@@ -239,6 +239,10 @@ class AccessView(View):
             ),
         ]
 
+    @property
+    def right_hints(self) -> Sequence[tuple[str, str]]:
+        return (("Esc", "leave the editor"), ("F1", "help")) if self.editing else ()
+
     def edit(self) -> None:
         self.tab, self.editing = 0, True
 
@@ -435,7 +439,8 @@ class AccessView(View):
             row.put(x, fit(f"{where}the draft cannot be applied", end - x), "text")
         elif self.overtaken is not None:
             newer = self.overtaken
-            text = f"{glyphs.caution} version {newer.number} by {newer.created_by} is in force; yours is based on {self.based_on}"
+            text = f"version {newer.number} by {newer.created_by} is in force, yours is on {self.based_on}"
+            text = f"{glyphs.caution} {text}"
             row.put(2, fit(text, end - 2), "warn")
         elif self.editor.changed and self._checked == self.editor.buffer.version:
             x = row.put(2, glyphs.done, "ok") + 1

@@ -8,7 +8,7 @@ from console.app.glyphs import Glyphs
 from console.app.highlight import Highlighter
 from console.app.inert import inert
 from console.app.row import Row, fit
-from console.app.times import count, moment
+from console.app.times import count, moment, plural
 
 if TYPE_CHECKING:
     from console.app.screens.access import AccessView
@@ -59,7 +59,10 @@ def who_reaches(view: AccessView, width: int, height: int) -> list[Row]:
     more = len(reach.rows) - room, len(reach.columns) - len(shown)
     if more[0] > 0 or more[1] > 0:
         row = _row(width)
-        row.put(2, f"{max(0, more[0])} more rows, {more[1]} more columns", "muted")
+        parts = [
+            plural(number, f"more {what}") for number, what in zip(more, ("row", "column"), strict=True) if number > 0
+        ]
+        row.put(2, ", ".join(parts), "muted")
         row.right(row.right(width - 2, "next", "muted") - 1, "m", "accent", "b")
         rows.append(row)
     return [*rows, _row(width), *_one(view, width)]

@@ -13,7 +13,7 @@ from console.app.columns import Cell, Column, Context
 from console.app.inert import inert
 from console.app.listview import ListView
 from console.app.pane import Pane, fact, gap
-from console.app.times import DAY, clock, day, moment
+from console.app.times import DAY, clock, day
 from model.change import Committed
 from model.records import AuditEntry
 
@@ -38,14 +38,15 @@ COLUMNS = (
         most=11,
         right=True,
         drop=1,
+        since=90,
         cell=lambda r, c: Cell("today" if r.at // DAY == c.now // DAY else day(r.at, c.now), "muted"),
     ),
     Column(head="Time", sort="at", least=8, most=8, cell=lambda r, c: Cell(clock(r.at), "muted")),
     Column(head="Actor", sort="actor", least=9, most=14, weight=1, cell=lambda r, c: Cell(_short(r.actor))),
     Column(head="Action", sort="action", least=14, most=24, weight=1, cell=lambda r, c: Cell(inert(r.action))),
     Column(head="Subject", sort="subject", least=12, most=24, weight=2, cell=lambda r, c: Cell(inert(r.subject))),
-    Column(head="Source", least=14, most=22, drop=3, cell=lambda r, c: Cell(inert(r.source), "muted")),
-    Column(head="Hash", least=12, most=16, drop=4, cell=lambda r, c: Cell(r.hash, "muted", middle=True)),
+    Column(head="Source", least=14, most=22, drop=3, since=100, cell=lambda r, c: Cell(inert(r.source), "muted")),
+    Column(head="Hash", least=12, most=16, drop=4, since=150, cell=lambda r, c: Cell(r.hash, "muted", middle=True)),
 )
 
 
@@ -97,7 +98,7 @@ class ActivityView(ListView):
         lines += [
             fact("Subject", entry.subject),
             fact("Actor", entry.actor),
-            fact("At", f"{moment(entry.at, context.now)}", (clock(entry.at), "muted")),
+            fact("At", f"{day(entry.at, context.now)} {clock(entry.at)}Z"),
             fact("Source", entry.source),
             fact("Hash", (entry.hash, "muted"), middle=True),
         ]

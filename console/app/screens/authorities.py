@@ -96,7 +96,7 @@ def _rotation(of: Authorities, moving: Authority, width: int, context: Context) 
     steps = (
         (True, "Make a generation", moment(generation.created_at, context.now)),
         (not spreading, "Spread its trust", ""),
-        (not spreading, "Promote", f"certificates come from it; {old if spreading else generation.id} stays trusted"),
+        (not spreading, "Promote", f"it signs then; {old if spreading else generation.id} stays trusted"),
         (False, f"Retire {old if spreading else generation.id}", _until(moving, context)),
     )
     at = 1 if spreading else 3

@@ -73,23 +73,43 @@ COLUMNS = (
         weight=3,
         cell=lambda r, c: Cell(inert(r.key_id), _quiet(r, c)),
     ),
-    Column(head="Principals", least=18, most=28, weight=2, drop=1, cell=_principals),
+    Column(head="Principals", least=18, most=28, weight=2, drop=1, since=90, cell=_principals),
     Column(
-        head="Generation", sort="generation", least=10, most=10, drop=2, cell=lambda r, c: Cell(r.generation, "muted")
+        head="Generation",
+        sort="generation",
+        least=10,
+        most=10,
+        drop=2,
+        since=90,
+        cell=lambda r, c: Cell(r.generation, "muted"),
     ),
     Column(head="Ends in", sort="valid_before", least=10, most=10, right=True, cell=ends),
-    Column(head="Life left", least=BAR, most=BAR, drop=3, cell=life),
+    Column(head="Life left", least=BAR, most=BAR, drop=3, since=90, cell=life),
     Column(
-        head="Device", sort="device", least=12, most=16, drop=4, cell=lambda r, c: Cell(inert(r.device or "–"), "muted")
+        head="Device",
+        sort="device",
+        least=12,
+        most=16,
+        drop=4,
+        since=150,
+        cell=lambda r, c: Cell(inert(r.device or "–"), "muted"),
     ),
     Column(
         head="Source addresses",
         least=16,
         most=20,
         drop=5,
+        since=150,
         cell=lambda r, c: Cell(", ".join(r.source_addresses) or "–", "muted"),
     ),
-    Column(head="Fingerprint", least=17, most=22, drop=6, cell=lambda r, c: Cell(r.fingerprint, "muted", middle=True)),
+    Column(
+        head="Fingerprint",
+        least=17,
+        most=22,
+        drop=6,
+        since=150,
+        cell=lambda r, c: Cell(r.fingerprint, "muted", middle=True),
+    ),
 )
 
 
@@ -149,15 +169,14 @@ class CertificatesView(ListView):
         x = title.put(2, "Certificates", "bright", "b") + 2
         shown = f"{count(self.authorities.valid)} valid, {count(self.authorities.revoked)} revoked"
         title.put(x, shown, "muted")
-        table = self.table
-        if table.total:
-            last = min(table.total, table.top + table.height)
-            title.right(width - 2, f"{table.top + 1:,}–{last:,} of {table.total:,}", "muted")
         if self.pages.total == 0:
             return [title, *self._nothing(width)]
+        table = self.table
         body = table.draw(
             width, max(2, room - 2), self.context, open_row=self._enter, sort_by=self._order, focused=True
         )
+        last = min(table.total, table.top + table.height)
+        title.right(width - 2, f"{table.top + 1:,}–{last:,} of {table.total:,}", "muted")
         return [title, *body, Row(width)]
 
     def status(self, row: Row) -> None:

@@ -23,6 +23,14 @@ def owner(device: Device) -> str:
     return device.user or " ".join(device.tags) or "–"
 
 
+def owner_cell(device: Device) -> Cell:
+    if device.tags:
+        more = len(device.tags) - 1
+        return Cell(inert(owner(device)), "muted", short=f"{inert(device.tags[0])} +{more}" if more else "")
+    whole = inert(owner(device))
+    return Cell(whole, "muted", short=whole.partition("@")[0])
+
+
 def state_of(device: Device, context: Context) -> tuple[str, str]:
     glyphs = context.glyphs
     match device.state:
@@ -75,7 +83,7 @@ COLUMNS = (
         most=19,
         weight=3,
         drop=1,
-        cell=lambda d, c: Cell(inert(owner(d)), "muted"),
+        cell=lambda d, c: owner_cell(d),
     ),
     Column(head="IPv4", sort="ipv4", least=15, most=15, cell=lambda d, c: Cell(d.ipv4)),
     Column(head="Seen", sort="last_seen", least=8, most=8, right=True, cell=seen),
@@ -87,16 +95,20 @@ COLUMNS = (
         most=16,
         weight=1,
         drop=3,
+        since=100,
         cell=lambda d, c: Cell(inert(d.os) or "–", "muted"),
     ),
-    Column(head="Routes", least=6, most=6, right=True, drop=4, cell=routes),
-    Column(head="IPv6", sort="ipv6", least=20, most=24, drop=5, cell=lambda d, c: Cell(d.ipv6, "muted")),
-    Column(head="Agent", least=7, most=8, drop=6, cell=lambda d, c: Cell(inert(d.agent_version) or "–", "muted")),
+    Column(head="Routes", least=6, most=6, right=True, drop=4, since=100, cell=routes),
+    Column(head="IPv6", sort="ipv6", least=20, most=24, drop=5, since=150, cell=lambda d, c: Cell(d.ipv6, "muted")),
+    Column(
+        head="Agent", least=7, most=8, drop=6, since=150, cell=lambda d, c: Cell(inert(d.agent_version) or "–", "muted")
+    ),
     Column(
         head="Endpoint",
         least=19,
         most=22,
         drop=7,
+        since=150,
         cell=lambda d, c: Cell(d.endpoints[0] if d.endpoints else "–", "muted"),
     ),
 )

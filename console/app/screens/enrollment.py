@@ -67,7 +67,7 @@ COLUMNS = (
         most=18,
         weight=1,
         drop=1,
-        cell=lambda r, c: Cell(inert(r.created_by), "muted"),
+        cell=lambda r, c: Cell(inert(r.created_by), "muted", short=inert(r.created_by.partition("@")[0])),
     ),
     Column(
         head="Made",

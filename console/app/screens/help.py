@@ -46,8 +46,11 @@ class Help(View):
         return [Action(key="question_mark", label="close", about="back to the screen", run=self.console_app.up)]
 
     def draw(self, width: int, height: int) -> list[Row]:
-        here = [(action.keycap, f"{action.label}: {action.about}") for action in self._here]
-        everywhere = [(action.keycap, f"{action.label}: {action.about}") for action in self._everywhere]
+        here = [(action.keycap, _sentence(action)) for action in self._here]
+        screens = [action for action in self._everywhere if action.key.isdigit()]
+        everywhere = [(action.keycap, _sentence(action)) for action in self._everywhere if action not in screens]
+        if screens:
+            everywhere.insert(3, (f"{screens[0].key} to {screens[-1].key}", "the screens, as the top line names them"))
         left = [("", f"On {self._of.title}"), *here]
         right = [("", "Everywhere"), *everywhere, ("", ""), ("", "Moving"), *_MOVES]
         if width >= 100:
@@ -72,8 +75,12 @@ class Help(View):
             row.put(x, fit(text, width), "bright", "b")
             return
         row.put(x, key, "accent", "b")
-        row.put(x + 15, fit(text, width - 15), "text")
+        row.put(x + 14, fit(text, width - 14), "text")
 
     def status(self, row: Row) -> None:
         if self._length > self._room:
             row.put(2, "↑↓ scrolls", "muted")
+
+
+def _sentence(action: Action) -> str:
+    return f"{action.label}: {action.about}" if len(action.label) + len(action.about) < 42 else action.about

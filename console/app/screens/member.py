@@ -10,6 +10,7 @@ from console.app.actions import Action
 from console.app.backend import Listing, Query, UserFacts
 from console.app.columns import Context
 from console.app.inert import inert
+from console.app.keytype import key_type
 from console.app.lineedit import LineEdit
 from console.app.modes import Asked, Field, Form
 from console.app.row import Row, fit, fit_middle
@@ -253,7 +254,7 @@ class MemberView(View):
 
     def _key(self, width: int, key: UserKey, x: tuple[int, int, int], context: Context) -> Row:
         row = Row(width)
-        row.put(5, fit(key.key.algorithm.removeprefix("ssh-").partition("@")[0], 14), "text")
+        row.put(5, fit(key_type(key.key), 14), "text")
         row.put(x[0], fit_middle(key.key.fingerprint, 20), "muted")
         row.put(x[2], fit(inert(key.comment) or "–", width - 14 - x[2]), "text")
         row.right(width - 2, age(key.added_at, context.now), "muted")

@@ -17,9 +17,9 @@ from console.app.view import View
 
 PREFERENCES = (
     ("theme", ("auto", "dark", "light"), "the colours of this console; auto asks the terminal"),
-    ("colours", ("auto", "truecolor", "256", "16", "none"), "what the terminal can show; ssh hides COLORTERM"),
+    ("colours", ("auto", "truecolor", "256", "16", "none"), "what the terminal can show, where auto is wrong"),
     ("glyphs", ("auto", "unicode", "ascii"), "signs of states"),
-    ("mouse", ("on", "off"), "off leaves selecting to the terminal, from the next session on"),
+    ("mouse", ("on", "off"), "off leaves it to the terminal, from the next session on"),
     ("motion", ("full", "reduced"), "reduced marks a changed row by its sign alone"),
 )
 

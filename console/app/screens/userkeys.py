@@ -9,6 +9,7 @@ from textual import events
 from console.app.actions import Action
 from console.app.backend import UserFacts
 from console.app.inert import inert
+from console.app.keytype import key_type
 from console.app.modes import Asked, Field, Form
 from console.app.row import Row, fit, fit_middle
 from console.app.times import age, span
@@ -105,7 +106,7 @@ class UserKeysView(View):
             if at == self.at:
                 row.plane("cursor", 1, width - 1)
                 row.put(1, context.glyphs.cursor, "accent")
-            row.put(4, fit(key.key.algorithm.removeprefix("ssh-").partition("@")[0], 15), "text")
+            row.put(4, fit(key_type(key.key), 15), "text")
             row.put(20, fit_middle(key.key.fingerprint, 20), "muted")
             row.put(42, fit(inert(key.comment) or "–", width - 56), "text")
             left = f"ends in {span(key.expires_at - context.now)}" if key.expires_at else age(key.added_at, context.now)

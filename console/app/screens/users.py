@@ -10,6 +10,7 @@ from console.app.actions import Action
 from console.app.backend import Listing, UserFacts, UserRow
 from console.app.columns import Cell, Column, Context
 from console.app.inert import inert
+from console.app.keytype import key_type
 from console.app.lineedit import LineEdit
 from console.app.listview import ListView
 from console.app.modes import Asked, Field, Form
@@ -17,7 +18,7 @@ from console.app.pane import Pane, fact, gap, listed
 from console.app.times import count, day, moment
 from model.records import Role, UserState
 
-_ROLE = {Role.OWNER: "warn", Role.ADMIN: "warn", Role.OPERATOR: "text"}
+_ROLE = {Role.OWNER: "bright", Role.ADMIN: "text", Role.OPERATOR: "text"}
 
 
 def _number(value: int, context: Context) -> Cell:
@@ -40,6 +41,7 @@ COLUMNS = (
         least=8,
         most=8,
         drop=6,
+        since=100,
         cell=lambda r, c: Cell("disabled" if r.user.state is UserState.DISABLED else "active", "muted"),
     ),
     Column(
@@ -49,6 +51,7 @@ COLUMNS = (
         most=24,
         weight=1,
         drop=4,
+        since=100,
         cell=lambda r, c: Cell(inert(r.user.email or "–"), "muted"),
     ),
     Column(head="Certificates", least=12, most=12, right=True, drop=3, cell=lambda r, c: _number(r.certificates, c)),
@@ -58,9 +61,10 @@ COLUMNS = (
         most=22,
         weight=1,
         drop=5,
+        since=100,
         cell=lambda r, c: Cell(inert(" ".join(g.removeprefix("group:") for g in r.user.groups)) or "–", "muted"),
     ),
-    Column(head="Keys", least=4, most=4, right=True, drop=7, cell=lambda r, c: _number(r.keys, c)),
+    Column(head="Keys", least=4, most=4, right=True, drop=7, since=150, cell=lambda r, c: _number(r.keys, c)),
     Column(
         head="Added",
         sort="created_at",
@@ -68,6 +72,7 @@ COLUMNS = (
         most=11,
         right=True,
         drop=8,
+        since=150,
         cell=lambda r, c: Cell(day(r.user.created_at, c.now), "muted"),
     ),
 )
@@ -244,7 +249,7 @@ def _fill(view: UsersView, pane: Pane, facts: UserFacts, context: Context) -> No
     ]
     lines.append(gap())
     for at, key in enumerate(facts.keys):
-        lines.append(fact("Keys" if at == 0 else "", key.key.algorithm.removeprefix("ssh-"), (key.comment, "muted")))
+        lines.append(fact("Keys" if at == 0 else "", key_type(key.key), (key.comment, "muted")))
         lines.append(fact("", (key.key.fingerprint, "muted"), middle=True))
     if not facts.keys:
         lines.append(fact("Keys", ("no key registered", "muted")))

@@ -351,7 +351,15 @@ class Seeded:
             (267, "gate", "certs sign", "db-ber-3"),
             (2, "bob", "devices approve", "web-fra-12"),
         ):
-            self._note(actor, action, subject, at=NOW - ago)
+            values: dict[str, object] = {}
+            if action == "devices tag":
+                values = {
+                    "before": {"tags": ["tag:canary"], "user": None},
+                    "after": {"tags": ["tag:web"], "user": None},
+                }
+            if action == "users set-role":
+                values = {"before": {"role": "member"}, "after": {"role": "operator"}}
+            self._note(actor, action, subject, at=NOW - ago, **values)
 
     def _note(self, actor: str, action: str, subject: str, at: int | None = None, **values: object) -> None:
         self._version += 1
