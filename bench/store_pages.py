@@ -82,7 +82,7 @@ def _microseconds(store: Store, work: Callable[[Reader], object], *, counted: bo
 
 
 def figures() -> Figures:
-    """Medians in microseconds, the records made, on a warm cache; pages after a commit, when totals are counted anew; then writing one device and reading all."""
+    """Medians in microseconds, the records made, on a warm cache; after a commit totals are counted anew."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         store = seeded(Path(folder) / "wardgate.db")

@@ -114,5 +114,6 @@ class Store:
 
     def close(self) -> None:
         """Finishes what was handed over, then closes. Later calls are refused as `Unavailable`."""
+        self._writer.finish()
         self._readers.close()
         self._writer.close()

@@ -77,14 +77,16 @@ class Writer:
         self._hand_over(job)
         return future
 
-    def close(self) -> None:
-        """Finishes what was handed over, then ends. A second call changes nothing."""
+    def finish(self) -> None:
+        """Does what was handed over, and takes no more. A second call changes nothing."""
         with self._closing:
-            if self._closed:
-                return
-            self._closed = True
-            self._queue.put(None)
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
         self._thread.join()
+
+    def close(self) -> None:
+        """Once finished: the last connection to close takes the write-ahead log back into the database."""
         self._sql.close()
 
     def _hand_over(self, job: _Job) -> None:
