@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 import time
@@ -38,10 +39,16 @@ def prepare(path: Path) -> None:
         _recognize(db, path)
         pending = migrations.pending(db)
         if pending:
-            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-            backup(path, path.with_name(f"{path.name}.before-{pending[0].name}-{stamp}"))
+            backup(path, _backup_path(path, pending[0].name))
             migrations.apply(db)
         db.execute("PRAGMA journal_mode = WAL").fetchall()
+
+
+def _backup_path(path: Path, migration: str) -> Path:
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    wanted = path.with_name(f"{path.name}.before-{migration}-{stamp}")
+    others = (wanted.with_name(f"{wanted.name}-{number}") for number in itertools.count(2))
+    return next(name for name in itertools.chain([wanted], others) if not name.exists())
 
 
 def backup(path: Path, target: Path) -> None:

@@ -291,6 +291,27 @@ def logins(db: Database) -> None:
     """)
 
 
+@migrations()
+def reasons(db: Database) -> None:
+    db.executescript("""
+    ALTER TABLE certificates ADD COLUMN how TEXT NOT NULL DEFAULT '';
+    ALTER TABLE certificates ADD COLUMN rule TEXT NOT NULL DEFAULT '';
+    CREATE TABLE consents (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        device TEXT NOT NULL,
+        user TEXT,
+        fingerprint TEXT NOT NULL,
+        principals TEXT NOT NULL,
+        asked_at INTEGER NOT NULL,
+        asked_by TEXT NOT NULL,
+        given_at INTEGER,
+        given_by TEXT,
+        until INTEGER
+    ) STRICT;
+    CREATE INDEX consents_fingerprint ON consents (fingerprint);
+    """)
+
+
 def _text_index(db: Database, table: str, columns: str) -> None:
     """A trigram index over the generated column `visible` of `table`, kept in step by triggers."""
     insert = f"INSERT INTO {table}_text (rowid, visible) VALUES (new.id, new.visible);"  # noqa: S608
