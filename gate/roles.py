@@ -83,6 +83,8 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "certs show": _OWN_READ,
         "certs krl": Permission(_ALL),
         "certs sign": Permission(_ADMIN),
+    "certs waiting": Permission(_READ),
+    "certs approve": Permission(_OPERATE),
         "certs revoke": _OWN_OPERATE,
         "cert": _SELF,
         "ca show": Permission(_ALL),

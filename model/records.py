@@ -213,11 +213,32 @@ class Certificate(Record, frozen=True, kw_only=True):
     revoked_at: int | None = None
     line: str
     """The certificate as its file has it, without a comment."""
+    how: str = ""
+    """Who asked, and by which login: `alice@example.com by password from 192.0.2.1`."""
+    rule: str = ""
+    """Which row of the claims decided its life and options, and whose consent it needed."""
 
     def state(self, now: int) -> CertificateState:
         if self.revoked_at is not None:
             return CertificateState.REVOKED
         return CertificateState.EXPIRED if now >= self.valid_before else CertificateState.VALID
+
+
+class Consent(Record, frozen=True, kw_only=True):
+    """A certificate that waits for a second operator, or had one: of one key, on one device."""
+
+    id: str
+    device: DeviceName
+    user: UserName | None = None
+    fingerprint: str
+    """Of the key to be signed."""
+    principals: tuple[str, ...]
+    asked_at: int
+    asked_by: str
+    given_at: int | None = None
+    given_by: str | None = None
+    until: int | None = None
+    """Until when it counts, once given."""
 
 
 class Revocation(Record, frozen=True, kw_only=True):

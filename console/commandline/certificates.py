@@ -19,5 +19,7 @@ def description(certificate: Certificate) -> str:
         ("device", certificate.device or "–"),
         ("generation", certificate.generation),
         ("issued", timestamp(certificate.issued_at)),
+        ("asked by", certificate.how or "–"),
+        ("by rule", certificate.rule or "–"),
     ]
     return described(certificate.line) + facts(known)

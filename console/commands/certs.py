@@ -14,9 +14,10 @@ from console.commandline.render import Column, until
 from console.commandline.run import Run
 from gate.services import certificates as service
 from gate.services.queries import Query
+from model.errors import Conflict
 from model.ids import serial
 from model.keys import ssh_key
-from model.records import Certificate
+from model.records import Certificate, Consent
 
 EVERYTHING = 1 << 31
 
@@ -67,7 +68,37 @@ async def sign(run: Run, host: str | None, device: str | None, lives: int | None
     certificate = await run.perform(
         service.sign, key=key, device=host or device or "", host=host is not None, lives=lives
     )
-    run.result(shapes.certificate(certificate), f"{certificate.line} {certificate.key_id}")
+    signed_or_waiting(run, certificate)
+
+
+def signed_or_waiting(run: Run, outcome: Certificate | Consent) -> None:
+    """The certificate; or a refusal that says whose word it waits for."""
+    if isinstance(outcome, Consent):
+        raise Conflict(
+            f"this certificate needs a second operator's consent: request {outcome.id}",
+            hint=f"ask one to run: wardgate certs approve {outcome.id}; then ask for it again",
+        )
+    run.result(shapes.certificate(outcome), f"{outcome.line} {outcome.key_id}")
+
+
+@verb("waiting", "list certificates that wait for a second operator", operation="certs waiting")
+async def waiting(run: Run) -> None:
+    found = await run.perform(service.waiting)
+    run.rows(
+        [Column("REQUEST", "right"), Column("FOR", flexible=True), Column("DEVICE"), Column("KEY", flexible=True),
+         Column("ASKED BY", flexible=True)],
+        [[one.id, " ".join(one.principals), one.device, one.fingerprint, one.asked_by] for one in found],
+        [shapes.builtins(one) for one in found], empty="no certificate waits for consent",
+    )  # fmt: skip
+
+
+@verb(
+    "approve", "consent, as a second operator, to a certificate that waits", argument("request", metavar="REQUEST"),
+    operation="certs approve", examples=("certs approve 7",),
+)  # fmt: skip
+async def approve(run: Run, request: str) -> None:
+    given = await run.perform(service.consent_to, id=request)
+    run.result(shapes.builtins(given), f"consented to {' '.join(given.principals)} on {given.device}")
 
 
 @verb(
@@ -102,4 +133,4 @@ async def krl(run: Run) -> None:
         run.streams.write_bytes(base64.b64decode(encoded))
 
 
-VERBS = (list_certificates, show, sign, revoke, krl)
+VERBS = (list_certificates, show, sign, waiting, approve, revoke, krl)

@@ -6,6 +6,7 @@ from console.commandline import shapes
 from console.commandline.command import DURATION, FILE, Noun, argument, option, verb
 from console.commandline.render import facts, until
 from console.commandline.run import Run
+from console.commands.certs import signed_or_waiting
 from console.commands.users import key_rows, register_key
 from gate.services import certificates, users
 from model.errors import Invalid
@@ -26,7 +27,7 @@ async def cert(run: Run, device: str | None, lives: int | None) -> None:
         )
     key = ssh_key(await run.text("-", 65536))
     certificate = await run.perform(certificates.for_myself, key=key, device=device, lives=lives)
-    run.result(shapes.certificate(certificate), f"{certificate.line} {certificate.key_id}")
+    signed_or_waiting(run, certificate)
 
 
 @verb("me", "show who you are here", operation="users show")

@@ -13,8 +13,8 @@ from model import change as c
 from model.errors import Conflict, Denied, Invalid, NotFound
 from model.ids import DeviceID, Serial, UserName
 from model.keys import SSHKey
-from model.records import Certificate, CertificateKind, Device, DeviceState, Page, Revocation, UserState
-from store import Query, Reader, Transaction, certificates, devices, users
+from model.records import Certificate, CertificateKind, Consent, Device, DeviceState, Page, Revocation, UserState
+from store import Query, Reader, Transaction, certificates, consents, devices, users
 
 
 @reads("certs list")
@@ -46,8 +46,11 @@ def krl(r: Reader, call: Call) -> str:
 @writes("cert")
 def for_myself(
     tx: Transaction, call: Call, *, key: SSHKey, device: str | None = None, lives: int | None = None
-) -> Certificate:
-    """A user certificate for the person who asks, bound to one device of theirs."""
+) -> Certificate | Consent:
+    """A user certificate for the person who asks, bound to one device of theirs.
+
+    Where the claims ask for a second operator who has not consented yet, the request that waits for one.
+    """
     assert call.actor.user is not None
     user = users.by_name(tx, call.actor.user)
     if user is None or user.state is not UserState.ACTIVE:
@@ -59,7 +62,11 @@ def for_myself(
     principals = sshca.user_principals(
         user.name, valid_before=before, fresh_at=call.actor.fresh_at, windows=call.snapshot.compiled.check_periods
     )
-    return _issue(tx, call, grant, _Subject(key, machine, user.name, principals), (after, before))
+    subject = _Subject(key, machine, user.name, principals)
+    rule = _rule(call, user.role.value, machine.tags)
+    if grant.approval is None:
+        return _issue(tx, call, grant, subject, (after, before), rule=rule)
+    return _with_consent(tx, call, grant, subject, (after, before), rule)
 
 
 def _device_of(tx: Transaction, user: UserName, wanted: str | None) -> Device:
@@ -83,7 +90,9 @@ def _device_of(tx: Transaction, user: UserName, wanted: str | None) -> Device:
 
 
 @writes("certs sign")
-def sign(tx: Transaction, call: Call, *, key: SSHKey, device: str, host: bool, lives: int | None = None) -> Certificate:
+def sign(
+    tx: Transaction, call: Call, *, key: SSHKey, device: str, host: bool, lives: int | None = None
+) -> Certificate | Consent:
     """For a device: its host certificate, or with `host` false the certificate of a tagged device as automation."""
     machine = devices.find(tx, device)
     if host:
@@ -95,7 +104,11 @@ def sign(tx: Transaction, call: Call, *, key: SSHKey, device: str, host: bool, l
     _approved(machine)
     grant = sshca.grant(claims(call), CertificateKind.USER, tags=machine.tags)
     validity = sshca.validity(grant.lives, now=tx.now, asked=lives, limits=(machine.expires_at,))
-    return _issue(tx, call, grant, _Subject(key, machine, None, sshca.tag_principals(machine.tags)), validity)
+    subject = _Subject(key, machine, None, sshca.tag_principals(machine.tags))
+    rule = _rule(call, None, machine.tags)
+    if grant.approval is None:
+        return _issue(tx, call, grant, subject, validity, rule=rule)
+    return _with_consent(tx, call, grant, subject, validity, rule)
 
 
 def issue_host(tx: Transaction, call: Call, device: Device, key: SSHKey, lives: int | None = None) -> Certificate:
@@ -104,7 +117,56 @@ def issue_host(tx: Transaction, call: Call, device: Device, key: SSHKey, lives: 
     grant = sshca.grant(claims(call), CertificateKind.HOST, tags=device.tags)
     validity = sshca.validity(grant.lives, now=tx.now, asked=lives, limits=(device.expires_at,))
     principals = sshca.host_principals(device.name, call.snapshot.domain, device.addresses)
-    return _issue(tx, call, grant, _Subject(key, device, None, principals), validity, CertificateKind.HOST)
+    subject = _Subject(key, device, None, principals)
+    return _issue(tx, call, grant, subject, validity, kind=CertificateKind.HOST, rule=_rule(call, None, device.tags))
+
+
+def _with_consent(
+    tx: Transaction, call: Call, grant: sshca.Grant, subject: _Subject, validity: tuple[int, int], rule: str
+) -> Certificate | Consent:
+    consent = consents.given(
+        tx, device=subject.device.name, fingerprint=subject.key.fingerprint, principals=_lasting(subject.principals)
+    )
+    if consent is None or consent.given_by == call.actor.name:
+        asked = consents.ask(
+            tx, device=subject.device.name, user=subject.user, fingerprint=subject.key.fingerprint,
+            principals=_lasting(subject.principals), by=call.actor.name,
+        )  # fmt: skip
+        call.audit(tx, f"consent {asked.id} asked", after={"device": asked.device, "key": asked.fingerprint})
+        return asked
+    return _issue(tx, call, grant, subject, validity, rule=f"{rule}, with consent {consent.id} of {consent.given_by}")
+
+
+def _lasting(principals: Sequence[str]) -> tuple[str, ...]:
+    """Without those that come and go with the freshness of a login."""
+    return tuple(one for one in principals if not one.startswith("fresh:"))
+
+
+@writes("certs approve")
+def consent_to(tx: Transaction, call: Call, *, id: str) -> Consent:
+    """Another operator's word that what was asked may be signed, for as long as the claims say."""
+    asked = consents.by_id(tx, id)
+    if asked.asked_by == call.actor.name or asked.user == call.actor.user is not None:
+        raise Denied("the consent is a second operator's to give, not of who asked")
+    if asked.given_at is not None:
+        raise Conflict(f"{asked.given_by} gave consent {id} already")
+    machine = devices.find(tx, asked.device)
+    person = users.by_name(tx, asked.user) if asked.user else None
+    grant = sshca.grant(claims(call), CertificateKind.USER, role=person.role if person else None, tags=machine.tags)
+    given = consents.give(tx, id, call.actor.name, tx.now + (grant.approval or 0))
+    call.audit(tx, f"consent {id}", after={"for": asked.user or asked.device, "until": given.until})
+    return given
+
+
+@reads("certs waiting")
+def waiting(r: Reader, call: Call) -> tuple[Consent, ...]:
+    return consents.waiting(r)
+
+
+def _rule(call: Call, role: str | None, tags: Sequence[str]) -> str:
+    """Which rows of the claims spoke, in words."""
+    rows = [claim.tag or f"role {claim.role}" for claim in claims(call) if claim.tag in tags or claim.role == role]
+    return f"claims of {', '.join(rows)}" if rows else "the network's claims"
 
 
 def claims(call: Call) -> tuple[sshca.Claim, ...]:
@@ -134,6 +196,8 @@ def _issue(
     grant: sshca.Grant,
     subject: _Subject,
     validity: tuple[int, int],
+    *,
+    rule: str,
     kind: CertificateKind = CertificateKind.USER,
 ) -> Certificate:
     """Validates, signs and records, in this order and in one transaction: what is not recorded was never given out."""
@@ -160,7 +224,8 @@ def _issue(
         serial=serial, kind=kind, key_id=specification.key_id, user=subject.user, device=device.name,
         device_id=device.id, principals=subject.principals, valid_after=validity[0], valid_before=validity[1],
         source_addresses=device.addresses if person else (), fingerprint=subject.key.fingerprint,
-        generation=generation.id, issued_at=tx.now, line=line,
+        generation=generation.id, issued_at=tx.now, line=line, rule=rule,
+        how=f"{call.actor.name} by {call.actor.method or 'itself'} from {call.actor.source}",
     )  # fmt: skip
     certificates.add(tx, record)
     tx.record(c.CertificateIssued(certificate=record))

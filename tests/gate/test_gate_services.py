@@ -464,3 +464,73 @@ async def test_the_snapshot_advanced_equals_the_one_loaded_anew(tmp_path: Path) 
             assert getattr(gate.snapshot, field) == getattr(fresh, field), field
         for id in fresh.devices:
             assert netmaps.netmap(gate.snapshot, id) == netmaps.netmap(fresh, id)
+
+
+async def test_a_claim_can_ask_a_second_operator_first(tmp_path: Path) -> None:
+    from model.records import Certificate, Consent
+
+    async with build.a_gate(tmp_path) as gate:
+        await gate.perform(
+            network.set_setting, build.LOCAL, key="certificates.claims",
+            value='[{"kind": "user", "role": "admin", "approval": 600}]',
+        )  # fmt: skip
+        mara = await build.a_user(gate, "mara", Role.ADMIN)
+        bob = await build.a_user(gate, "bob", Role.OPERATOR)
+        await build.a_device(gate, "maras", user="mara")
+        key = build.an_ssh_key()
+        asked = await gate.perform(certificates.for_myself, mara, key=key)
+        assert isinstance(asked, Consent)
+        with pytest.raises(Denied, match="second operator"):
+            await gate.perform(certificates.consent_to, mara, id=asked.id)
+        await gate.perform(certificates.consent_to, bob, id=asked.id)
+        issued = await gate.perform(certificates.for_myself, mara, key=key)
+        assert isinstance(issued, Certificate)
+        assert "of bob@net.example.com" in issued.rule
+        other = await gate.perform(certificates.for_myself, mara, key=build.an_ssh_key())
+        assert isinstance(other, Consent)
+
+
+async def test_where_a_key_is_held_is_said_on_the_gates_own_host_alone(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        admin = await build.a_user(gate, "mara", Role.ADMIN)
+        with pytest.raises(Denied, match="own host alone"):
+            await gate.perform(
+                authority.rotate, admin, kind=CertificateKind.USER, backend="pkcs11:/tmp/evil.so:token:key"
+            )
+
+
+async def test_a_ca_key_in_an_ssh_agent_signs_and_is_missed_when_the_agent_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+    import signal
+    import subprocess
+
+    from model.errors import Unavailable
+
+    socket = tmp_path / "agent"
+    said = subprocess.run(["ssh-agent", "-a", socket], capture_output=True, text=True, check=True).stdout
+    pid = int(said.partition("SSH_AGENT_PID=")[2].partition(";")[0])
+    try:
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "ca"], check=True)
+        subprocess.run(["ssh-add", "-q", tmp_path / "ca"], check=True, capture_output=True)
+        from model.keys import ssh_key
+
+        fingerprint = ssh_key((tmp_path / "ca.pub").read_text()).fingerprint
+        async with build.a_gate(tmp_path) as gate:
+            await build.a_device(gate, "laptop")
+            alice = build.as_actor("alice", Role.OWNER)
+            await gate.perform(authority.rotate, build.LOCAL, kind=CertificateKind.USER, backend=f"agent:{fingerprint}")
+            await gate.perform(authority.promote, build.LOCAL, kind=CertificateKind.USER)
+            issued = await gate.perform(certificates.for_myself, alice, key=build.an_ssh_key())
+            assert issued.generation == "user-2"
+            os.kill(pid, signal.SIGTERM)
+            with pytest.raises(Unavailable):
+                await gate.perform(certificates.for_myself, alice, key=build.an_ssh_key())
+            await build.a_device(gate, "everything-else-goes-on")
+    finally:
+        import contextlib
+
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
