@@ -87,7 +87,6 @@ class AgentLogin:
     async def leave(self, reason: str) -> None:
         if self._session:
             self._session.dismiss(Limited(reason), retry_after=5)
-            await asyncio.sleep(0)
 
     def lost(self) -> None: ...
 

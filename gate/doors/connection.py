@@ -4,6 +4,7 @@ can make it keep."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from typing import TYPE_CHECKING
 
@@ -92,9 +93,15 @@ class GateConnection(asyncssh.SSHServerConnection):
             channel.close()
         self._send_disconnect(code, reason, "en")
         self._ending = True
-        if transport.can_write_eof() and not transport.is_closing():
-            transport.write_eof()
+        with contextlib.suppress(OSError):  # the client was quicker
+            if not transport.is_closing():
+                transport.write_eof()
         self._loop.call_later(LINGER, self.abort)
+
+    @property
+    def busy(self) -> bool:
+        """Whether sessions are open."""
+        return bool(self._channels)
 
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
         if not self._ending:

@@ -75,6 +75,7 @@ class Door(asyncssh.SSHServer):
         self.login: Login | None = None
         self._connection: GateConnection | None = None
         self._entered = self._logged_in = False
+        self._gone = asyncio.Event()
         self._grace: asyncio.TimerHandle | None = None
         self._failures = self._offers = self._names = 0
 
@@ -112,20 +113,24 @@ class Door(asyncssh.SSHServer):
         if self.login:
             self.login.lost()
         self._connection = None
+        self._gone.set()
 
     def disconnect(self, reason: str, code: int = asyncssh.DISC_BY_APPLICATION) -> None:
         if self._connection:
             self._connection.end(code, reason)
 
     async def leave(self, reason: str, patience: float = 1.0) -> None:
-        """Ends the sessions in their own way for at most `patience` seconds, then the connection."""
-        if self.login and self._logged_in:
-            try:
-                await asyncio.wait_for(self.login.leave(reason), patience)
-            except TimeoutError:
-                pass
-            except Exception:
-                log.exception("a session did not end in its own way")
+        """Ends the sessions in their own way and lets the client go by itself, for at most `patience` seconds: one that
+        is disconnected at once may not show what it was told last."""
+        try:
+            async with asyncio.timeout(patience):
+                if self.login and self._connection and self._connection.busy:
+                    await self.login.leave(reason)
+                    await self._gone.wait()
+        except TimeoutError:
+            pass
+        except Exception:
+            log.exception("a session did not end in its own way")
         self.disconnect(reason)
 
     # Logging in.
