@@ -77,6 +77,15 @@ class Subsystem:
         """Where the gate is, as the connection has it."""
         return Address(self._connection.get_extra_info("peername")[0].partition("%")[0])
 
+    @property
+    def own_address(self) -> Address:
+        """This machine's, as the connection has it."""
+        return Address(self._connection.get_extra_info("sockname")[0].partition("%")[0])
+
+    def abort(self) -> None:
+        """Ends the connection here and now; who reads from it finds its end."""
+        self._connection.abort()
+
     async def send(self, message: msgspec.Struct) -> None:
         self._process.stdin.write(write_line(message))
         await self._process.stdin.drain()

@@ -6,6 +6,7 @@ import errno
 from pathlib import Path
 
 from model import files
+from model.errors import Denied
 
 PRIVATE = 0o600
 PUBLIC = 0o644
@@ -26,10 +27,13 @@ def write_whole(path: Path, data: bytes, mode: int = PRIVATE) -> None:
 
 
 def read_or_none(path: Path) -> bytes | None:
+    """None where there is no such file; `Denied` where it is somebody else's."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
         return None
+    except PermissionError:
+        raise Denied(f"{path} is not yours to read", hint="run it with sudo") from None
 
 
 def mode_of(path: Path, default: int = PUBLIC) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import asyncssh
 import msgspec
@@ -74,6 +74,7 @@ class Follower:
         self._listener = listener
         self.gate_addresses: tuple[Address, ...] = ()
         self._channel: Subsystem | None = None
+        self._settled: Subsystem | None = None
         self._asked_whole = False
         self._told_wait: float | None = None
 
@@ -101,6 +102,16 @@ class Follower:
             self._told_wait = None
             self._listener.on_lost(problem, wait)
             await asyncio.sleep(wait)
+
+    def moved(self, addresses: Sequence[Address]) -> None:
+        """This machine has `addresses` now. A connection from one that it lost is dead, and is not waited for."""
+        channel = self._channel
+        if channel is None:
+            return
+        if channel.own_address in addresses:
+            self._settled = channel
+        elif self._settled is channel:
+            channel.abort()
 
     async def send(self, message: msgspec.Struct) -> bool:
         """Whether there was a connection to hand it to."""

@@ -97,6 +97,7 @@ class Keeper:
             carried=self._read.carried,
             paths=self._paths,
             waiting=self._waiting,
+            ipv6=self._machine.has_ipv6(),
         )
         desired = Desired(tunnel=tunnel, ruleset=self._read.ruleset, forward=self._read.forward)
         live = Live(tunnel=self.live, ruleset=self._known_ruleset(), forwarded=self._machine.forwarded())

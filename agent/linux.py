@@ -112,6 +112,11 @@ class Machine:
     def forwarded(self) -> frozenset[int]:
         return frozenset(version for version, name in FORWARDING.items() if read_sysctl(name) == "1")
 
+    def has_ipv6(self) -> bool:
+        """Whether an interface of this machine may have IPv6 addresses."""
+        names = ("all", self.interface if self.exists() else "default")
+        return all(read_sysctl(f"net/ipv6/conf/{name}/disable_ipv6") == "0" for name in names)
+
     def surroundings(self) -> Surroundings:
         return ipshow.surroundings(
             run("ip", "-j", "addr", "show", "up"),

@@ -10,6 +10,7 @@ import msgspec
 from agent.tunnel import LiveTunnel, Surroundings, candidates, endpoint_of
 from model.ids import DeviceID, Endpoint, Prefix
 from model.netmap import NetMap
+from model.sshd import TRUST_ATTRIBUTE, trust_marks
 from model.wire import Endpoints, Observed, Report, Routes
 
 OBSERVED_AGE = 150
@@ -64,13 +65,15 @@ def news(told: Told, now: Told) -> tuple[tuple[Endpoints | Routes | Report | Obs
     return tuple(lines), msgspec.structs.replace(now, observed=told.observed, observed_at=told.observed_at)
 
 
-def machine_report() -> Report:
-    """This machine, as far as a policy may ask."""
+def machine_report(trusted: str | None = None) -> Report:
+    """This machine, as far as a policy may ask; `trusted` is the CA keys that its sshd goes by."""
     try:
         system = platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
     except OSError:
         system = platform.system()
     attributes = {"node:os": platform.system().lower(), "node:osVersion": platform.release()}
+    if trusted is not None:
+        attributes[TRUST_ATTRIBUTE] = trust_marks(trusted)
     return Report(os=system[:80], agent_version=agent_version(), attributes=attributes)
 
 

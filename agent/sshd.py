@@ -54,6 +54,11 @@ class Sshd:
         data = read_or_none(Path(self.paths.host_certificate))
         return data.decode("utf-8", "replace").strip() if data else None
 
+    def trusted(self) -> str | None:
+        """The TrustedUserCAKeys that this sshd goes by; None where it does not follow the network."""
+        data = read_or_none(Path(self.paths.user_ca)) if self._drop_in.exists() else None
+        return None if data is None else data.decode("utf-8", "replace")
+
     def put_host_certificate(self, line: str) -> None:
         self._folder.mkdir(mode=0o755, exist_ok=True)
         self._write(Path(self.paths.host_certificate), f"{line.strip()}\n".encode())

@@ -105,8 +105,12 @@ def wanted(
     carried: Mapping[DeviceID, frozenset[Prefix]],
     paths: Mapping[WireGuardKey, Path],
     waiting: Collection[WireGuardKey] = (),
+    ipv6: bool = True,
 ) -> Tunnel:
-    """The tunnel that `netmap` describes: `carried` is what each peer is sent, `waiting` are those that call first."""
+    """The tunnel that `netmap` describes: `carried` is what each peer is sent, `waiting` are those that call first.
+
+    A machine without IPv6 gets a tunnel without it.
+    """
     peers = {
         peer.wireguard_key: TunnelPeer(
             key=peer.wireguard_key,
@@ -120,11 +124,12 @@ def wanted(
     routes = {prefix for prefixes in carried.values() for prefix in prefixes}
     wide = _spans(network)
     beyond = {text for text in routes if not any(each.holds(_span(text)) for each in wide)}
+    addresses = {Prefix(f"{netmap.device.ipv4}/32"), Prefix(f"{netmap.device.ipv6}/128")}
     return Tunnel(
         listen_port=listen_port,
         key=netmap.device.wireguard_key,
-        addresses=frozenset({Prefix(f"{netmap.device.ipv4}/32"), Prefix(f"{netmap.device.ipv6}/128")}),
-        routes=network | beyond,
+        addresses=frozenset(text for text in addresses if ipv6 or ":" not in text),
+        routes=frozenset(text for text in network | beyond if ipv6 or ":" not in text),
         peers=peers,
     )
 

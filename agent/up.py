@@ -278,6 +278,7 @@ class _Agent:
             except (WardgateError, ValueError, OSError) as error:
                 self._tell_problem(f"this machine is not in step with the network: {error}")
             self._save()
+            self._follower.moved(self._keeper.around.addresses)
             await self._tell_gate(netmap)
             await self._renew_host_certificate(netmap)
 
@@ -294,7 +295,7 @@ class _Agent:
         now = Told(
             endpoints=endpoints(self._keeper.around, self._membership.listen_port, network),
             routes=Routes(routes=self._options.advertise_routes),
-            report=machine_report(),
+            report=machine_report(self._keeper.sshd.trusted() if self._options.sshd else None),
             observed=observed(netmap, self._keeper.live, time.time()),
             observed_at=time.monotonic(),
         )

@@ -275,3 +275,43 @@ async def test_status_and_ping_tell_how_the_tunnel_stands(tmp_path: Path) -> Non
         assert (code, f"tunnel to db by {db.address}:" in said) == (0, True)
         code, said = a.ask("ping", str(a.state), "nobody")
         assert (code, 'sees no device named "nobody"' in said) == (1, True)
+
+
+async def test_a_machine_without_ipv6_has_a_tunnel_without_it(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        host = on.world.host("laptop")
+        for name in ("all", "default"):
+            host.run("sh", "-c", f"echo 1 > /proc/sys/net/ipv6/conf/{name}/disable_ipv6")
+        a = on.agent("laptop", host)
+        b = on.agent("db")
+        await on.joined("laptop", "db")
+        on.let("laptop", "db", 5432)
+        b.host.listener(TCP, 5432)
+        await soon(lambda: a.host.connects(on.gate.seat("db").ipv4, 5432), of="the tunnel")
+
+
+async def test_an_interface_that_vanished_is_made_again(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        a, b = on.agent("laptop"), on.agent("db")
+        await on.joined("laptop", "db")
+        on.let("laptop", "db", 5432)
+        b.host.listener(TCP, 5432)
+        db = on.gate.seat("db").ipv4
+        await soon(lambda: a.host.connects(db, 5432), of="the tunnel")
+        a.host.run("ip", "link", "del", a.host.interface)
+        await soon(lambda: a.host.connects(db, 5432), of="the tunnel again", seconds=40)
+
+
+async def test_an_agent_whose_address_changed_calls_the_gate_anew_and_tells_it(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        a = on.agent("laptop")
+        await on.joined("laptop")
+        laptop = on.gate.seat("laptop")
+        await soon(lambda: a.host.interface in a.host.run("ip", "link"), of="the interface")
+        a.host.run("ip", "addr", "add", "192.0.2.77/24", "dev", "eth0")
+        a.host.run("ip", "addr", "del", f"{a.host.address}/24", "dev", "eth0")
+        a.host.run("ip", "addr", "replace", "192.0.2.77/24", "dev", "eth0")
+        await soon(lambda: laptop.connections == 2, of="the new connection", seconds=40)
+        await soon(
+            lambda: [end.rpartition(":")[0] for end in laptop.endpoints] == ["192.0.2.77"], of="the new endpoint"
+        )
