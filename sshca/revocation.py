@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -25,6 +26,8 @@ FINGERPRINT_SHA1: Final = 3
 SIGNATURE: Final = 4
 FINGERPRINT_SHA256: Final = 5
 KEY_ID: Final = 0x23
+_SERIAL: Final = attrgetter("serial")
+_GENERATION: Final = attrgetter("generation")
 
 
 def krl(
@@ -42,7 +45,7 @@ def krl(
     must rise with each list: hosts take it as an order. The same arguments give the same bytes.
     """
     listed = list(revocations)
-    rest = [revocation for revocation in listed if revocation.serial is None]
+    serials, rest = _by_ca(listed, ca_keys)
     keys = {revocation.key.blob for revocation in rest if revocation.key}
     key_ids = {revocation.key_id for revocation in rest if revocation.key_id}
     digests = {sha256_digest(revocation.fingerprint) for revocation in rest if revocation.fingerprint}
@@ -50,7 +53,7 @@ def krl(
         MAGIC.to_bytes(8, "big"), FORMAT_VERSION.to_bytes(4, "big"), version.to_bytes(8, "big"),
         generated_at.to_bytes(8, "big"), bytes(8), string(b""), text(comment),
     ]  # fmt: skip
-    parts += _certificate_sections(_by_ca(listed, ca_keys), key_ids)
+    parts += _certificate_sections(serials, key_ids)
     if keys:
         parts.append(_section(EXPLICIT_KEY, b"".join(map(string, sorted(keys)))))
     if digests:
@@ -58,17 +61,26 @@ def krl(
     return b"".join(parts)
 
 
-def _by_ca(revocations: Sequence[Revocation], ca_keys: Mapping[GenerationID, SSHKey]) -> dict[bytes, list[int]]:
-    """The revoked serials by CA key blob; an empty one stands for all CAs."""
+def _by_ca(
+    revocations: list[Revocation], ca_keys: Mapping[GenerationID, SSHKey]
+) -> tuple[dict[bytes, list[int]], list[Revocation]]:
+    """The revoked serials by CA key blob, an empty one standing for all CAs; and the revocations without a serial."""
+    rest: list[Revocation] = []
+    numbers = list(map(_SERIAL, revocations))
+    if None in numbers:
+        rest = [revocation for revocation in revocations if revocation.serial is None]
+        revocations = [revocation for revocation in revocations if revocation.serial is not None]
+        numbers = list(map(_SERIAL, revocations))
+    generations = list(map(_GENERATION, revocations))
     serials: defaultdict[bytes, list[int]] = defaultdict(list)
-    numbers = [revocation.serial for revocation in revocations]
-    generations = [revocation.generation for revocation in revocations]
-    for generation in dict.fromkeys(generations):
-        key = ca_keys.get(generation) if generation is not None else None
-        serials[key.blob if key else b""] += [
-            serial for serial, of in zip(numbers, generations, strict=True) if of == generation and serial is not None
-        ]
-    return serials
+    named = set(generations)
+    for generation in named:
+        key = ca_keys.get(generation)
+        of_it = (
+            numbers if len(named) == 1 else [n for n, of in zip(numbers, generations, strict=True) if of == generation]
+        )
+        serials[key.blob if key else b""] += of_it
+    return serials, rest
 
 
 def _certificate_sections(serials: Mapping[bytes, list[int]], key_ids: Iterable[str]) -> Iterator[bytes]:

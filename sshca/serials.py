@@ -143,23 +143,21 @@ def _bitmaps(serials: Sequence[int]) -> list[bytes]:
         offset = serials[at]
         end = bisect_left(serials, offset + MAX_BITMAP_BITS, at)
         size = serials[end - 1] - offset
-        bits = _bits(serials[at:end], offset).to_bytes(size // 8 + 1 + (size % 8 == 7), "big")
+        bits = _bits(serials[at:end]).to_bytes(size // 8 + 1 + (size % 8 == 7), "big")
         parts.append(_section(SERIAL_BITMAP, offset.to_bytes(8, "big") + string(bits)))
         at = end
     return parts
 
 
-def _bits(serials: Sequence[int], offset: int) -> int:
-    """A number with the bit of each serial set, counted from `offset`, which is the first."""
-    if len(serials) < 32:
-        number = 0
-        for serial in serials:
-            number |= 1 << serial - offset
-        return number
-    digits = bytearray(b"0") * (serials[-1] - offset + 1)
-    for serial in serials:
-        digits[offset - serial - 1] = 49
-    return int(digits, 2)
+_DIGITS: Final = tuple(b"0" * (step - 1) + b"1" for step in range(1, _BITMAP + 2))
+"""What each step adds to a bitmap's binary digits, the lowest first. No wider one is bridged."""
+
+
+def _bits(serials: Sequence[int]) -> int:
+    """A number with the bit of each serial set, counted from the first."""
+    steps = map(sub, islice(serials, 1, None), serials)
+    digits = b"1" + b"".join([_DIGITS[step - 1] for step in steps])
+    return int(digits[::-1], 2)
 
 
 def _section(kind: int, data: bytes) -> bytes:
