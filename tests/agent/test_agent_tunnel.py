@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -123,3 +125,33 @@ def test_a_persons_login_lets_a_device_in(tmp_path: Path) -> None:
         device = on.gate.device("laptop")
         assert device is not None
         assert device.user == "alice@net.test"
+
+
+def test_a_hosts_sshd_gets_its_certificate_and_its_logins_and_down_takes_them_back(tmp_path: Path) -> None:
+    folder = Path(f"/var/lib/wardgate-test-{os.getpid()}-tunnel")
+    (folder / "sshd_config.d").mkdir(parents=True, mode=0o755)
+    key = folder / "ssh_host_ed25519_key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    (folder / "sshd_config").write_text(f"Include {folder}/sshd_config.d/*.conf\nHostKey {key}\nPidFile none\n")
+    try:
+        before = sorted(folder.rglob("*"))
+        with stage(tmp_path) as on:
+            rule = {"action": "accept", "src": ["alice@net.test"], "dst": ["autogroup:self"], "users": ["root"]}
+            on.gate.policy(json.dumps({"acls": [], "ssh": [rule]}))
+            a = on.agent("db", sshd=True, sshd_folder=str(folder))
+            certificate = folder / "wardgate" / "ssh_host_ed25519_key-cert.pub"
+            until(certificate.exists, of="the host certificate")
+            shown = subprocess.run(
+                ["ssh-keygen", "-L", "-f", str(certificate)], capture_output=True, text=True, check=True
+            )
+            assert {"db", "db.net.test", on.address("db")} <= set(shown.stdout.split())
+            drop_in = folder / "sshd_config.d" / "10-wardgate.conf"
+            until(lambda: f"HostCertificate {certificate}" in drop_in.read_text(), of="sshd's configuration")
+            assert (folder / "wardgate" / "logins" / "root").read_text() == "alice@net.test\n"
+            device = on.gate.device("db")
+            assert device is not None
+            until(lambda: "node:user-ca" in on.gate.device("db").attributes, of="the report of it")  # type: ignore[union-attr]
+            a.down()
+            assert sorted(folder.rglob("*")) == before
+    finally:
+        shutil.rmtree(folder)
