@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from console.commandline import shapes
 from console.commandline.command import DURATION, FILE, Noun, argument, option, verb
-from console.commandline.render import facts, until
+from console.commandline.render import facts
 from console.commandline.run import Run
 from console.commands.certs import signed_or_waiting
+from console.commands.logins import logout, person
 from console.commands.users import key_rows, register_key
-from gate.services import certificates, users
+from gate.services import certificates, logins, users
 from model.errors import Invalid
 from model.keys import ssh_key
 
@@ -30,7 +31,7 @@ async def cert(run: Run, device: str | None, lives: int | None) -> None:
     signed_or_waiting(run, certificate)
 
 
-@verb("me", "show who you are here", operation="users show")
+@verb("me", "show who you are here, and what lets you in", operation="me")
 async def me(run: Run) -> None:
     if run.actor.user is None:
         run.result(
@@ -38,23 +39,8 @@ async def me(run: Run) -> None:
             facts([("name", run.actor.name), ("role", run.actor.role.value)]),
         )
         return
-    view = await run.perform(users.show, name="me")
-    document = {
-        **shapes.user(view.user),
-        "method": run.actor.method,
-        "source": run.actor.source,
-        "keys": [shapes.user_key(key) for key in view.keys],
-        "devices": [shapes.device(device, run.gate.presence.online) for device in view.devices],
-    }
-    run.result(
-        document,
-        facts([
-            ("name", view.user.name), ("role", view.user.role.value),
-            ("here by", f"{run.actor.method} from {run.actor.source}"),
-            *(("key", f"{key.key.fingerprint} {key.comment}".rstrip()) for key in view.keys),
-            *(("device", f"{d.name} {d.ipv4} {d.state.value}, expires: {until(d.expires_at)}") for d in view.devices),
-        ]),
-    )  # fmt: skip
+    here = f"{run.actor.method} from {run.actor.source}"
+    person(run, await run.perform(logins.me), (("here by", here),))
 
 
 @verb("list", "list the keys that let you in", operation="users keys list")
@@ -79,4 +65,4 @@ KEYS = Noun("keys", "the SSH keys that let you in here")
 for _command in (list_keys, add_key, remove_key):
     KEYS.add_command(_command)
 
-VERBS = (cert, me, KEYS)
+VERBS = (cert, me, KEYS, logout)

@@ -9,9 +9,11 @@ import click
 
 from console.commandline import shapes
 from console.commandline.command import FILE, Noun, argument, option, verb
-from console.commandline.render import Column, facts
+from console.commandline.render import Column
 from console.commandline.run import Run
+from console.commands.logins import USER_VERBS, invited, person
 from gate.login import passwords
+from gate.services import logins
 from gate.services import users as service
 from gate.services.queries import Query
 from model.keys import ssh_key
@@ -39,25 +41,9 @@ async def list_users(run: Run, words: str, limit: int) -> None:
     )
 
 
-@verb("show", "show a person, with their keys and devices", NAME, operation="users show")
+@verb("show", "show a person: what lets them in, and their devices", NAME, operation="users show")
 async def show(run: Run, name: str) -> None:
-    view = await run.perform(service.show, name=name)
-    user = view.user
-    document = {
-        **shapes.user(user),
-        "keys": [shapes.user_key(key) for key in view.keys],
-        "devices": [device.name for device in view.devices],
-        "has_password": view.has_password,
-    }
-    run.result(
-        document,
-        facts([
-            ("name", user.name), ("e-mail", user.email or "–"), ("role", user.role.value), ("state", user.state.value),
-            ("password", "set" if view.has_password else "none"),
-            *(("key", f"{key.key.fingerprint} {key.comment}".rstrip()) for key in view.keys),
-            *(("device", device.name) for device in view.devices),
-        ]),
-    )  # fmt: skip
+    person(run, await run.perform(logins.about, name=name))
 
 
 @verb(
@@ -66,10 +52,14 @@ async def show(run: Run, name: str) -> None:
     option("--email", help="Their e-mail address."),
     option("--role", help="What they may do.", type=ROLE, default=Role.MEMBER.value, show_default=True),
     option("--service", "is_service", help="A service user: keys, and no login.", is_flag=True),
-    operation="users add", examples=("users add alice --role operator", "users add bob@example.com"),
+    option("--invite", help="Print a one-time code that lets them set up their own login.", is_flag=True),
+    operation="users add", examples=("users add alice --role operator", "users add bob@example.com --invite"),
 )  # fmt: skip
-async def add(run: Run, name: str, email: str | None, role: str, is_service: bool) -> None:
+async def add(run: Run, name: str, email: str | None, role: str, is_service: bool, invite: bool) -> None:
     user = await run.perform(service.add, name=name, email=email, role=Role(role), service=is_service)
+    if invite:
+        invited(run, await run.perform(logins.invite, name=user.name))
+        return
     run.result(shapes.user(user), f"added {user.name} ({user.role.value})")
 
 
@@ -153,4 +143,4 @@ KEYS = Noun("keys", "a person's SSH keys")
 for _command in (list_keys, add_key, remove_key):
     KEYS.add_command(_command)
 
-VERBS = (list_users, show, add, set_role, disable, enable, remove, set_password, KEYS)
+VERBS = (list_users, show, add, set_role, disable, enable, remove, set_password, *USER_VERBS, KEYS)
