@@ -14,9 +14,17 @@ APPLICATION_ID = 0x57475445
 migrations = Migrations("wardgate")
 
 
+def _listed(column: str) -> str:
+    """A JSON list of texts as words, for people to look for."""
+    words = f"replace({column}, '[]', '')"
+    for mark, word in (('["', ""), ('"]', ""), ('","', " ")):
+        words = f"replace({words}, '{mark}', '{word}')"
+    return words
+
+
 @migrations()
 def people(db: Database) -> None:
-    db.executescript("""
+    db.executescript(f"""
     CREATE TABLE users (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         name TEXT NOT NULL UNIQUE,
@@ -29,7 +37,7 @@ def people(db: Database) -> None:
         groups TEXT NOT NULL DEFAULT '[]',
         password TEXT,
         visible TEXT NOT NULL GENERATED ALWAYS AS
-            (name || ' ' || coalesce(email, '') || ' ' || role || ' ' || groups) STORED
+            (name || ' ' || coalesce(email, '') || ' ' || role || ' ' || {_listed("groups")}) STORED
     ) STRICT;
     CREATE INDEX users_local ON users (local);
     CREATE INDEX users_role ON users (role, state);
@@ -54,7 +62,7 @@ def people(db: Database) -> None:
 
 @migrations()
 def machines(db: Database) -> None:
-    db.executescript("""
+    db.executescript(f"""
     CREATE TABLE devices (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         name TEXT NOT NULL UNIQUE,
@@ -76,7 +84,8 @@ def machines(db: Database) -> None:
         attributes TEXT NOT NULL,
         last_seen INTEGER,
         visible TEXT NOT NULL GENERATED ALWAYS AS
-            (name || ' ' || coalesce(user, '') || ' ' || tags || ' ' || ipv4 || ' ' || ipv6 || ' ' || os) STORED,
+            (name || ' ' || coalesce(user, '') || ' ' || {_listed("tags")}
+             || ' ' || ipv4 || ' ' || ipv6 || ' ' || os) STORED,
         CHECK ((user IS NULL) = (tags <> '[]'))
     ) STRICT;
     CREATE INDEX devices_user ON devices (user);
