@@ -10,31 +10,13 @@ from model import change as c
 from model.errors import Conflict, Denied, Invalid
 from model.ids import quoted, user_name
 from model.keys import SSHKey
-from model.records import Device, Page, Role, User, UserKey, UserState
+from model.records import Page, Role, User, UserKey, UserState
 from store import Query, Reader, Transaction, devices, user_keys, users
-
-
-class UserView(msgspec.Struct, frozen=True, kw_only=True):
-    user: User
-    keys: tuple[UserKey, ...]
-    devices: tuple[Device, ...]
-    has_password: bool
 
 
 @reads("users list")
 def list_users(r: Reader, call: Call, *, query: Query) -> Page:
     return users.page(r, query)
-
-
-@reads("users show")
-def show(r: Reader, call: Call, *, name: str) -> UserView:
-    user = own.user(r, call, name)
-    return UserView(
-        user=user,
-        keys=user_keys.of(r, user.name),
-        devices=devices.of_user(r, user.name),
-        has_password=users.password(r, user.id) is not None,
-    )
 
 
 @writes("users add")

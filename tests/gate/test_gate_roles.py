@@ -14,7 +14,7 @@ import gate.services
 from gate.actor import Actor
 from gate.operation import Operation
 from gate.roles import PERMISSIONS
-from gate.services import users
+from gate.services import logins, users
 from model.errors import Conflict, Denied
 from model.records import Role
 
@@ -116,7 +116,7 @@ async def test_a_disabled_person_may_do_nothing(tmp_path: Path) -> None:
         bob = await build.a_user(running, "bob", Role.ADMIN)
         await running.perform(users.disable, build.LOCAL, name="bob")
         with pytest.raises(Denied, match="disabled or removed"):
-            await running.perform(users.show, bob, name="me")
+            await running.perform(logins.me, bob)
 
 
 async def test_an_admin_makes_no_owner_and_touches_none(tmp_path: Path) -> None:
