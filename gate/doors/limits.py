@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 
 import msgspec
+
+from gate.login.rates import origin
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,17 +31,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     keepalive: float = 60.0
     close_grace: float = 5.0
     """How long an ending gate waits for its clients."""
-
-
-def origin(address: str) -> str:
-    """What counts as one stranger: an IPv4 address, or the /64 of an IPv6 one."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if parsed.version == 4:
-        return str(parsed)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 class Admission:
@@ -85,21 +75,3 @@ class Admission:
         self.connections -= 1
         if not logged_in:
             self.known(address)
-
-
-class Bucket:
-    """A token bucket: `rate` a second, at most `burst` at once. The caller gives the time, in seconds of any clock."""
-
-    __slots__ = ("_at", "_burst", "_rate", "_tokens")
-
-    def __init__(self, rate: float, burst: float) -> None:
-        self._rate, self._burst, self._tokens, self._at = rate, burst, burst, float("-inf")
-
-    def take(self, now: float) -> bool:
-        passed = now - self._at
-        self._tokens = self._burst if passed > self._burst / self._rate else self._tokens + passed * self._rate
-        self._tokens, self._at = min(self._tokens, self._burst), now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True

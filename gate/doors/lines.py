@@ -10,7 +10,7 @@ from collections import deque
 import asyncssh
 import msgspec
 
-from gate.doors.limits import Bucket
+from gate.login.rates import Bucket
 from model.errors import Invalid, Limited, WardgateError
 from model.wire import MAX_CLIENT_LINE, Refused, write_line
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from gate.actor import GATE
-from gate.doors.limits import origin
 from gate.login import issuers, records, who
 from gate.login.guesses import Guesses
 from gate.login.passwords import Pool
+from gate.login.rates import origin
 from gate.login.records import Proof
 from gate.login.sealing import Seal
 from gate.login.tokens import Claims

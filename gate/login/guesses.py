@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from gate.doors.limits import Bucket, origin
+from gate.login.rates import Bucket, origin
 
 FREE = 5
 """Wrong guesses without a wait."""

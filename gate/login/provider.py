@@ -22,7 +22,9 @@ from gate.login.tokens import Claims, Expected, UnknownKey, check_id_token
 from model.errors import Denied, Unavailable
 
 with warnings.catch_warnings():
-    # It announces a package to come; the one it works with is the one that is pinned here.
+    # It announces another package, and makes its filter at import; this one is what it works with.
+    import authlib.deprecate  # noqa: F401
+
     warnings.simplefilter("ignore")
     from authlib.integrations.httpx_client import AsyncOAuth2Client
 

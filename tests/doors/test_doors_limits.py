@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gate.doors.limits import Admission, Bucket, Limits, origin
+from gate.doors.limits import Admission, Limits
 from gate.doors.lines import Splitter
+from gate.login.rates import Bucket, origin
 from model.errors import Invalid
 
 
