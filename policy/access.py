@@ -61,7 +61,7 @@ def accesses(edges: tuple[Edge, ...], seen: Seen, world: World) -> Iterator[Acce
     for edge in edges:
         if not edge.rule.packets:
             continue
-        received = edge.receives(seen.slot)
+        received = edge.receiver_row[seen.slot >> 3] >> (seen.slot & 7) & 1
         for place, (destination, target) in enumerate(zip(edge.rule.dst, edge.targets, strict=True)):
             is_own = target.kind is Kind.SELF
             if not (edge.own_senders & own if is_own else received):

@@ -5,14 +5,14 @@ Both come from one place, `shares`: which parts of a rule's people a device is t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
 from model.netmap import Logins
 from model.records import UserState
 from policy.bits import members
-from policy.resolve import Groups, devices, people
+from policy.resolve import Groups, people
 from policy.selectors import Kind
 from policy.ssh import SSHPolicy
 from policy.world import Seen, World
@@ -42,23 +42,23 @@ class Admission:
 
     __slots__ = ("held", "localpart", "names", "policy", "targets")
 
-    def __init__(self, policy: SSHPolicy, world: World, groups: Groups, satisfied: int | None) -> None:
+    def __init__(
+        self, policy: SSHPolicy, src: Iterable[int], dst: Iterable[int], satisfied: int | None, names: frozenset[str]
+    ) -> None:
+        """`src` and `dst` are the devices of each of its selectors, `satisfied` those that its postures let by."""
         self.policy = policy
+        self.names = names
+        """Principals of its sources."""
         self.held = 0
         """Source devices."""
-        self.targets = 0
-        """Devices that it names other than by `autogroup:self`."""
-        names: set[str] = set()
-        for selector in policy.src:
-            self.held |= devices(selector, world, groups)
-            names |= _principals(selector.kind, selector.text, world) or people(selector, world, groups)
-        for selector in policy.dst:
-            self.targets |= devices(selector, world, groups)
+        for held in src:
+            self.held |= held
         if satisfied is not None:
             self.held &= satisfied
-            names = {name for name in names if _all_fit(name, world, satisfied)}
-        self.names = frozenset(name for name in names if _may_log_in(name, world))
-        """Principals of its sources: people by name, tagged devices by tag."""
+        self.targets = 0
+        """Devices that it names other than by `autogroup:self`."""
+        for held in dst:
+            self.targets |= held
 
     def names_of(self, scope: Scope) -> frozenset[str]:
         """The principals in one part of the rule."""
@@ -76,6 +76,17 @@ class Admission:
         return {local: local}
 
 
+def names_of(policy: SSHPolicy, world: World, groups: Groups, satisfied: int | None) -> frozenset[str]:
+    """The principals of a rule's sources: people by name, tagged devices by tag. Nobody who is disabled."""
+    found: set[str] = set()
+    for selector in policy.src:
+        found |= _principals(selector.kind, selector.text, world) or people(selector, world, groups)
+    return frozenset(
+        name for name in found
+        if _may_log_in(name, world) and (satisfied is None or _all_fit(name, world, satisfied))
+    )  # fmt: skip
+
+
 def _principals(kind: Kind, text: str, world: World) -> set[str]:
     if kind is Kind.TAG:
         return {text}
@@ -84,7 +95,7 @@ def _principals(kind: Kind, text: str, world: World) -> set[str]:
 
 def _all_fit(name: str, world: World, satisfied: int) -> bool:
     """A principal is a person's, whichever device they come from: so every one of their devices must be fit."""
-    held = world.by_tag.get(name, 0) if name.startswith("tag:") else world.by_user.get(name, 0)
+    held = world.by_tag.get(name, 0) if name.startswith("tag:") else world.owner_devices(name)
     return bool(held) and not held & ~satisfied
 
 
@@ -152,7 +163,7 @@ def _scope_devices(scope: Scope, seen: Seen, world: World) -> int:
         return world.live
     if scope == "self":
         return 1 << seen.slot
-    return world.tagged if scope is None else world.by_user.get(scope, 0)
+    return world.tagged if scope is None else world.owner_devices(scope)
 
 
 def logins(admissions: tuple[Admission, ...], seen: Seen, world: World) -> Logins:

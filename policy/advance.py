@@ -17,7 +17,7 @@ from policy.compiled import Compiled, Stale
 from policy.edges import Edge
 from policy.fault import Fault
 from policy.program import Key, program
-from policy.resolve import Resolved, Target
+from policy.resolve import Resolved, Target, of_devices
 from policy.selectors import Kind
 from policy.world import Seen, Step, World, step, world
 
@@ -64,13 +64,17 @@ def _stale(before: Compiled, taken: Step) -> Stale:
     ]  # fmt: skip
     after = taken.world
     routes = _touched_routes(before.world, after)
-    sources = {key for key, found in before.sources.items()
-               if key in identities or _source_is_stale(key, found, moved, routes, after)}  # fmt: skip
+    sources = {key: _patched(before, key, taken) for key in identities & before.sources.keys()}
+    targets = identities & before.targets.keys()
     exits = before.world.exits != after.exits
-    targets = {key for key, found in before.targets.items()
-               if key in identities or _target_is_stale(key, found, moved, routes, after, exits=exits)}  # fmt: skip
-    rules = {index for key in sources | targets for index in before.program.rules_by_key.get(key, ())}
-    rules |= {edge.index for edge in before.edges if _edge_is_stale(edge, taken, before.world)}
+    if moved or routes or exits:
+        sources |= dict.fromkeys(
+            key for key, found in before.sources.items() if _source_is_stale(key, found, moved, routes, after)
+        )
+        targets |= {key for key, found in before.targets.items()
+                    if _target_is_stale(key, found, moved, routes, after, exits=exits)}  # fmt: skip
+    rules = {index for key in sources.keys() | targets for index in before.program.rules_by_key.get(key, ())}
+    rules |= {index for index in before.program.particular if _edge_is_stale(before.edges[index], taken, before.world)}
     ssh = {index for key in identities for index in before.program.ssh_by_key.get(key, ())}
     if taken.users:
         ssh = set(range(len(before.admissions)))
@@ -79,7 +83,25 @@ def _stale(before: Compiled, taken: Step) -> Stale:
         index for index, policy in enumerate(before.program.ssh)
         if policy.postures or (tags_in_use and any(selector.kind is Kind.TAGGED for selector in policy.src))
     }  # fmt: skip
-    return Stale(frozenset(sources), frozenset(targets), frozenset(rules), frozenset(ssh), bool(taken.users))
+    names = bool(taken.users) or tags_in_use or bool(before.program.postures)
+    return Stale(
+        sources, frozenset(targets), frozenset(rules), frozenset(ssh), bool(taken.users), names
+    )  # fmt: skip
+
+
+def _patched(before: Compiled, key: Key, taken: Step) -> Resolved | None:
+    """What a selector of one person, group or tag holds now, by the changed devices alone; None where more changed."""
+    kind, text = key
+    if taken.users or kind not in (Kind.TAG, Kind.USER, Kind.GROUP):
+        return None
+    people = before.groups.get(text, frozenset()) if kind is Kind.GROUP else frozenset((text,))
+    held = before.sources[key].held
+    for old, new in taken.devices:
+        if old is not None:
+            held &= ~(1 << old.slot)
+        if new is not None and (text in new.tags if kind is Kind.TAG else not new.tags and new.user in people):
+            held |= 1 << new.slot
+    return of_devices(held, taken.world)
 
 
 def _identity_keys(before: Compiled, taken: Step) -> set[Key]:
@@ -99,7 +121,7 @@ def _identity_keys(before: Compiled, taken: Step) -> set[Key]:
     found |= {(Kind.USER, name) for name in names}
     if names:
         found |= {(Kind.GROUP, group) for group, people in before.groups.items() if not names.isdisjoint(people)}
-        found |= {key for key in before.program.keys if key[0] in (Kind.DOMAIN, Kind.ROLE)}
+        found |= before.program.peopled
     for name in taken.users:
         user = taken.world.users.get(name)
         found |= {(Kind.GROUP, group) for group in user.groups} if user is not None else set()
@@ -179,7 +201,7 @@ def _affected(before: Compiled, after: Compiled, taken: Step) -> int:
     for compiled in (before, after):
         table, moving = compiled.world.routes, itself
         for name in taken.users:
-            moving |= compiled.world.by_user.get(name, 0)
+            moving |= compiled.world.owner_devices(name)
         # A router of a part of the network's own space is told of those who live in it.
         found |= table.routers(table.met_by_devices(moving))
         if lost or routes:
@@ -225,5 +247,5 @@ def _by_admission(before: World, after: World, old: Admission, new: Admission) -
     if old.names != new.names:
         found |= old.targets | new.targets
         for name in old.names ^ new.names:
-            found |= before.by_user.get(name, 0) | after.by_user.get(name, 0)
+            found |= before.owner_devices(name) | after.owner_devices(name)
     return found

@@ -21,19 +21,14 @@ def bits_of(numbers: Iterable[int], size: int) -> int:
 
 def members(bits: int) -> list[int]:
     """In rising order."""
+    if not bits:
+        return []
     row = bits.to_bytes((bits.bit_length() + 7) >> 3, "little")
     out: list[int] = []
     for place in compress(range(len(row)), row):
-        base = place << 3
-        out += [base + bit for bit in _POSITIONS[row[place]]]
+        byte, base = row[place], place << 3
+        if byte & (byte - 1):
+            out += [base + bit for bit in _POSITIONS[byte]]
+        else:
+            out.append(base + byte.bit_length() - 1)
     return out
-
-
-def packed(bits: int) -> bytes:
-    """The set as bytes, in which one member is found without copying the rest: see `holds`."""
-    return bits.to_bytes((bits.bit_length() + 7) >> 3, "little")
-
-
-def holds(row: bytes, number: int) -> bool:
-    at = number >> 3
-    return at < len(row) and bool(row[at] >> (number & 7) & 1)

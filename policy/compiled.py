@@ -11,7 +11,7 @@ from model.netmap import FilterRule, Logins
 from model.network import Network
 from model.records import Device, User
 from policy import approvals, delivery, nets
-from policy.admissions import ALWAYS, Admission, SSHRule, logins, ssh_rules
+from policy.admissions import ALWAYS, Admission, SSHRule, logins, names_of, ssh_rules
 from policy.bits import bits_of, members
 from policy.document import Document, read
 from policy.edges import Edge, Sources
@@ -21,7 +21,7 @@ from policy.postures import satisfied_by
 from policy.program import Key, Program, program
 from policy.reach import Reach, reach
 from policy.resolve import Groups, Resolved, Target, groups_of, resolve, spans_of, target
-from policy.selectors import Selector
+from policy.selectors import IDENTITIES, Selector
 from policy.tests import run_tests
 from policy.world import Seen, World, world
 
@@ -29,11 +29,14 @@ from policy.world import Seen, World, world
 class Stale(msgspec.Struct, frozen=True):
     """What a change leaves of a compilation: all but this."""
 
-    sources: frozenset[Key] = frozenset()
+    sources: Mapping[Key, Resolved | None] = {}
+    """Each with what it is now, where that is known already."""
     targets: frozenset[Key] = frozenset()
     edges: frozenset[int] = frozenset()
     admissions: frozenset[int] = frozenset()
     users: bool = False
+    names: bool = False
+    """Whether who may log in has changed, and not only where."""
 
 
 class Compiled:
@@ -58,17 +61,26 @@ class Compiled:
             self.admissions = tuple(self.admission(index) for index in range(len(program.ssh)))
         else:
             self.groups = groups_of(program.document.groups, world) if stale.users else before.groups
-            self.sources = {key: found for key, found in before.sources.items() if key not in stale.sources}
-            self.targets = {key: found for key, found in before.targets.items() if key not in stale.targets}
+            self.sources, self.targets = before.sources.copy(), before.targets.copy()
+            for key, resolved in stale.sources.items():
+                if resolved is None:
+                    self.sources.pop(key, None)
+                else:
+                    self.sources[key] = resolved
+            for key in stale.targets:
+                self.targets.pop(key, None)
             if not stale.admissions:
                 self._logins = before._logins
-            self.edges = tuple(
-                self.edge(edge.index) if edge.index in stale.edges else edge for edge in before.edges
-            )  # fmt: skip
-            self.admissions = tuple(
-                self.admission(index) if index in stale.admissions else admission
-                for index, admission in enumerate(before.admissions)
-            )
+            edges, admissions = list(before.edges), list(before.admissions)
+            if world.width > before.world.width:
+                for edge in edges:
+                    edge.widen(world.width)
+            for index in stale.edges:
+                edges[index] = self.edge(index)
+            for index in stale.admissions:
+                known = None if stale.names else before.admissions[index].names
+                admissions[index] = self.admission(index, known)
+            self.edges, self.admissions = tuple(edges), tuple(admissions)
         self.no_ipv4 = self.without_ipv4()
 
     # --- compiling
@@ -88,7 +100,8 @@ class Compiled:
         """`selector` as a destination in this network."""
         found = self.targets.get(selector.key)
         if found is None:
-            found = self.targets[selector.key] = target(selector, self.world, self.groups)
+            identity = self.source(selector) if selector.kind in IDENTITIES else None
+            found = self.targets[selector.key] = target(selector, self.world, identity)
         return found
 
     def spans(self, selector: Selector) -> tuple[nets.Span, ...]:
@@ -114,9 +127,15 @@ class Compiled:
         targets = tuple(self.target(destination.selector) for destination in rule.dst)
         return Edge(index, rule, sources, targets, self.world)
 
-    def admission(self, index: int) -> Admission:
+    def admission(self, index: int, names: frozenset[str] | None = None) -> Admission:
+        """`names` are the rule's principals, if they are known to be the same as before."""
         policy = self.program.ssh[index]
-        return Admission(policy, self.world, self.groups, self.satisfied(policy.postures))
+        src = [self.source(selector).held for selector in policy.src]
+        dst = [self.source(selector).held for selector in policy.dst]
+        fit = self.satisfied(policy.postures)
+        if names is None:
+            names = names_of(policy, self.world, self.groups, fit)
+        return Admission(policy, src, dst, fit, names)
 
     def without_ipv4(self) -> int:
         found = 0
@@ -214,7 +233,7 @@ class Compiled:
     def ids(self, bits: int) -> frozenset[DeviceID]:
         """The devices of a set; one that left the network just now is among them by the id that it had."""
         names = self.world.names
-        return frozenset(names[slot] for slot in members(bits))
+        return frozenset(map(names.__getitem__, members(bits)))
 
     def in_order(self, bits: int) -> list[Seen]:
         """The devices of a set, in order of registration."""

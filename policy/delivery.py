@@ -26,12 +26,13 @@ def _owned(seen: Seen, world: World) -> int:
 
 def visible(edges: Edges, seen: Seen, world: World) -> int:
     slot, own, found = seen.slot, _owned(seen, world), 0
+    at, bit = slot >> 3, 1 << (slot & 7)
     for edge in edges:
-        if edge.receives(slot):
+        if edge.receiver_row[at] & bit:
             found |= edge.sources.matched
-        if edge.sends(slot):
+        if edge.source_row[at] & bit:
             found |= edge.receivers
-        if edge.own_senders & own:
+        if edge.own_senders and edge.own_senders & own:
             found |= edge.own_senders & own
             if edge.own_senders >> slot & 1:
                 found |= own
@@ -49,7 +50,10 @@ def in_order(bits: int, world: World) -> list[Seen]:
 def peers(edges: Edges, seen: Seen, world: World, no_ipv4: int) -> dict[DeviceID, tuple[Prefix, ...]]:
     """Peers in order of id, each with its own addresses and the routes that it carries for `seen`."""
     known = visible(edges, seen, world)
-    out: dict[DeviceID, tuple[Prefix, ...]] = {peer.id: peer.own for peer in in_order(known, world)}
+    slots = members(known)
+    if not world.ordered:
+        slots.sort(key=lambda slot: world.at(slot).rank)
+    out: dict[DeviceID, tuple[Prefix, ...]] = dict(map(world.shown.__getitem__, slots))
     for slot in members(known if no_ipv4 >> seen.slot & 1 else known & no_ipv4):
         peer = world.at(slot)
         out[peer.id] = peer.own[1:]
@@ -65,10 +69,11 @@ def _routed(edges: Edges, seen: Seen, world: World, known: int) -> dict[int, lis
     slot, table = seen.slot, world.routes
     forward = back = exits = 0
     elected: dict[int, int] = {}
+    at, bit = slot >> 3, 1 << (slot & 7)
     for edge in edges:
-        if edge.return_routes and edge.receives(slot):
+        if edge.return_routes and edge.receiver_row[at] & bit:
             back |= edge.return_routes
-        if not (edge.routes or edge.exits or edge.answer_routes) or not edge.sends(slot):
+        if not (edge.routes or edge.exits or edge.answer_routes) or not edge.source_row[at] & bit:
             continue
         back |= edge.answer_routes
         exits |= edge.exits
@@ -98,12 +103,13 @@ def _routed(edges: Edges, seen: Seen, world: World, known: int) -> dict[int, lis
 def filter(edges: Edges, seen: Seen, world: World) -> tuple[FilterRule, ...]:
     out: list[FilterRule] = []
     own = _owned(seen, world)
+    at, bit = seen.slot >> 3, 1 << (seen.slot & 7)
     for edge in edges:
         if not edge.rule.packets:
             continue
-        if edge.receives(seen.slot):
+        if edge.receiver_row[at] & bit:
             out += _delivered(edge, seen, world, edge.sources.text(world), own_part=False)
-        senders = edge.own_senders & own
+        senders = edge.own_senders and edge.own_senders & own
         if senders:
             spans = nets.merge(spans_of(senders, world))
             out += _delivered(edge, seen, world, tuple(map(world.text, spans)), own_part=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from policy import nets
-from policy.bits import holds, packed
 from policy.resolve import Resolved, Target, of_devices, spans_of
 from policy.rules import Rule
 from policy.selectors import Kind
@@ -67,8 +66,8 @@ class Edge:
     """A rule in a network. `receivers` are the devices that get it; of `autogroup:self`, see `own_senders`."""
 
     __slots__ = (
-        "_receiver_row", "_source_row", "answer_routes", "candidates", "exits", "index", "of_self", "own_senders",
-        "receivers", "return_routes", "routes", "rule", "sources", "targets",
+        "answer_routes", "candidates", "exits", "index", "of_self", "own_senders", "receiver_row", "receivers",
+        "return_routes", "routes", "rule", "source_row", "sources", "targets",
     )  # fmt: skip
 
     def __init__(self, index: int, rule: Rule, sources: Sources, targets: tuple[Target, ...], world: World) -> None:
@@ -97,8 +96,9 @@ class Edge:
         if rule.companions and not rule.via:
             for target in targets:
                 self.answer_routes |= world.routes.all if target.kind is Kind.ANY else target.routes
-        self._source_row: bytes | None = None
-        self._receiver_row: bytes | None = None
+        self.source_row = self.receiver_row = b""
+        """`sources.matched` and `receivers` in bytes, where one device is found without copying the rest."""
+        self.widen(world.width)
 
     def _by_receiver(self, world: World) -> None:
         for target in self.targets:
@@ -129,12 +129,8 @@ class Edge:
                 self.routes |= target.routes
         self.candidates = tagged
 
-    def sends(self, slot: int) -> bool:
-        if self._source_row is None:
-            self._source_row = packed(self.sources.matched)
-        return holds(self._source_row, slot)
-
-    def receives(self, slot: int) -> bool:
-        if self._receiver_row is None:
-            self._receiver_row = packed(self.receivers)
-        return holds(self._receiver_row, slot)
+    def widen(self, width: int) -> None:
+        """Makes the rows so many bytes wide: then the byte of any device of the network is there to be looked at."""
+        if len(self.source_row) < width:
+            self.source_row = self.sources.matched.to_bytes(width, "little")
+            self.receiver_row = self.receivers.to_bytes(width, "little")

@@ -42,6 +42,7 @@ Value: TypeAlias = "Text | Array | Object | float | int | bool | None"
 
 # Possessive, so that ten megabytes of comments leave nothing to backtrack into.
 _SPACE = re.compile(r"(?:[ \t\r\n]++|//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/)*+")
+_BLANK = frozenset(" \t\r\n/")
 _PLAIN = re.compile(r'"([^"\\\x00-\x1f]*+)"')
 _STRING = re.compile(r'"((?:[^"\\\x00-\x1f]++|\\.)*+)"')
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?(?![0-9A-Za-z_.+-])")
@@ -80,6 +81,8 @@ class _Reader:
         self.left = MAX_VALUES
 
     def space(self, at: int) -> int:
+        if self.text[at : at + 1] not in _BLANK:
+            return at
         match = _SPACE.match(self.text, at)
         assert match is not None
         at = match.end()

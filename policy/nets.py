@@ -48,7 +48,7 @@ def _six(text: str) -> int | None:
     if "::" in tail or (missing < 1 if double else missing != 0):
         return None
     groups = first + ["0"] * missing + last
-    if any(not group or len(group) > 4 for group in groups):
+    if "" in groups or max(map(len, groups)) > 4:
         return None
     return SIX + int("".join([group.zfill(4) for group in groups]), 16)
 

@@ -32,11 +32,10 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     rules_by_key: Mapping[Key, frozenset[int]]
     """The rules that a selector occurs in."""
     ssh_by_key: Mapping[Key, frozenset[int]]
-
-    @property
-    def keys(self) -> set[Key]:
-        """Of every selector that the policy's rules use."""
-        return {*self.rules_by_key, *self.ssh_by_key, *(selector.key for selector in self.without_ipv4)}
+    particular: tuple[int, ...]
+    """The rules that depend on more than their selectors: those with `via`, a posture or `autogroup:self`."""
+    peopled: frozenset[Key]
+    """The selectors that name people neither one by one nor by group."""
 
 
 def program(document: Document, internet: tuple[nets.Span, ...], domain: str | None) -> Program:
@@ -52,13 +51,20 @@ def program(document: Document, internet: tuple[nets.Span, ...], domain: str | N
     if document.disable_ipv4:
         without_ipv4 = (*without_ipv4, Selector(Kind.ANY, "*", 0))
     _check_size(access)
+    rules_by_key = _by_key(
+        (index, [*rule.src, *(each.selector for each in rule.dst)]) for index, rule in enumerate(access)
+    )
+    ssh_by_key = _by_key((index, [*policy.src, *policy.dst]) for index, policy in enumerate(ssh))
+    used = {*rules_by_key, *ssh_by_key, *(selector.key for selector in without_ipv4)}
     return Program(
         document=document, definitions=definitions, rules=access, ssh=ssh, postures=known, without_ipv4=without_ipv4,
         warnings=_warnings(document, access, ssh),
-        rules_by_key=_by_key(
-            (index, [*rule.src, *(each.selector for each in rule.dst)]) for index, rule in enumerate(access)
+        rules_by_key=rules_by_key, ssh_by_key=ssh_by_key,
+        particular=tuple(
+            index for index, rule in enumerate(access)
+            if rule.via or rule.postures or any(each.selector.kind is Kind.SELF for each in rule.dst)
         ),
-        ssh_by_key=_by_key((index, [*policy.src, *policy.dst]) for index, policy in enumerate(ssh)),
+        peopled=frozenset(key for key in used if key[0] in (Kind.DOMAIN, Kind.ROLE)),
     )  # fmt: skip
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 
 import msgspec
 
 from model.records import Role
 from policy import nets
-from policy.bits import members
+from policy.bits import bits_of, members
 from policy.document import Lists
 from policy.selectors import Kind, Selector
 from policy.world import World
@@ -73,10 +74,8 @@ def devices(selector: Selector, world: World, groups: Groups) -> int:
         return world.member
     if selector.kind is Kind.TAGGED:
         return world.tagged
-    found = 0
-    for name in people(selector, world, groups):
-        found |= world.by_user.get(name, 0)
-    return found
+    owned = (world.by_user.get(name, ()) for name in people(selector, world, groups))
+    return bits_of(chain.from_iterable(owned), len(world.seen))
 
 
 def of_devices(held: int, world: World) -> Resolved:
@@ -145,18 +144,21 @@ class Target(msgspec.Struct, frozen=True):
 _WHOLE = ("*", "0.0.0.0/0", "::/0")
 
 
-def target(selector: Selector, world: World, groups: Groups) -> Target:
-    """`selector` as a destination. Of `autogroup:self` nothing is known before the device is."""
+def target(selector: Selector, world: World, identity: Resolved | None) -> Target:
+    """`selector` as a destination; `identity` is what it resolves to, where it names devices by who they are.
+
+    Of `autogroup:self` nothing is known before the device is.
+    """
     kind = selector.kind
     if kind is Kind.SELF:
         return Target(kind, 0, 0, 0, False, 0, False)
     if kind is Kind.ANY:
         everything = Piece("*", nets.V6, world.live, world.routes.serving, world.routes.all)
         return Target(kind, world.live, world.routes.all, world.routes.serving, True, world.live, True, (everything,))
-    if kind is Kind.INTERNET or selector.spans or kind is Kind.IPSET:
+    if identity is None:
         return _of_pieces(kind, world.internet if kind is Kind.INTERNET else selector.spans, world)
-    found = of_devices(devices(selector, world, groups), world)
-    return Target(kind, found.held, found.routes, found.routers, False, found.held | found.routers, False)
+    receivers = identity.held | identity.routers
+    return Target(kind, identity.held, identity.routes, identity.routers, False, receivers, False)
 
 
 def _of_pieces(kind: Kind, spans: tuple[nets.Span, ...], world: World) -> Target:
@@ -177,5 +179,6 @@ def _piece(span: nets.Span, world: World) -> Piece:
     routers = world.routes.routers(routes)
     receivers = world.holders((span,)) | routers
     if nets.contains(world.internet, span):
-        receivers |= world.exits
+        # Most prefixes of a long list are nobody's: those share one set.
+        receivers = receivers | world.exits if receivers else world.exits
     return Piece(world.text(span), span, receivers, routers, routes)

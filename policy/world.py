@@ -19,6 +19,7 @@ from policy import nets
 from policy.bits import bits_of
 from policy.routes import RouteTable, route_table
 
+_NOBODY = (DeviceID(""), (Prefix(""), Prefix("")))
 EXIT = frozenset({"0.0.0.0/0", "::/0"})
 
 
@@ -50,7 +51,11 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     seen: list[Seen | None]
     live: int
     users: Mapping[str, User]
-    by_user: Mapping[str, int]
+    outsiders: frozenset[UserName]
+    """People who are disabled: their devices are in no network."""
+    shown: list[tuple[DeviceID, tuple[Prefix, Prefix]]]
+    """By slot: a device as it stands among another's peers."""
+    by_user: Mapping[str, tuple[int, ...]]
     """Untagged devices of each person."""
     by_tag: Mapping[str, int]
     member: int
@@ -98,7 +103,16 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         return self.network.users[0].name.rpartition("@")[2] if self.network.users else None
 
     def owner_devices(self, user: str | None) -> int:
-        return self.by_user.get(user, 0) if user is not None else 0
+        """The untagged devices of a person."""
+        found = 0
+        for slot in self.by_user.get(user, ()) if user is not None else ():
+            found |= 1 << slot
+        return found
+
+    @property
+    def width(self) -> int:
+        """Bytes that hold a set of this world's devices, with room for more of them."""
+        return 64 << (len(self.seen) >> 9).bit_length()
 
 
 def see(device: Device, slot: int, *, standby: bool) -> Seen:
@@ -127,9 +141,9 @@ def _slot(id: DeviceID, slots: dict[DeviceID, int], names: list[DeviceID]) -> in
     return slot
 
 
-def _outsiders(network: Network) -> set[UserName]:
+def _outsiders(network: Network) -> frozenset[UserName]:
     """People whose devices are in no network while they are disabled."""
-    return {user.name for user in network.users if user.state is UserState.DISABLED}
+    return frozenset(user.name for user in network.users if user.state is UserState.DISABLED)
 
 
 def world(network: Network, before: World | None = None) -> World:
@@ -144,11 +158,12 @@ def world(network: Network, before: World | None = None) -> World:
     for device in devices:
         slot = slots[device.id]
         seen[slot] = see(device, slot, standby=device.id in network.standby)
-    return _indexed(network, slots, names, seen)
+    return _indexed(network, slots, names, seen, out)
 
 
 def _indexed(
-    network: Network, slots: dict[DeviceID, int], names: list[DeviceID], seen: list[Seen | None]
+    network: Network, slots: dict[DeviceID, int], names: list[DeviceID], seen: list[Seen | None],
+    outsiders: frozenset[UserName],
 ) -> World:  # fmt: skip
     size = len(seen)
     here = [each for each in seen if each is not None]
@@ -165,9 +180,11 @@ def _indexed(
     ranges = tuple(span for span in spans if span is not None)
     ranks = [int(name) for name in names]
     return World(
-        network=network, slots=slots, names=names, seen=seen, users={user.name: user for user in network.users},
+        network=network, slots=slots, names=names, seen=seen, outsiders=outsiders,
+        users={user.name: user for user in network.users},
         live=bits_of((each.slot for each in here), size),
-        by_user={user: bits_of(found, size) for user, found in by_user.items()},
+        by_user={user: tuple(found) for user, found in by_user.items()},
+        shown=[(each.id, each.own) if each is not None else _NOBODY for each in seen],
         by_tag={tag: bits_of(found, size) for tag, found in by_tag.items()},
         member=bits_of((each.slot for each in here if not each.tags), size),
         tagged=bits_of((each.slot for each in here if each.tags), size),
@@ -201,7 +218,7 @@ def step(before: World, network: Network, changed: Iterable[DeviceID] | None) ->
     found |= before.network.standby ^ network.standby
     for name in users:
         found |= {device.id for device in (*before.network.devices, *network.devices) if device.user == name}
-    out = _outsiders(network)
+    out = _outsiders(network) if users else before.outsiders
     pairs: list[Pair] = []
     for id in sorted(found, key=int):
         device = _record(network, id)
@@ -253,9 +270,11 @@ def _moved(before: World, network: Network, pairs: list[Pair], *, renamed: bool)
     """`before` with `pairs` carried out."""
     replace = msgspec.structs.replace
     users: Mapping[str, User] = {user.name: user for user in network.users} if renamed else before.users
+    outsiders = _outsiders(network) if renamed else before.outsiders
     if not pairs:
-        return replace(before, network=network, users=users)
-    seen = before.seen + [None] * (len(before.names) - len(before.seen))
+        return replace(before, network=network, users=users, outsiders=outsiders)
+    more = len(before.names) - len(before.seen)
+    seen, shown = before.seen + [None] * more, before.shown + [_NOBODY] * more
     sets = {"live": before.live, "member": before.member, "tagged": before.tagged, "exits": before.exits}
     by_user, by_tag = dict(before.by_user), dict(before.by_tag)
     addresses = before.addresses
@@ -263,6 +282,7 @@ def _moved(before: World, network: Network, pairs: list[Pair], *, renamed: bool)
         for each, on in ((old, False), (new, True)):
             if each is not None:
                 seen[each.slot] = new
+                shown[each.slot] = (new.id, new.own) if new is not None else _NOBODY
                 _mark(each, sets, by_user, by_tag, on=on)
         if (old.addresses if old else None) != (new.addresses if new else None):
             addresses = addresses.copy() if addresses is before.addresses else addresses
@@ -273,25 +293,31 @@ def _moved(before: World, network: Network, pairs: list[Pair], *, renamed: bool)
     added = [new.rank for old, new in pairs if new is not None and new.slot >= len(before.seen)]
     ordered = before.ordered and all(a < b for a, b in pairwise([before.top, *added]))
     return replace(
-        before, network=network, users=users, seen=seen, by_user=by_user, by_tag=by_tag, addresses=addresses,
+        before, network=network, users=users, outsiders=outsiders, seen=seen, shown=shown,
+        by_user=by_user, by_tag=by_tag, addresses=addresses,
         routes=_moved_routes(before, pairs, seen, addresses), ordered=ordered, top=max([before.top, *added]), **sets,
     )  # fmt: skip
 
 
-def _mark(each: Seen, sets: dict[str, int], by_user: dict[str, int], by_tag: dict[str, int], *, on: bool) -> None:
+def _mark(
+    each: Seen, sets: dict[str, int], by_user: dict[str, tuple[int, ...]], by_tag: dict[str, int], *, on: bool
+) -> None:
     bit = 1 << each.slot
     names = ["live", "tagged" if each.tags else "member", *(["exits"] if each.exits else [])]
     for name in names:
         sets[name] = sets[name] | bit if on else sets[name] & ~bit
-    owned: list[tuple[dict[str, int], str]] = [(by_tag, tag) for tag in each.tags]
-    if not each.tags and each.user is not None:
-        owned.append((by_user, each.user))
-    for table, key in owned:
-        left = table.get(key, 0) | bit if on else table.get(key, 0) & ~bit
+    for tag in each.tags:
+        left = by_tag.get(tag, 0) | bit if on else by_tag.get(tag, 0) & ~bit
         if left:
-            table[key] = left
+            by_tag[tag] = left
         else:
-            table.pop(key, None)
+            by_tag.pop(tag, None)
+    if not each.tags and each.user is not None:
+        slots = {*by_user.get(each.user, ()), each.slot} if on else {*by_user.get(each.user, ())} - {each.slot}
+        if slots:
+            by_user[each.user] = tuple(sorted(slots))
+        else:
+            by_user.pop(each.user, None)
 
 
 def _moved_routes(
