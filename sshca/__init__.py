@@ -1,7 +1,7 @@
 """The SSH certificate authority: specification, signing, KRL, generations. It stores nothing and asks nobody."""
 
 from sshca.agent_signer import AgentSigner, agent_keys
-from sshca.claims import Claim, Grant, Lives, check_claims, grant, renew_at, validity
+from sshca.claims import Claim, Grant, Lives, check_claims, grant, validity
 from sshca.describing import describe
 from sshca.keys import CA_ALGORITHMS, KeySigner, generate, load, save
 from sshca.parsing import ParsedCertificate, parse
@@ -19,7 +19,7 @@ from sshca.signer import Signer
 from sshca.signing import issue, sign
 from sshca.specification import CriticalOption, Extension, Specification
 from sshca.subjects import check_key
-from sshca.trust import client_config, client_text, host_script, known_hosts, sshfp
+from sshca.trust import client_config, host_script, known_hosts, sshfp
 from sshca.validation import validate
 from sshca.verifying import verify
 
@@ -42,7 +42,6 @@ __all__ = [
     "check_claims",
     "check_key",
     "client_config",
-    "client_text",
     "describe",
     "fresh_principal",
     "generate",
@@ -57,7 +56,6 @@ __all__ = [
     "load",
     "parse",
     "read_krl",
-    "renew_at",
     "save",
     "sign",
     "sshfp",

@@ -134,11 +134,6 @@ def validity(lives: Lives, *, now: int, asked: int | None = None, limits: Iterab
     return now - BACKDATE, end
 
 
-def renew_at(valid_after: int, valid_before: int) -> int:
-    """When a host asks for its next certificate: at two thirds of this one's life."""
-    return valid_after + (valid_before - valid_after) * 2 // 3
-
-
 def _overlaid(wide: Grant, row: Claim) -> Grant:
     minimum = wide.lives.minimum if row.minimum is None else row.minimum
     maximum = wide.lives.maximum if row.maximum is None else row.maximum

@@ -98,24 +98,14 @@ def due(generations: Iterable[Generation], now: int) -> tuple[Generation, ...]:
     )
 
 
-def early(generation: Generation, now: int) -> bool:
-    """Whether retiring it now breaks certificates that would serve still."""
-    return generation.state is GenerationState.TRUSTED and (generation.trusted_until or 0) > now
-
-
 def trust(generations: Iterable[Generation]) -> Trust:
     """The keys that hosts and clients trust, the signing one first: all but the retired."""
     trusted = [g for g in generations if g.state is not GenerationState.RETIRED]
-    trusted.sort(key=lambda g: (g.state is not GenerationState.ACTIVE, number(g.id)))
+    trusted.sort(key=lambda g: (g.state is not GenerationState.ACTIVE, _number(g.id)))
     return Trust(
         user_ca=tuple(g.key.line for g in trusted if g.kind is CertificateKind.USER),
         host_ca=tuple(g.key.line for g in trusted if g.kind is CertificateKind.HOST),
     )
-
-
-def ca_keys(generations: Iterable[Generation]) -> dict[GenerationID, SSHKey]:
-    """Of all generations, the retired too: none may be a subject, and a KRL names serials by them."""
-    return {generation.id: generation.key for generation in generations}
 
 
 def active(generations: Iterable[Generation], kind: CertificateKind) -> Generation | None:
@@ -129,7 +119,7 @@ def by_id(generations: Iterable[Generation], id: str) -> Generation:
     raise NotFound(f"there is no generation {quoted(id)}", hint="`ca show` lists them")
 
 
-def number(id: GenerationID) -> int:
+def _number(id: GenerationID) -> int:
     return int(id.rpartition("-")[2])
 
 
@@ -139,7 +129,7 @@ def _made(
     for generation in generations:
         if generation.key == key:
             raise Conflict(f"the key is that of generation {generation.id}", hint="a rotation needs a new key")
-    last = max((number(g.id) for g in generations if g.kind is kind), default=0)
+    last = max((_number(g.id) for g in generations if g.kind is kind), default=0)
     return Generation(
         id=GenerationID(f"{kind}-{last + 1}"), kind=kind, key=key, state=GenerationState.PENDING, backend=backend,
         created_at=now,

@@ -16,7 +16,6 @@ from model.netmap import Logins, Trust
 from model.sshd import DEFAULT_PATHS, DROP_IN, Paths, any_login_file, drop_in, login_files, user_ca_file
 
 GATE_PORT: Final = "2222"
-KNOWN_HOSTS: Final = "~/.ssh/known_hosts.wardgate"
 _SSHFP_ALGORITHMS: Final = {
     "ssh-rsa": 1, "ecdsa-sha2-nistp256": 3, "ecdsa-sha2-nistp384": 3, "ecdsa-sha2-nistp521": 3, "ssh-ed25519": 4,
 }  # fmt: skip
@@ -69,23 +68,9 @@ def address_patterns(prefix: Prefix) -> tuple[str, ...]:
     return tuple(shown)
 
 
-def client_config(domain: Domain, known_hosts_file: str = KNOWN_HOSTS) -> str:
-    """A block for ~/.ssh/config: hosts of the network show a certificate, and are asked nothing blindly."""
-    return (
-        f"Match host {domain},*.{domain}\n"
-        f"    UserKnownHostsFile {known_hosts_file} ~/.ssh/known_hosts\n"
-        "    StrictHostKeyChecking yes\n"
-    )
-
-
-def client_text(trust: Trust, domain: Domain, gates: Iterable[str] = (), *, prefixes: Iterable[Prefix] = ()) -> str:
-    """What `ca trust client` prints: both of the above, with where each goes."""
-    return (
-        f"# Put into {KNOWN_HOSTS}, in place of what is there:\n"
-        f"{known_hosts(trust, domain, gates, prefixes=prefixes)}"
-        "\n# Put at the top of ~/.ssh/config:\n"
-        f"{client_config(domain)}"
-    )
+def client_config(domain: Domain) -> str:
+    """A block for ~/.ssh/config: a host of the network shows a certificate, or is refused without a question."""
+    return f"Match host {domain},*.{domain}\n    StrictHostKeyChecking yes\n"
 
 
 def sshfp(keys: Iterable[SSHKey]) -> tuple[str, ...]:

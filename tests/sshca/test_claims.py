@@ -16,7 +16,6 @@ from sshca import (
     grant,
     host_key_id,
     host_principals,
-    renew_at,
     tag_principals,
     user_key_id,
     user_principals,
@@ -118,10 +117,6 @@ def test_the_validity_is_the_shortest_of_all(asked: int | None, limits: tuple[in
 def test_too_short_a_life_is_refused(asked: int | None, limits: tuple[int, ...]) -> None:
     with pytest.raises(Invalid):
         validity(LIVES, now=NOW, asked=asked, limits=limits)
-
-
-def test_a_host_renews_at_two_thirds_of_its_life() -> None:
-    assert renew_at(NOW, NOW + 900) == NOW + 600
 
 
 def test_a_person_is_named_and_nothing_else_is() -> None:

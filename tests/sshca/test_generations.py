@@ -75,10 +75,8 @@ def test_a_key_that_signed_nothing_may_retire_at_once() -> None:
     assert [gone.id for gone in steps.due(known, NOW)] == ["user-1"]
 
 
-def test_retiring_before_the_last_certificate_is_early() -> None:
+def test_a_trusted_key_can_retire_early() -> None:
     known = promoted(rotated(a_network()))
-    assert steps.early(steps.by_id(known, "user-1"), NOW)
-    assert not steps.early(steps.by_id(known, "user-1"), LATER)
     assert steps.retire(known, GenerationID("user-1"), now=NOW).state is RETIRED
 
 
@@ -133,12 +131,6 @@ def test_a_stolen_key_is_replaced_at_once() -> None:
     assert states(known, USER) == {"user-1": RETIRED, "user-2": RETIRED, "user-3": RETIRED, "user-4": ACTIVE}
     assert states(known, HOST) == {"host-1": ACTIVE}
     assert steps.trust(known).user_ca == (steps.by_id(known, "user-4").key.line,)
-
-
-def test_retired_keys_are_remembered() -> None:
-    known = a_network()
-    known = after(known, *steps.replace_at_once(known, USER, a_key(), backend="file", now=NOW))
-    assert set(steps.ca_keys(known)) == {"user-1", "user-2", "host-1"}
 
 
 STEPS = {

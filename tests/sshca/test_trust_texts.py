@@ -13,7 +13,7 @@ from model.errors import Invalid
 from model.ids import Domain, Prefix
 from model.netmap import Trust
 from model.sshd import Paths, any_login_file, drop_in, foreign_settings, login_files, principals_file, user_ca_file
-from sshca import client_text, host_script, known_hosts, krl, sshfp
+from sshca import client_config, host_script, known_hosts, krl, sshfp
 from sshca.trust import address_patterns, gate_pattern
 
 DOMAIN = Domain("net.example.com")
@@ -71,11 +71,14 @@ def test_sshfp_values_are_those_of_ssh_keygen(tmp_path: Path) -> None:
         assert f"db-1 IN SSHFP {value}\n" in shown
 
 
-def test_a_client_is_told_where_each_part_goes() -> None:
-    text = client_text(TRUST, DOMAIN, prefixes=[Prefix("100.64.0.0/10")])
-    assert "Match host net.example.com,*.net.example.com\n" in text
+def test_a_client_is_asked_nothing_blindly_in_the_network() -> None:
+    text = client_config(DOMAIN)
+    assert text.startswith("Match host net.example.com,*.net.example.com\n")
     assert "StrictHostKeyChecking yes" in text
-    assert ",100.64.*,100.65.*," in text
+
+
+def test_the_networks_ranges_are_trusted_for_those_who_type_addresses() -> None:
+    assert ",100.64.*,100.65.*," in known_hosts(TRUST, DOMAIN, prefixes=[Prefix("100.64.0.0/10")])
 
 
 def test_the_drop_in_names_files_alone() -> None:
