@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 import subprocess
+from collections.abc import Mapping
+from typing import TypedDict
 
 import asyncssh
 import msgspec
@@ -69,6 +73,24 @@ async def enroll(gate: Gate, request: Enroll, key: X25519PrivateKey, ssh_key: as
             raise Unavailable(f"{gate} asked for a second proof")
 
 
+class _Person(TypedDict, total=False):
+    user: int
+    group: int
+    extra_groups: list[int]
+    env: dict[str, str]
+
+
+def _as_person(environment: Mapping[str, str]) -> _Person:
+    """How to run ssh as the person who called sudo: with their keys and their known_hosts, not root's."""
+    try:
+        account = pwd.getpwuid(int(environment["SUDO_UID"]))
+    except (KeyError, ValueError):
+        return {}
+    names = {"HOME": account.pw_dir, "USER": account.pw_name, "LOGNAME": account.pw_name}
+    groups = os.getgrouplist(account.pw_name, account.pw_gid)
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": groups, "env": {**environment, **names}}
+
+
 class _CreatedKey(msgspec.Struct):
     key: str
 
@@ -81,7 +103,7 @@ def fetch_enrollment_key(host: str, port: int, user: str, program: tuple[str, ..
     words = [*program, "-p", str(port), "-l", user, "-o", "ForwardAgent=no", "--", host]
     words += ["enrollment-keys", "create", "--uses", "1", "--expires", "5m", "--json"]
     try:
-        done = subprocess.run(words, stdout=subprocess.PIPE, check=False)
+        done = subprocess.run(words, stdout=subprocess.PIPE, check=False, **_as_person(os.environ))
     except FileNotFoundError:
         raise Unavailable(f"there is no {program[0]} program here", hint="install the OpenSSH client") from None
     if done.returncode != 0:

@@ -138,7 +138,7 @@ class Keeper:
             seen = live.get(peer.wireguard_key)
             age = wall - seen.handshake_at if seen and seen.handshake_at else None
             before = self._paths.get(peer.wireguard_key, PeerPath())
-            usable = candidates(peer.endpoints, inside)
+            usable = candidates(peer.endpoints, inside, self.around)
             paths[peer.wireguard_key] = choose(before, usable, seen.endpoint if seen else None, age, now)
         self._paths = paths
 

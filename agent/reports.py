@@ -32,8 +32,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 def endpoints(around: Surroundings, port: int, network: tuple[Prefix, ...]) -> Endpoints:
     """Where this device may be reached directly; never by an address inside the VPN."""
-    own = candidates((endpoint_of(address, port) for address in around.addresses), network)
-    return Endpoints(endpoints=own[:MOST_ENDPOINTS])
+    listed = (endpoint_of(address, port) for address in around.addresses)
+    return Endpoints(endpoints=candidates(listed, network, Surroundings())[:MOST_ENDPOINTS])
 
 
 def observed(netmap: NetMap, live: LiveTunnel | None, now: float) -> Observed:

@@ -79,23 +79,32 @@ def accepted(netmap: NetMap, peer: Peer, accept_routes: bool, around: Surroundin
     out = set()
     for text in peer.allowed_ips:
         span = _span(text)
-        own = span.first == span.last and any(wide.holds(span) for wide in network)
+        own = span.first == span.last and _any(network, span)
         if own or (
             accept_routes
             and text not in EXIT_ROUTES
             and text not in mine
-            and not any(each.holds(span) for each in near)
+            and not _any(near, span)
             and not any(span.holds(each) for each in avoided)
         ):
             out.add(text)
     return frozenset(out)
 
 
-def candidates(endpoints: Iterable[Endpoint], inside: Iterable[Prefix]) -> tuple[Endpoint, ...]:
-    """Of a peer's endpoints those that are not behind the tunnel itself, where a packet would only go in circles."""
-    spans = _spans(inside)
-    hosts = {endpoint: _span(host_of(endpoint)) for endpoint in endpoints}
-    return tuple(each for each, host in hosts.items() if not any(span.holds(host) for span in spans))
+def candidates(endpoints: Iterable[Endpoint], inside: Iterable[Prefix], around: Surroundings) -> tuple[Endpoint, ...]:
+    """Of a peer's endpoints those worth trying, the likeliest first: in a network that both are in, public, private.
+
+    Left out: what is behind the tunnel itself, where a packet would only go in circles, and addresses of this machine
+    (two machines with containers often share one).
+    """
+    hidden, near = _spans(inside), _spans(around.connected)
+
+    def rank(host: _Span) -> int:
+        return 0 if _any(near, host) else 2 if _any(_PRIVATE, host) else 1
+
+    hosts = {endpoint: host_of(endpoint) for endpoint in endpoints}
+    usable = [each for each, host in hosts.items() if host not in around.addresses and not _any(hidden, _span(host))]
+    return tuple(sorted(usable, key=lambda each: rank(_span(hosts[each]))))
 
 
 def wanted(
@@ -123,7 +132,7 @@ def wanted(
     network = frozenset({netmap.network.ipv4, netmap.network.ipv6})
     routes = {prefix for prefixes in carried.values() for prefix in prefixes}
     wide = _spans(network)
-    beyond = {text for text in routes if not any(each.holds(_span(text)) for each in wide)}
+    beyond = {text for text in routes if not _any(wide, _span(text))}
     addresses = {Prefix(f"{netmap.device.ipv4}/32"), Prefix(f"{netmap.device.ipv6}/128")}
     return Tunnel(
         listen_port=listen_port,
@@ -162,3 +171,11 @@ def _span(text: str) -> _Span:
 
 def _spans(prefixes: Iterable[str]) -> list[_Span]:
     return [_span(text) for text in prefixes]
+
+
+def _any(spans: Iterable[_Span], inner: _Span) -> bool:
+    return any(each.holds(inner) for each in spans)
+
+
+_PRIVATE = _spans(("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
+"""RFC 1918, 6598 and 4193: an address from there means another machine to everybody."""

@@ -130,6 +130,21 @@ class World:
         ip("-n", name, "route", "add", "default", "via", "192.0.2.254")
         return Host(name, f"192.0.2.{number}")
 
+    def behind_nat(self, label: str, network: str) -> Host:
+        """A machine behind a router of its own that masquerades, as at people's homes."""
+        router = self.host(f"{label}nat")
+        inner = self.behind(router, label, network)
+        inner.run("ip", "route", "add", "default", "via", f"{network}.1")
+        router.run(
+            "nft",
+            "table ip home {"
+            ' chain out { type nat hook postrouting priority 100; oifname "eth0" masquerade; };'
+            ' chain in { type filter hook input priority 0; iifname "eth0" ct state new drop; };'
+            " }",
+        )
+        router.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+        return inner
+
     def behind(self, router: Host, label: str, network: str = "10.77.0") -> Host:
         """A machine that only `router` is joined to, and that knows no way to anywhere else."""
         name = self._namespace(label)

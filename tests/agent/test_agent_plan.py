@@ -185,7 +185,19 @@ def test_a_route_never_takes_the_way_to_the_gate() -> None:
 def test_an_endpoint_behind_the_tunnel_is_no_way_to_a_peer() -> None:
     inside = (Prefix("100.64.0.0/10"), Prefix("10.1.0.0/16"), Prefix("fd7a:115c:a1e0::/48"))
     listed = ("10.1.0.5:1", "192.0.2.1:1", "100.64.0.2:1", "[fd7a:115c:a1e0::2]:1", "[2001:db8::1]:1")
-    assert candidates((Endpoint(text) for text in listed), inside) == ("192.0.2.1:1", "[2001:db8::1]:1")
+    assert candidates((Endpoint(text) for text in listed), inside, NOTHING_AROUND) == ("192.0.2.1:1", "[2001:db8::1]:1")
+
+
+def test_endpoints_nearby_are_tried_first_and_private_ones_elsewhere_last() -> None:
+    around = Surroundings(addresses=(Address("192.168.1.2"),), connected=(Prefix("192.168.1.0/24"),))
+    listed = ("10.0.0.5:1", "172.17.0.1:1", "198.51.100.7:1", "192.168.1.9:1")
+    tried = ("192.168.1.9:1", "198.51.100.7:1", "10.0.0.5:1", "172.17.0.1:1")
+    assert candidates((Endpoint(text) for text in listed), (), around) == tried
+
+
+def test_an_endpoint_that_is_this_machines_own_address_is_no_way_to_another() -> None:
+    around = Surroundings(addresses=(Address("172.17.0.1"),), connected=(Prefix("172.17.0.0/16"),))
+    assert candidates((Endpoint("172.17.0.1:51820"),), (), around) == ()
 
 
 def test_the_networks_own_ranges_are_routed_whole_and_routes_beyond_them_singly() -> None:

@@ -155,3 +155,13 @@ def test_a_hosts_sshd_gets_its_certificate_and_its_logins_and_down_takes_them_ba
             assert sorted(folder.rglob("*")) == before
     finally:
         shutil.rmtree(folder)
+
+
+def test_two_devices_behind_nats_find_each_other_by_what_a_public_one_sees(tmp_path: Path) -> None:
+    with stage(tmp_path) as on:
+        on.agent("public")
+        a = on.agent("laptop", on.world.behind_nat("laptop", "10.81.0"))
+        b = on.agent("desktop", on.world.behind_nat("desktop", "10.82.0"))
+        until(lambda: a.host.pings(on.address("public")), of="the public device")
+        until(lambda: a.host.pings(on.address("desktop")), of="the way through both NATs", seconds=60)
+        assert b.host.pings(on.address("laptop"))
