@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO
 
 from textual import constants, events
-from textual._xterm_parser import XTermParser
+from textual._xterm_parser import BRACKETED_PASTE_END, XTermParser
 from textual.driver import Driver
 from textual.geometry import Size
 from textual.message import Message
@@ -33,7 +33,7 @@ _OPEN_STRING = re.compile(r"\x1b[\]P_^X][^\x07\x1b]*\x1b?\Z")
 _BACKGROUND = re.compile(r"11;rgba?:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})")
 MAX_UNPARSED = 1 << 20
 """Characters that may come without one message out of them (a paste that never ends)."""
-MAX_WAITING = 4096
+MAX_WAITING = 1024
 """Input messages that may wait; a client that types faster than that is not a person."""
 
 
@@ -57,6 +57,7 @@ class ChannelDriver(Driver):
         self._parser = XTermParser()
         self._held = ""
         self._unparsed = 0
+        self._flooded = False
 
     # Out
 
@@ -104,17 +105,29 @@ class ChannelDriver(Driver):
         if not self._started or self._loop.is_closed() or self.console_app._message_queue.qsize() > MAX_WAITING:
             return
         text = self._without_replies(self._held + self._decoder.decode(data))
+        if self._flooded:
+            text = self._after_flood(text)
+        if not text:
+            return  # the parser takes an empty text for the end
         self._unparsed += len(text)
+        queue = self.console_app._message_queue
         try:
             for message in self._parser.feed(text):
                 self._unparsed = 0
-                self.process_message(message)
+                if queue.qsize() <= MAX_WAITING:
+                    self.process_message(message)
         except (ValueError, OverflowError, IndexError, KeyError, RuntimeError, StopIteration):
             self._parser = XTermParser()
         if self._unparsed > MAX_UNPARSED:
-            self._parser, self._unparsed = XTermParser(), 0
+            self._parser, self._unparsed, self._flooded = XTermParser(), 0, True
         if self._parser._timeout_time is not None:
             self._loop.call_later(constants.ESCAPE_DELAY + 0.005, self._tick)
+
+    def _after_flood(self, text: str) -> str:
+        """Of a paste that was too long, the rest is dropped up to its end."""
+        _, end, rest = text.partition(BRACKETED_PASTE_END)
+        self._flooded = not end
+        return rest
 
     def _without_replies(self, text: str) -> str:
         """Answers in string sequences taken out: the parser would read them as typed."""

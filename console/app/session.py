@@ -60,6 +60,8 @@ async def run_on(
         except Exception as error:
             app.crash = app.crash or report(error)
             status = 1
+        if (task := asyncio.current_task()) and task.cancelling():
+            raise asyncio.CancelledError  # Textual took it for a reason to leave, and went on
         if app.crash is None:
             return status
         now = time.monotonic()

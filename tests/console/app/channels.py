@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from console.app.app import ConsoleApp
+from console.app.backend import Backend
 from gate.faces import Terminal
 
 
@@ -80,3 +82,44 @@ async def settled(app: ConsoleApp) -> None:
 async def typed(app: ConsoleApp, channel: MemoryChannel, text: str) -> None:
     channel.type(text)
     await settled(app)
+
+
+class Session:
+    """A console that runs on a channel in memory."""
+
+    def __init__(self, app: ConsoleApp, channel: MemoryChannel) -> None:
+        self.app = app
+        self.channel = channel
+
+    async def type(self, *texts: str) -> None:
+        for text in texts:
+            await typed(self.app, self.channel, text)
+
+    def frame(self) -> str:
+        """The screen as text, without trailing blanks."""
+        strips = self.app.screen._compositor.render_strips()
+        return "\n".join(strip.text.rstrip() for strip in strips)
+
+    async def shows(self, text: str, seconds: float = 10) -> None:
+        """Waits until `text` stands on the screen."""
+        try:
+            await until(lambda: text in self.frame(), seconds)
+        except AssertionError:
+            raise AssertionError(f"{text!r} does not stand on the screen:\n{self.frame()}") from None
+
+
+@contextlib.asynccontextmanager
+async def a_console(
+    backend: Backend, *words: str, terminal: Terminal | None = None, **preferences: str
+) -> AsyncIterator[Session]:
+    channel = MemoryChannel(terminal or a_terminal())
+    app = ConsoleApp(backend, channel, words, preferences)
+    running = asyncio.create_task(app.run_on_channel())
+    await until(lambda: app.view.ready and app._running)
+    await settled(app)
+    try:
+        yield Session(app, channel)
+    finally:
+        if not running.done():
+            app.exit()
+        await asyncio.wait_for(running, 10)

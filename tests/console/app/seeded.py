@@ -59,7 +59,7 @@ from model.records import (
     UserState,
 )
 
-NOW = 1_787_493_751
+NOW = 1_787_407_351
 """22 August 2026, 14:02:31Z."""
 DAY, HOUR, MINUTE = 86400, 3600, 60
 DOMAIN = Domain("example.com")
