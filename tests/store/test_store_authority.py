@@ -66,7 +66,7 @@ def test_revocations_are_numbered_and_twice_is_once(store: Store) -> None:
     store.transact(work)
     revocations = store.read(certificates.revocations)
     assert [r.number for r in revocations] == [1, 2, 3, 4]
-    assert [(r.serial, r.generation) for r in revocations][0] == (1, "user-1")
+    assert (revocations[0].serial, revocations[0].generation) == (1, "user-1")
     assert store.read(certificates.krl_version) == 4
     assert store.read(lambda r: certificates.page(r, Query(filter="state:revoked"))).total == 3
 

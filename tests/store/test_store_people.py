@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import msgspec
 import pytest
 from store_builders import Clock, a_device, a_user, an_ssh_key
@@ -151,8 +153,6 @@ def test_preferences_are_replaced_whole(store: Store) -> None:
 
 
 def test_a_device_is_a_persons_or_a_tags_never_both_or_neither(store: Store) -> None:
-    import sqlite3
-
     store.transact(a_user)
     for fields in ({"user": ALICE, "tags": ("tag:db",)}, {"user": None, "tags": ()}):
         with pytest.raises(sqlite3.IntegrityError):
