@@ -41,6 +41,8 @@ log = logging.getLogger("wardgate.console")
 
 REPAINTS_A_SECOND = 4
 HELD_KEYS = 256
+KEYS_A_STEP = 16
+"""Keys acted on before others on the same loop have their turn."""
 
 
 class ConsoleApp(App[int]):
@@ -85,6 +87,8 @@ class ConsoleApp(App[int]):
         self._batch: list[Committed] = []
         self._views: dict[str, View] = {}
         self._band_height = 0
+        self._keys = 0
+        self._settling = False
         self._band = frame.Band()
         self._frame = (frame.TopLine(), frame.CrumbLine(), frame.Footer())
         self._own_the_process_less()
@@ -275,10 +279,11 @@ class ConsoleApp(App[int]):
     # Keys
 
     async def on_event(self, event: events.Event) -> None:
-        if (isinstance(event, events.Key) and not event.is_forwarded) or (
-            isinstance(event, events.Paste) and not event.is_forwarded
-        ):
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             self.route(event)
+            self._keys += 1
+            if self._keys % KEYS_A_STEP == 0:
+                await asyncio.sleep(0)
         else:
             await super().on_event(event)
 
@@ -290,7 +295,18 @@ class ConsoleApp(App[int]):
             self._held.append(event)
         else:
             self._dispatch_input(event)
-        self.settled()
+        if not self._settling:
+            self._settling = True
+            asyncio.get_running_loop().call_soon(self._settle)
+
+    def _settle(self) -> None:
+        """Draws once for all keys that came together."""
+        self._settling = False
+        with self._context():
+            try:
+                self.settled()
+            except Exception as error:
+                self._handle_exception(error)
 
     def let_waiting_keys_go(self) -> None:
         while self._held and (self.view.ready or self.mode):
