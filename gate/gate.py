@@ -13,12 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from gate import netmaps, snapshot
+from gate import snapshot
 from gate.actor import GATE, Actor
 from gate.operation import Call, Operation
 from gate.presence import Presence
 from gate.signers import Signers, passphrase_from_environment
 from gate.snapshot import Snapshot
+from gate.watch import Watch
 from model.change import Committed
 from model.errors import Denied, NotFound
 from model.keys import Secret
@@ -41,6 +42,7 @@ class Gate:
         self.store = store
         self.snapshot = start
         self.presence = Presence()
+        self.watch = Watch()
         self.signers = signers
         self.started_at = time.time()
         self.connections = itertools.count(1)
@@ -164,7 +166,8 @@ class Gate:
             old = self.snapshot
             try:
                 if snapshot.is_light(entries):
-                    new = snapshot.advance(old, entries)
+                    with self.watch.doing("a change"):
+                        new = snapshot.advance(old, entries)
                 else:
                     new = await asyncio.to_thread(snapshot.advance, old, entries)
             except Exception:
@@ -190,9 +193,6 @@ class Gate:
         """Calls `listener(old, new, changes)` after each advance, on the loop. Returns what ends it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
-
-    def observed(self) -> netmaps.Observed:
-        return self.presence.observed
 
     async def save_presence(self) -> None:
         seen = self.presence.unsaved()

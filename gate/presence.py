@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from model.ids import DeviceID, Endpoint
 
 OBSERVED_FOR = 180.0
 """Seconds that an observed endpoint is handed out; its observer repeats it while it lasts."""
 MAX_OBSERVED = 4
+"""Observed endpoints of a device that are handed out: the newest."""
 HISTORY_STEP, HISTORY_LENGTH = 600, 144
 """The chart of Overview: a sample each ten minutes, for a day."""
 
@@ -23,7 +24,10 @@ class Presence:
         self._connections: dict[DeviceID, int] = {}
         self._seen: dict[DeviceID, int] = {}
         self._unsaved: set[DeviceID] = set()
-        self._observed: dict[DeviceID, dict[Endpoint, float]] = {}
+        self._claims: dict[DeviceID, dict[DeviceID, tuple[Endpoint, float]]] = {}
+        """Device -> who sees it -> where, and until when that counts."""
+        self._seeing: dict[DeviceID, frozenset[DeviceID]] = {}
+        self._handed: dict[DeviceID, tuple[Endpoint, ...]] = {}
         self.history: deque[tuple[int, int]] = deque(maxlen=HISTORY_LENGTH)
 
     def restore(self, seen: Iterable[tuple[DeviceID, int | None]]) -> None:
@@ -34,7 +38,9 @@ class Presence:
         self._touch(id)
 
     def left(self, id: DeviceID) -> None:
-        remaining = self._connections.get(id, 0) - 1
+        if id not in self._connections:
+            return  # it was removed meanwhile
+        remaining = self._connections[id] - 1
         if remaining > 0:
             self._connections[id] = remaining
         else:
@@ -60,26 +66,54 @@ class Presence:
         return int(self._clock()) if self.online(id) else self._seen.get(id)
 
     def forget(self, id: DeviceID) -> None:
-        for kept in (self._connections, self._seen, self._observed):
+        """The device is no more; what it saw lapses by itself."""
+        for kept in (self._connections, self._seen, self._claims, self._handed):
             kept.pop(id, None)
         self._unsaved.discard(id)
 
-    def observe(self, id: DeviceID, endpoint: Endpoint) -> bool:
-        """Another device sees `id` at `endpoint`. True where that is news."""
-        kept = self._observed.setdefault(id, {})
-        fresh = endpoint not in kept or kept[endpoint] <= self._clock()
-        kept[endpoint] = self._clock() + OBSERVED_FOR
-        while len(kept) > MAX_OBSERVED:
-            del kept[min(kept, key=lambda known: kept[known])]
-        return fresh
+    def observe(self, observer: DeviceID, peers: Mapping[DeviceID, Endpoint]) -> tuple[DeviceID, ...]:
+        """Where `observer` sees others, instead of what it said before. Returns those who are handed out anew.
+
+        An observer has one claim for each device, so that it cannot push out what others see.
+        """
+        until = self._clock() + OBSERVED_FOR
+        for gone in self._seeing.get(observer, frozenset()) - peers.keys():
+            self._claims.get(gone, {}).pop(observer, None)
+        for id, endpoint in peers.items():
+            kept = self._claims.setdefault(id, {})
+            kept.pop(observer, None)
+            kept[observer] = endpoint, until
+        touched = self._seeing.pop(observer, frozenset()) | peers.keys()
+        if peers:
+            self._seeing[observer] = frozenset(peers)
+        return self._settle(touched)
+
+    def lapse(self) -> tuple[DeviceID, ...]:
+        """Lets go of what nobody repeated; returns those who are handed out anew."""
+        now = self._clock()
+        stale = set()
+        for id, kept in self._claims.items():
+            for observer in [observer for observer, (_, until) in kept.items() if until <= now]:
+                del kept[observer]
+                stale.add(id)
+        return self._settle(stale)
+
+    def _settle(self, ids: Iterable[DeviceID]) -> tuple[DeviceID, ...]:
+        changed = []
+        for id in ids:
+            kept = self._claims.get(id, {})
+            newest = tuple(sorted(set(list(dict.fromkeys(e for e, _ in reversed(kept.values())))[:MAX_OBSERVED])))
+            if newest != self._handed.get(id, ()):
+                changed.append(id)
+                self._handed[id] = newest
+            if not kept:
+                self._claims.pop(id, None)
+                self._handed.pop(id, None)
+        return tuple(changed)
 
     def observed(self, id: DeviceID) -> tuple[Endpoint, ...]:
-        """Endpoints at which others saw it lately."""
-        kept = self._observed.get(id)
-        if not kept:
-            return ()
-        now = self._clock()
-        return tuple(endpoint for endpoint, until in kept.items() if until > now)
+        """Endpoints at which others saw it lately, in no order of worth. It differs only after `observe` or `lapse`."""
+        return self._handed.get(id, ())
 
     def unsaved(self) -> dict[DeviceID, int]:
         """What changed since the last call, to be written in one batch."""

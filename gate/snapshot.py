@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -18,13 +20,32 @@ from model.errors import Ambiguous, NotFound, PolicyRefused
 from model.ids import DeviceID, DeviceName, DNSName, Domain, Prefix, UserName, Version, quoted
 from model.netmap import NetworkFacts, Trust
 from model.network import Network
-from model.records import Device, DeviceState, Generation, Name, PolicyVersion, Revocation, User
+from model.records import Device, DeviceState, Generation, Name, PolicyVersion, Revocation, RouteState, User
 from sshca.generations import trust
 from store import Reader, changes, devices, generations, names, policies, settings, users
 from store import certificates as certificate_rows
 
 NO_POLICY = '{"acls": []}'
 """What holds where no stored policy compiles: nothing passes."""
+
+
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step from one snapshot to the next may change in the maps of devices; nothing else in them differs."""
+
+    seen: Mapping[DeviceID, int] = {}
+    """Devices that are shown anew, and by whom they are seen, as bits over the compiled policy's slots. What differs
+    is the peer alone: no name, no prefix, no filter."""
+    own: frozenset[DeviceID] = frozenset()
+    """Devices whose own record differs."""
+    views: frozenset[DeviceID] = frozenset()
+    """Devices of which any part may differ."""
+    parts: frozenset[str] = frozenset()
+    """Parts of the map that differ for every device: `krl` and `trust` alike for all, `names` for each in its way."""
+    everyone: bool = False
+    """Any part may differ for every device."""
+
+    def __bool__(self) -> bool:
+        return bool(self.seen or self.own or self.views or self.parts or self.everyone)
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,9 +63,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     policy_fault: str | None = None
     """Why the stored policy is not the one in force."""
     compiled: language.Compiled
-    touched: frozenset[DeviceID] = frozenset()
-    """Devices whose NetMap may differ from the snapshot before this one; `everyone` says all may."""
-    everyone: bool = False
+    news: News
+    """What devices may have to be told that they were not told from the snapshot before."""
     generations: tuple[Generation, ...]
     revocations: tuple[Revocation, ...]
     krl: str
@@ -115,7 +135,7 @@ def load(r: Reader, at: int) -> Snapshot:
         version=changes.last(r), domain=facts.domain, user_domain=_user_domain(values, facts.domain),
         ipv4=facts.ipv4, ipv6=facts.ipv6, users=people, devices=machines,
         by_name={device.name: device.id for device in machines.values()},
-        names=names.all(r), policy=in_force, policy_fault=fault, compiled=compiled, everyone=True,
+        names=names.all(r), policy=in_force, policy_fault=fault, compiled=compiled, news=News(everyone=True),
         generations=cas, revocations=revocations, krl=encode_krl(cas, revocations, at), settings=values,
     )  # fmt: skip
 
@@ -147,82 +167,177 @@ def encode_krl(cas: Sequence[Generation], revocations: Sequence[Revocation], at:
     return base64.b64encode(data).decode()
 
 
+HEAVY = c.PolicySet | c.UserChange | c.UserRemoved | c.CertificatesRevoked | c.GenerationChanged
+
+
 def is_light(committed: Sequence[c.Committed]) -> bool:
-    """Whether `advance` takes so little that it may run on the event loop: nothing is compiled whole."""
-    return len(committed) <= 4 and not any(
-        isinstance(entry.change, c.PolicySet | c.UserChange | c.UserRemoved | c.CertificatesRevoked)
-        for entry in committed
-    )
+    """Whether `advance` takes so little that it may run on the event loop: nothing is compiled or encoded whole."""
+    return len(committed) <= 2 and not any(isinstance(entry.change, HEAVY) for entry in committed)
 
 
-def advance(old: Snapshot, committed: Sequence[c.Committed]) -> Snapshot:  # noqa: PLR0912 - one arm a kind of change
-    """`old` with `committed` applied, in their order; `touched` says whose NetMaps may differ."""
-    people, machines, by_name = old.users, old.devices, old.by_name
-    records, cas, revocations, values = old.names, old.generations, old.revocations, old.settings
-    in_force = old.policy
-    moved: set[DeviceID] = set()
-    regroup = everyone = revoked = False
+def advance(old: Snapshot, committed: Sequence[c.Committed]) -> Snapshot:
+    """`old` with `committed` applied, in their order; `news` says whose NetMaps may differ, and in what."""
+    now = _Draft(old)
     for entry in committed:
-        match entry.change:
-            case c.UserChange(user=user):
-                people, regroup = {**people, user.name: user}, True
-            case c.UserRemoved(name=name):
-                people, regroup = {key: value for key, value in people.items() if key != name}, True
-            case c.DeviceChange(device=device):
-                was = machines.get(device.id)
-                if machines is old.devices:
-                    machines = dict(machines)
-                machines[device.id] = device  # type: ignore[index]
-                if was is None or was.name != device.name:
-                    by_name = {key: value for key, value in by_name.items() if value != device.id}
-                    by_name[device.name] = device.id
-                moved.add(device.id)
-            case c.DeviceRemoved(id=id, name=name):
-                machines = {key: value for key, value in machines.items() if key != id}
-                by_name = {key: value for key, value in by_name.items() if key != name}
-                moved.add(id)
-            case c.PolicySet(policy=version):
-                in_force, everyone = version, True
-            case c.PolicyConfirmed(number=number) if in_force is not None and in_force.number == number:
-                in_force = msgspec.structs.replace(in_force, confirm_by=None)
-            case c.NameSet(name=record):
-                records, everyone = (*_without(records, record.name, record.type, record.value), record), True
-            case c.NameRemoved(name=name_, type=type_, value=value):
-                records, everyone = _without(records, name_, type_, value), True
-            case c.CertificatesRevoked(revocations=more):
-                revocations, revoked = (*revocations, *more), True
-            case c.GenerationChanged(generation=generation):
-                kept = {g.id: g for g in cas} | {generation.id: generation}
-                cas, revoked = tuple(kept.values()), True
-            case c.SettingSet(key=key, value=setting):
-                values = {**values, key: setting}
-                everyone = everyone or key.startswith("names.")
-            case _:
-                pass
-    policy_changed = in_force is not None and (old.policy is None or in_force.number != old.policy.number)
-    facts = old.network
-    compiled, touched = old.compiled, frozenset[DeviceID]()
+        now.apply(entry.change)
+    policy_changed = now.policy is not None and (old.policy is None or now.policy.number != old.policy.number)
+    compiled, views = old.compiled, frozenset[DeviceID]()
     if policy_changed:
-        assert in_force is not None
-        compiled = language.compile(language.read(in_force.text), policy_network(people, machines, facts))
-    elif moved or regroup:
-        compiled, touched = old.compiled.advance(policy_network(people, machines, facts))
+        assert now.policy is not None
+        network = policy_network(now.users, now.devices, old.network)
+        compiled = language.compile(language.read(now.policy.text), network)
+    elif now.moved or now.regroup:
+        network = _network_after(old, now.users if now.regroup else None, now.devices, now.moved)
+        compiled, views = old.compiled.advance(network, changed=now.moved)
+    krl = encode_krl(now.generations, now.revocations, committed[-1].at) if now.revoked else old.krl
     return Snapshot(
-        version=committed[-1].number, domain=old.domain, user_domain=_user_domain(values, old.domain),
-        ipv4=old.ipv4, ipv6=old.ipv6, users=people, devices=machines, by_name=by_name, names=records, policy=in_force,
-        policy_fault=None if policy_changed else old.policy_fault, compiled=compiled,
-        touched=touched | moved | _viewers(old, compiled, moved), everyone=everyone or revoked,
-        generations=cas, revocations=revocations,
-        krl=encode_krl(cas, revocations, committed[-1].at) if revoked else old.krl, settings=values,
+        version=committed[-1].number, domain=old.domain, user_domain=_user_domain(now.settings, old.domain),
+        ipv4=old.ipv4, ipv6=old.ipv6, users=now.users, devices=now.devices, by_name=now.by_name, names=now.names,
+        policy=now.policy, policy_fault=None if policy_changed else old.policy_fault, compiled=compiled,
+        news=News(everyone=True) if policy_changed else _news(old, now, compiled, views, _parts(old, now, krl)),
+        generations=now.generations, revocations=now.revocations, krl=krl, settings=now.settings,
     )  # fmt: skip
 
 
-def _viewers(old: Snapshot, compiled: language.Compiled, moved: set[DeviceID]) -> frozenset[DeviceID]:
-    """Who lists one of `moved` as a peer, before or after: visibility is mutual, so they are its own peers."""
-    found: set[DeviceID] = set()
+class _Draft:
+    """A snapshot's records while changes are applied to them. What none of them touches stays the snapshot's own."""
+
+    def __init__(self, old: Snapshot) -> None:
+        self._old = old
+        self.users, self.devices, self.by_name = old.users, old.devices, old.by_name
+        self.names, self.settings, self.policy = old.names, old.settings, old.policy
+        self.generations, self.revocations = old.generations, old.revocations
+        self.moved: set[DeviceID] = set()
+        self.regroup = self.revoked = False
+
+    def apply(self, change: c.Change) -> None:
+        match change:
+            case c.UserChange(user=user):
+                self.users, self.regroup = {**self.users, user.name: user}, True
+            case c.UserRemoved(name=name):
+                self.users, self.regroup = {key: value for key, value in self.users.items() if key != name}, True
+            case c.DeviceChange(device=device):
+                self._put(device.id, device)
+            case c.DeviceRemoved(id=id):
+                self._put(id, None)
+            case c.PolicySet(policy=version):
+                self.policy = version
+            case c.PolicyConfirmed(number=number) if self.policy is not None and self.policy.number == number:
+                self.policy = msgspec.structs.replace(self.policy, confirm_by=None)
+            case c.NameSet(name=record):
+                self.names = (*_without(self.names, record.name, record.type, record.value), record)
+            case c.NameRemoved(name=name_, type=type_, value=value):
+                self.names = _without(self.names, name_, type_, value)
+            case c.CertificatesRevoked(revocations=more):
+                self.revocations, self.revoked = (*self.revocations, *more), True
+            case c.GenerationChanged(generation=generation):
+                kept = {g.id: g for g in self.generations} | {generation.id: generation}
+                self.generations, self.revoked = tuple(kept.values()), True
+            case c.SettingSet(key=key, value=setting):
+                self.settings = {**self.settings, key: setting}
+            case _:
+                pass
+
+    def _put(self, id: DeviceID, device: Device | None) -> None:
+        was = self.devices.get(id)
+        self.moved.add(id)
+        machines = self.devices = _own_copy(self.devices, self._old.devices)
+        if device is None:
+            machines.pop(id, None)
+        else:
+            machines[id] = device
+        if (was.name if was else None) != (device.name if device else None):
+            by_name = self.by_name = _own_copy(self.by_name, self._old.by_name)
+            if was is not None and by_name.get(was.name) == id:
+                del by_name[was.name]
+            if device is not None:
+                by_name[device.name] = id
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _own_copy(now: Mapping[K, V], before: Mapping[K, V]) -> dict[K, V]:
+    """`now`, copied where it is still the snapshot's own."""
+    return dict(now) if now is before else cast(dict[K, V], now)
+
+
+def _network_after(
+    old: Snapshot, people: Mapping[UserName, User] | None, machines: Mapping[DeviceID, Device], moved: set[DeviceID]
+) -> Network:
+    """What the policy sees next, put together from what it saw last; `people` where they changed."""
+    before = old.compiled.world.network
+    approved = list(before.devices)
     for id in moved:
-        found.update(old.compiled.peers(id), compiled.peers(id))
+        place = bisect_left(approved, int(id), key=lambda device: device.rank)
+        there = place < len(approved) and approved[place].id == id
+        device = machines.get(id)
+        if device is not None and device.state is DeviceState.APPROVED:
+            approved[place : place + there] = [device]
+        elif there:
+            del approved[place]
+    users = before.users if people is None else tuple(people.values())
+    return msgspec.structs.replace(before, users=users, devices=tuple(approved))
+
+
+def _parts(old: Snapshot, now: _Draft, krl: str) -> frozenset[str]:
+    found = {"krl"} if krl != old.krl else set()
+    if now.names != old.names:
+        found.add("names")
+    if now.generations is not old.generations and trust(now.generations) != old.trust:
+        found.add("trust")
     return frozenset(found)
+
+
+def _news(
+    old: Snapshot, now: _Draft, compiled: language.Compiled, views: frozenset[DeviceID], parts: frozenset[str]
+) -> News:
+    """`views` is what the policy says; a device that it sees no differently may still be shown otherwise."""
+    seen: dict[DeviceID, int] = {}
+    own: set[DeviceID] = set()
+    named: set[DeviceID] = set()
+    if not now.regroup and _same_rules(old.compiled, compiled) and all(
+        _placed(old.devices.get(id)) == _placed(now.devices.get(id)) for id in now.moved
+    ):  # fmt: skip
+        views = frozenset()  # what differs is an attribute that no rule asks for
+    for id in now.moved:
+        before, after = old.devices.get(id), now.devices.get(id)
+        if before is None or after is None:
+            continue
+        if _of_itself(before) != _of_itself(after):
+            own.add(id)
+        place = compiled.world.device(id)
+        if place is None or _shown(before) == _shown(after):
+            continue
+        if before.name != after.name:
+            named |= compiled.visible_from(id) | {id}
+        else:
+            seen[id] = compiled.visible(place)
+    return News(seen=seen, own=frozenset(own), views=views | named, parts=parts)
+
+
+def _same_rules(before: language.Compiled, after: language.Compiled) -> bool:
+    return before.edges == after.edges and before.admissions == after.admissions
+
+
+def _placed(device: Device | None) -> object:
+    """What of a device decides who sees it and what is routed to it, besides attributes that rules may ask for."""
+    if device is None:
+        return None
+    approved = [route for route in device.routes if route.state is RouteState.APPROVED]
+    return device.state, device.user, device.tags, device.addresses, approved
+
+
+def _of_itself(device: Device) -> object:
+    return (
+        device.name, device.user, device.tags, device.addresses, device.wireguard_key, device.state, device.expires_at,
+        device.routes,
+    )  # fmt: skip
+
+
+def _shown(device: Device) -> object:
+    return device.name, device.user, device.tags, device.wireguard_key, device.endpoints
 
 
 def _without(records: tuple[Name, ...], name: DNSName, type_: str, value: str | None) -> tuple[Name, ...]:

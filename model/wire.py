@@ -52,6 +52,8 @@ class Hello(Line, frozen=True, kw_only=True, tag="hello"):
     """Resumes from the map of that version; 0 asks for a whole one."""
 
     version: int = 0
+    digest: str = ""
+    """Of the map held, as `model.netmap.digest` makes it; where it is right, nothing else is sent."""
 
 
 class Endpoints(Line, frozen=True, kw_only=True, tag="endpoints"):

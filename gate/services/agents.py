@@ -11,6 +11,7 @@ from gate.presence import Presence
 from gate.services import certificates, devices
 from gate.snapshot import Snapshot
 from model import change as c
+from model import wire
 from model.errors import Conflict, Denied, Invalid, Limited
 from model.ids import DeviceID, Endpoint, Prefix, device_name, endpoint, prefix, quoted
 from model.keys import SSHKey, WireGuardKey, wireguard_key
@@ -21,6 +22,7 @@ from store import devices as rows
 MAX_ENDPOINTS = 16
 MAX_ROUTES = 64
 MAX_ATTRIBUTES = 32
+MAX_OBSERVED = 4096
 
 
 @writes("agent enroll")
@@ -107,21 +109,34 @@ def report_endpoints(tx: Transaction, call: Call, *, device: DeviceID, endpoints
     return changed
 
 
-def observed(call: Call, device: DeviceID, peers: Mapping[str, str]) -> tuple[DeviceID, ...]:
-    """Keeps where `device` sees its peers; returns those for whom that is news. `Denied` for one it cannot see."""
-    visible = call.snapshot.compiled.peers(device)
-    checked = {DeviceID(id): endpoint(text) for id, text in peers.items()}
-    for id in checked:
-        if id not in visible:
+def report_observed(
+    snapshot: Snapshot, presence: Presence, *, device: DeviceID, peers: Mapping[DeviceID, str]
+) -> tuple[DeviceID, ...]:
+    """Keeps where `device` sees its peers; returns those who are to be shown anew. In memory alone: it is no change.
+
+    Raises `Denied` for one that it cannot see, and then kept nothing.
+    """
+    if len(peers) > MAX_OBSERVED:
+        raise Limited(f"a report lists at most {MAX_OBSERVED} peers, this one {len(peers)}")
+    place = snapshot.compiled.world.device(device)
+    visible = snapshot.compiled.visible(place) if place is not None else 0
+    for id in peers:
+        peer = snapshot.compiled.world.device(id)
+        if peer is None or not visible >> peer.slot & 1:
             raise Denied(f"device {device} reports where it sees {quoted(id)}, which is no peer of its own")
-    return tuple(id for id, where in checked.items() if call.presence.observe(id, where))
+    return presence.observe(device, {id: endpoint(text) for id, text in peers.items()})
 
 
-@reads("agent observed")
-def report_observed(r: Reader, call: Call, *, device: DeviceID, peers: Mapping[str, str]) -> tuple[DeviceID, ...]:
-    if len(peers) > 4096:
-        raise Limited("a report lists at most 4096 peers")
-    return observed(call, device, peers)
+def says_the_same(device: Device, message: wire.Endpoints | wire.Routes | wire.Report) -> bool:
+    """Whether `device` is on record as it reports itself: agents repeat themselves each time they connect."""
+    match message:
+        case wire.Endpoints(endpoints=told):
+            return _endpoints(told) == device.endpoints
+        case wire.Routes(routes=told):
+            offered = _offered(device.routes, told)
+            return offered == device.routes and all(route.state is not RouteState.ADVERTISED for route in offered)
+        case wire.Report():
+            return _reported(device, message.os, message.agent_version, message.attributes) == device
 
 
 @writes("agent routes")
@@ -158,21 +173,23 @@ def report(
 ) -> Device:  # fmt: skip
     """Attributes of an agent are `node:…` alone; what operators set stays."""
     found = _own(tx, device)
-    if len(attributes) > MAX_ATTRIBUTES or any(
-        not key.startswith("node:") or len(key) > 64 or not key.isprintable() for key in attributes
-    ):
-        raise Invalid(f"a device reports at most {MAX_ATTRIBUTES} attributes, each called node:…")
-    kept = {key: value for key, value in found.attributes.items() if not key.startswith("node:")}
-    changed = msgspec.structs.replace(
-        found,
-        os=_text(os),
-        agent_version=_text(agent_version),
-        attributes=kept | {key: _text(value) for key, value in attributes.items()},
-    )
+    changed = _reported(found, os, agent_version, attributes)
     if changed != found:
         rows.put(tx, changed)
         tx.record(c.DeviceReported(device=changed))
     return changed
+
+
+def _reported(device: Device, os: str, agent_version: str, attributes: Mapping[str, str]) -> Device:
+    if len(attributes) > MAX_ATTRIBUTES or any(
+        not key.startswith("node:") or len(key) > 64 or not key.isprintable() for key in attributes
+    ):
+        raise Invalid(f"a device reports at most {MAX_ATTRIBUTES} attributes, each called node:…")
+    kept = {key: value for key, value in device.attributes.items() if not key.startswith("node:")}
+    return msgspec.structs.replace(
+        device, os=_text(os), agent_version=_text(agent_version),
+        attributes=kept | {key: _text(value) for key, value in attributes.items()},
+    )  # fmt: skip
 
 
 @writes("agent host-certificate")

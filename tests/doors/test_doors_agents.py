@@ -211,7 +211,7 @@ async def test_an_observed_endpoint_is_handed_on_and_lapses(tmp_path: Path) -> N
             assert (await other.next())["peers"][0]["endpoints"] == ["203.0.113.9:4242"]
             assert house.gate.snapshot.devices[first.id].endpoints == ()
             house.gate.presence._clock = lambda: 4e9
-            house.server.keeper.agents._lapse()
+            house.server.keeper.agents.sweep()
             assert (await other.next())["peers"][0].get("endpoints", []) == []
 
 

@@ -1,0 +1,194 @@
+"""The lines that a device is told, put together from shared pieces: whole maps, and what differs between two moments.
+
+What they say is what `gate.netmaps` says as values; the tests hold the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from gate.pieces import Observed, Piece, Pieces, joined, names_of, own
+from gate.snapshot import Snapshot
+from model.ids import DeviceID, Prefix, Version
+from model.netmap import FilterRule, Logins, seal
+from model.records import Device, DeviceState
+
+Allowed = Mapping[DeviceID, tuple[Prefix, ...]]
+
+
+class Teller:
+    """Belongs to one event loop."""
+
+    def __init__(self, observed: Observed) -> None:
+        self.pieces = Pieces(observed)
+
+    # Whole maps.
+
+    def whole(self, now: Snapshot, id: DeviceID) -> bytes:
+        """The whole map of device `id` as a line. Raises KeyError where there is no such device."""
+        return _whole(now.version, *self._all(now, id))
+
+    def digest(self, now: Snapshot, id: DeviceID) -> str:
+        return _sealed(*self._all(now, id))
+
+    def _all(self, now: Snapshot, id: DeviceID) -> tuple[list[Piece], dict[str, Piece]]:
+        device, allowed = now.devices[id], _peers(now, id)
+        common = self.pieces.common(now)
+        return self._peers(now, allowed), {
+            "device": own(device),
+            "filter": self.pieces.filter(_filter(now, id, _approved(device))),
+            "names": self._names(now, device, allowed),
+            "ssh": self.pieces.logins(_logins(now, id, _approved(device))),
+            "network": common.network,
+            "trust": common.trust,
+            "krl": common.krl,
+        }
+
+    def _peers(self, now: Snapshot, allowed: Allowed) -> list[Piece]:
+        devices, peer, domain = now.devices, self.pieces.peer, now.domain
+        return [peer(devices[id], prefixes, domain) for id, prefixes in allowed.items()]
+
+    def _names(self, now: Snapshot, device: Device, allowed: Iterable[DeviceID]) -> Piece:
+        common, records = self.pieces.common(now), now.names if _approved(device) else ()
+        if common.clash and records:
+            found = joined(names_of((device, *(now.devices[id] for id in allowed)), records, now.domain))
+        else:
+            devices, name, domain = now.devices, self.pieces.name, now.domain
+            found = (name(device, domain), *[name(devices[id], domain) for id in allowed])
+            found += common.names if records else ()
+        return Piece(
+            b"{" + b",".join([piece.text for piece in found]) + b"}", sum([piece.weight for piece in found])
+        )  # fmt: skip
+
+    # What differs.
+
+    def news(
+        self, now: Snapshot, id: DeviceID, base: Version, shown: Iterable[DeviceID], parts: Iterable[str],
+        *, sealed: bool = False,
+    ) -> bytes | None:  # fmt: skip
+        """Devices of `shown` that `id` sees, anew, and `parts` anew; for when nothing else differs.
+
+        `sealed` adds the digest, which takes as long as a whole map.
+        """
+        device, compiled = now.devices[id], now.compiled
+        some = [place for one in shown if (place := compiled.world.device(one)) is not None and one != id]
+        allowed: Allowed
+        if compiled.no_ipv4 or any(place.routes or place.exits for place in some):
+            mine = _peers(now, id)
+            allowed = {place.id: mine[place.id] for place in some if place.id in mine}
+        else:
+            allowed = {place.id: place.own for place in some} if _approved(device) else {}
+        told = {part: self._part(now, device, part) for part in parts}
+        if not allowed and not told:
+            return None
+        digest = self.digest(now, id) if sealed else ""
+        return _delta(now.version, base, self._peers(now, allowed), (), told, digest)
+
+    def _part(self, now: Snapshot, device: Device, part: str) -> Piece:
+        if part == "names":
+            return self._names(now, device, _peers(now, device.id))
+        if part == "device":
+            return own(device)
+        found: Piece = getattr(self.pieces.common(now), part)
+        return found
+
+    def difference(
+        self, before: Snapshot, now: Snapshot, id: DeviceID, base: Version, shown: Iterable[DeviceID] = (),
+        parts: Iterable[str] = (),
+    ) -> bytes | None:  # fmt: skip
+        """All that differs for `id` between two snapshots, and `shown` and `parts` in any case; None where nothing.
+
+        Where that is longer than the whole map, the whole map.
+        """
+        old, new = _peers(before, id), _peers(now, id)
+        changed = {peer: new[peer] for peer in shown if peer in new}
+        for peer, prefixes in new.items():
+            if old.get(peer) != prefixes or not _shown_alike(before.devices[peer], now.devices[peer]):
+                changed[peer] = prefixes
+        removed = tuple(peer for peer in old if peer not in new)
+        differ = {*parts, *self._differing(before, now, id, old, new)}
+        if not (changed or removed or differ):
+            return None
+        peers, all_parts = self._all(now, id)
+        told = {part: piece for part, piece in all_parts.items() if part in differ}
+        line = _delta(now.version, base, self._peers(now, changed), removed, told, _sealed(peers, all_parts))
+        if len(changed) + len(removed) < len(new):
+            return line
+        return min(line, _whole(now.version, peers, all_parts), key=len)
+
+    def _differing(self, before: Snapshot, now: Snapshot, id: DeviceID, old: Allowed, new: Allowed) -> list[str]:
+        device, was = now.devices[id], before.devices[id]
+        approved, was_approved = _approved(device), _approved(was)
+        found = []
+        if device is not was and own(device).text != own(was).text:
+            found.append("device")
+        if _filter(before, id, was_approved) != _filter(now, id, approved):
+            found.append("filter")
+        if (
+            (now.names is not before.names or approved != was_approved or self.pieces.common(now).clash)
+            or old.keys() != new.keys()
+            or not all(_named_alike(before.devices[peer], now.devices[peer]) for peer in (id, *new))
+        ):
+            found.append("names")
+        if _logins(before, id, was_approved) != _logins(now, id, approved):
+            found.append("ssh")
+        if before.generations is not now.generations and before.trust != now.trust:
+            found.append("trust")
+        if before.krl != now.krl:
+            found.append("krl")
+        return found
+
+
+def current(version: Version, base: Version) -> bytes:
+    """To one that resumes and missed nothing."""
+    return _delta(version, base, (), (), {}, "")
+
+
+def _whole(version: Version, peers: Sequence[Piece], parts: Mapping[str, Piece]) -> bytes:
+    ends = [b'"%s":%s' % (part.encode(), piece.text) for part, piece in parts.items()]
+    return b'{"type":"netmap","version":%d,%s,"peers":[%s],"digest":"%s"}\n' % (
+        version, b",".join(ends), b",".join([piece.text for piece in peers]), _sealed(peers, parts).encode(),
+    )  # fmt: skip
+
+
+def _delta(
+    version: Version, base: Version, peers: Sequence[Piece], removed: Sequence[DeviceID], parts: Mapping[str, Piece],
+    digest: str,
+) -> bytes:  # fmt: skip
+    told = b",".join([b'"%s":%s' % (part.encode(), piece.text) for part, piece in parts.items()])
+    ids = b",".join([b'"%s"' % id.encode() for id in removed])
+    shown = b",".join([piece.text for piece in peers])
+    end = b',"digest":"%s"}\n' % digest.encode() if digest else b"}\n"
+    return b'{"type":"delta","version":%d,"base":%d,"peers":[%s],"removed":[%s],"set":{%s}%s' % (
+        version, base, shown, ids, told, end,
+    )  # fmt: skip
+
+
+def _sealed(peers: Sequence[Piece], parts: Mapping[str, Piece]) -> str:
+    return seal(sum([piece.weight for piece in peers]) + sum([piece.weight for piece in parts.values()]))
+
+
+def _approved(device: Device) -> bool:
+    return device.state is DeviceState.APPROVED
+
+
+def _peers(snapshot: Snapshot, id: DeviceID) -> Allowed:
+    return snapshot.compiled.peers(id) if _approved(snapshot.devices[id]) else {}
+
+
+def _filter(snapshot: Snapshot, id: DeviceID, approved: bool) -> tuple[FilterRule, ...]:
+    return snapshot.compiled.filter(id) if approved else ()
+
+
+def _logins(snapshot: Snapshot, id: DeviceID, approved: bool) -> Logins:
+    return snapshot.compiled.logins(id) if approved else {}
+
+
+def _shown_alike(one: Device, other: Device) -> bool:
+    return one is other or (one.name, one.user, one.tags, one.wireguard_key, one.endpoints) == (
+        other.name, other.user, other.tags, other.wireguard_key, other.endpoints,
+    )  # fmt: skip
+
+
+def _named_alike(one: Device, other: Device) -> bool:
+    return one is other or (one.name, one.addresses) == (other.name, other.addresses)
