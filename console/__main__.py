@@ -17,6 +17,8 @@ A gate:
   console          its console in this terminal
 
 This machine:
+  login            log in as a person: a certificate, and ssh set up to use it
+  logout           end that login
   up               join a network with this machine, and follow it
   down             undo what up did
   status           how this machine is in its network
@@ -29,7 +31,7 @@ def main(words: Sequence[str] | None = None) -> None:
     sys.exit(run(sys.argv[1:] if words is None else list(words)))
 
 
-def run(words: list[str]) -> int:
+def run(words: list[str]) -> int:  # noqa: PLR0911 - one return a program
     """Runs one command line and returns its exit status."""
     if "_WARDGATE_COMPLETE" in os.environ:
         from console.programs import completion
@@ -42,6 +44,10 @@ def run(words: list[str]) -> int:
         return gatehouse.run(words)
     if first in {"up", "down", "status", "ping"}:
         return _machine(words)
+    if first in {"login", "logout"}:
+        from console.programs import login
+
+        return login.run(words)
     if first is None or first == "help":
         return _outline(words)
     if words[:2] == ["policy", "check"] and "--network" in " ".join(words):

@@ -78,7 +78,8 @@ def signed_or_waiting(run: Run, outcome: Certificate | Consent) -> None:
             f"this certificate needs a second operator's consent: request {outcome.id}",
             hint=f"ask one to run: wardgate certs approve {outcome.id}; then ask for it again",
         )
-    run.result(shapes.certificate(outcome), f"{outcome.line} {outcome.key_id}")
+    document = {**shapes.certificate(outcome), "domain": run.gate.snapshot.domain}
+    run.result(document, f"{outcome.line} {outcome.key_id}")
 
 
 @verb("waiting", "list certificates that wait for a second operator", operation="certs waiting")

@@ -6,7 +6,7 @@ import click
 from click.shell_completion import shell_complete
 
 from console.commandline.face import COMMANDS
-from console.programs import gatehouse, machine
+from console.programs import gatehouse, login, machine
 
 VARIABLE = "_WARDGATE_COMPLETE"
 
@@ -15,13 +15,14 @@ class Everything(click.Group):
     """The programs and the nouns, as one group."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        programs = [name for group in (gatehouse, machine) for name in group.PROGRAMS.commands]
+        programs = [name for group in (gatehouse, login, machine) for name in group.PROGRAMS.commands]
         return [*programs, *COMMANDS.list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        for group in (gatehouse, machine):
-            if cmd_name in group.PROGRAMS.commands:
-                return group.PROGRAMS.commands[cmd_name]
+        for group in (gatehouse, login, machine):
+            found: click.Command | None = group.PROGRAMS.get_command(ctx, cmd_name)
+            if found is not None:
+                return found
         return COMMANDS.get_command(ctx, cmd_name)
 
 

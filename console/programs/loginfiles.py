@@ -1,0 +1,145 @@
+"""What a login leaves on a person's machine, in ~/.ssh/wardgate: a key, its certificate, and what ssh reads."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import msgspec
+
+from model.files import write_whole
+
+INCLUDE = "Include wardgate/*.conf"
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """One login, as its file has it."""
+
+    name: str
+    """The person, in full."""
+    host: str
+    port: int
+    domain: str
+    device: str
+    key_file: str
+    """The private key's; its certificate is beside it."""
+    valid_before: int
+    """When the certificate ends."""
+    own_key: bool = True
+    """Made for this login; removed with it."""
+
+    @property
+    def gate(self) -> str:
+        return f"{self.name}@{self.host}:{self.port}"
+
+
+class Folder:
+    """`~/.ssh/wardgate`, or that of `home`."""
+
+    def __init__(self, home: Path | None = None) -> None:
+        self.ssh = (home or Path.home()) / ".ssh"
+        self.path = self.ssh / "wardgate"
+
+    def _prepare(self) -> None:
+        self.ssh.mkdir(mode=0o700, exist_ok=True)
+        self.path.mkdir(mode=0o700, exist_ok=True)
+
+    def logins(self) -> tuple[Kept, ...]:
+        found = []
+        for path in sorted(self.path.glob("*.json")):
+            try:
+                found.append(msgspec.json.decode(path.read_bytes(), type=Kept))
+            except (OSError, msgspec.DecodeError):
+                continue
+        return tuple(found)
+
+    def find(self, gate: str | None) -> Kept | None:
+        """The login at `gate`, as NAME@HOST:PORT, HOST or nothing where there is one alone."""
+        known = self.logins()
+        if not gate:
+            return known[0] if len(known) == 1 else None
+        for one in known:
+            if gate in {one.gate, f"{one.name}@{one.host}", one.host, one.domain}:
+                return one
+        return None
+
+    def key_file(self, host: str, port: int, name: str) -> Path:
+        self._prepare()
+        return self.path / f"{_safe(name)}@{_safe(host)}-{port}"
+
+    def trusted(self, host: str, port: int) -> Path:
+        """Host CA keys of a gate that the person trusted once."""
+        return self.path / f"{_safe(host)}-{port}.trusted"
+
+    def trust(self, host: str, port: int, fingerprints: tuple[str, ...]) -> None:
+        self._prepare()
+        write_whole(self.trusted(host, port), "".join(f"{one}\n" for one in fingerprints).encode(), mode=0o600)
+
+    def keep(self, login: Kept, *, certificate: str, known_hosts: str, program: str) -> None:
+        """Writes all that ssh needs; the certificate last, since its presence says that the rest is there."""
+        self._prepare()
+        known = self.path / f"{login.domain}.known_hosts"
+        write_whole(known, known_hosts.encode(), mode=0o600)
+        write_whole(self.path / f"{login.domain}.conf", self._config(login, known, program).encode(), mode=0o600)
+        write_whole(self._record(login), msgspec.json.encode(login), mode=0o600)
+        write_whole(Path(f"{login.key_file}-cert.pub"), f"{certificate}\n".encode(), mode=0o600)
+        self._include()
+
+    def _record(self, login: Kept) -> Path:
+        return self.path / f"{login.domain}.json"
+
+    def _config(self, login: Kept, known: Path, program: str) -> str:
+        """Hosts of the network show a certificate and get ours, which renews itself when ssh asks for the host."""
+        return (
+            f"# Written by `wardgate login {login.gate}`; `wardgate logout` takes it away.\n"
+            f'Match host {login.domain},*.{login.domain} exec "{program} login --renew {login.gate}"\n'
+            f"    IdentityFile {login.key_file}\n"
+            f"    CertificateFile {login.key_file}-cert.pub\n"
+            f"    UserKnownHostsFile {known} ~/.ssh/known_hosts\n"
+            "    StrictHostKeyChecking yes\n"
+        )
+
+    def _include(self) -> None:
+        """One line at the top of ~/.ssh/config, since ssh takes the first value that it meets."""
+        config = self.ssh / "config"
+        text = config.read_text() if config.exists() else ""
+        if not any(line.strip() == INCLUDE for line in text.splitlines()):
+            write_whole(config, f"{INCLUDE}\n\n{text}".encode(), mode=0o600)
+
+    def forget(self, login: Kept) -> None:
+        for path in (
+            Path(f"{login.key_file}-cert.pub"),
+            *((Path(login.key_file), Path(f"{login.key_file}.pub")) if login.own_key else ()),
+            self.path / f"{login.domain}.conf",
+            self.path / f"{login.domain}.known_hosts",
+            self._record(login),
+        ):
+            path.unlink(missing_ok=True)
+
+
+def due(login: Kept, now: float | None = None) -> bool:
+    """Whether less than a quarter of an hour is left of the certificate."""
+    return login.valid_before - (now or time.time()) < 900
+
+
+def add_to_agent(key_file: str, seconds: int) -> bool:
+    """Puts key and certificate into the ssh-agent for as long as the certificate lives; False where there is none."""
+    if "SSH_AUTH_SOCK" not in os.environ or shutil.which("ssh-add") is None:
+        return False
+    done = subprocess.run(
+        ["ssh-add", "-q", "-t", str(max(1, seconds)), key_file], capture_output=True, check=False, timeout=30
+    )
+    return done.returncode == 0
+
+
+def drop_from_agent(key_file: str) -> None:
+    if "SSH_AUTH_SOCK" in os.environ and Path(f"{key_file}.pub").exists() and shutil.which("ssh-add"):
+        subprocess.run(["ssh-add", "-q", "-d", f"{key_file}.pub"], capture_output=True, check=False, timeout=30)
+
+
+def _safe(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._@-]", "_", text)
