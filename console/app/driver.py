@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO
 
@@ -110,11 +111,11 @@ class ChannelDriver(Driver):
         if not text:
             return  # the parser takes an empty text for the end
         self._unparsed += len(text)
-        queue = self.console_app._message_queue
+        waiting: Callable[[], int] = self.console_app._message_queue.qsize
         try:
             for message in self._parser.feed(text):
                 self._unparsed = 0
-                if queue.qsize() <= MAX_WAITING:
+                if waiting() <= MAX_WAITING:
                     self.process_message(message)
         except (ValueError, OverflowError, IndexError, KeyError, RuntimeError, StopIteration):
             self._parser = XTermParser()

@@ -29,19 +29,31 @@ from console.app.backend import (
 from console.app.gateoverview import overview
 from console.app.memory import MemoryStreams
 from gate.faces import Terminal
-from gate.services import authority, certificates, devices, network, policies, preferences, queries, users
+from gate.services import (
+    authority,
+    certificates,
+    devices,
+    logins,
+    network,
+    policies,
+    preferences,
+    queries,
+    users,
+)
 from model.change import Committed
 from model.errors import Denied, NotFound, WardgateError
 from model.ids import DeviceID, UserName
 from model.records import (
     AuditEntry,
     Certificate,
+    CertificateKind,
     CertificateState,
-    Device,
     DeviceState,
+    Generation,
     GenerationState,
     User,
 )
+from model.sshd import TRUST_ATTRIBUTE, trust_mark
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -164,7 +176,7 @@ class GateBackend:
         )
 
     async def user(self, name: str) -> UserFacts:
-        view = await self._ask(users.show, name=name)
+        view = await self._ask(logins.about, name=name)
         issued = await self._paged_rows(certificates.list_certificates, f"user:{view.user.name}", 50)
         return UserFacts(
             user=view.user,
@@ -187,31 +199,25 @@ class GateBackend:
 
     async def authorities(self) -> Authorities:
         views = await self._ask(authority.show)
-        approved = [d for d in self._gate.snapshot.devices.values() if d.state is DeviceState.APPROVED]
-        shown = []
-        behind: list[tuple[str, str, int | None]] = []
-        for view in views:
-            generation = view.generation
-            late = [] if generation.state is GenerationState.RETIRED else self._late(approved, generation.created_at)
-            if generation.state is GenerationState.PENDING:
-                behind = [(device.name, "offline", device.last_seen) for device in late]
-            signed = await self._count(f"generation:{generation.id} state:valid")
-            told = 0 if generation.state is GenerationState.RETIRED else len(approved) - len(late)
-            shown.append(Authority(generation=generation, signed=signed, trusted_by=told, of=len(approved)))
+        shown = [
+            Authority(generation=view.generation, signed=view.living, trusted_by=view.taken, of=view.hosts)
+            for view in views
+        ]
         return Authorities(
             generations=tuple(shown),
             valid=await self._count("state:valid"),
             revoked=await self._count(f"state:{CertificateState.REVOKED.value}"),
-            behind=tuple(behind),
+            behind=tuple(late for view in views if pending(view.generation) for late in self._behind(view.generation)),
         )
 
-    def _late(self, approved: Sequence[Device], since: int) -> list[Device]:
-        """Devices that were not connected after `since`: nobody could tell them of a key made then."""
+    def _behind(self, generation: Generation) -> list[tuple[str, str, int | None]]:
+        """Hosts whose agents keep sshd's trust, and have not said yet that it includes `generation`."""
+        mark = trust_mark(generation.key.line)
         presence = self._gate.presence
         return [
-            device
-            for device in approved
-            if not presence.online(device.id) and (presence.last_seen(device.id) or 0) < since
+            (device.name, "not told yet" if presence.online(device.id) else "offline", presence.last_seen(device.id))
+            for device in self._gate.snapshot.devices.values()
+            if (marks := device.attributes.get(TRUST_ATTRIBUTE)) is not None and mark not in marks.split()
         ]
 
     async def _count(self, filter: str) -> int:
@@ -260,3 +266,8 @@ class GateBackend:
             return complete(words, self._gate.snapshot, self.me())
         except (WardgateError, NotFound):
             return ()
+
+
+def pending(generation: Generation) -> bool:
+    """Whether it is a user CA's key that hosts have still to trust."""
+    return generation.state is GenerationState.PENDING and generation.kind is CertificateKind.USER

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Ask = Callable[..., Awaitable[Any]]
 Filters = Callable[[DeviceID], Sequence[FilterRule]]
-MOST_DEVICES = 3000
+MOST_DEVICES = 2000
 """Devices whose pairs are counted; a larger network is looked at through so many of them."""
 OWN = "own"
 
@@ -121,20 +121,42 @@ class Addresses:
         return frozenset(id for text, id in self._by_address.items() if ipaddress.ip_address(text) in network)
 
 
+class Sources:
+    """What a rule's sources count as: devices by label, and by owner and label. Worked out once for each."""
+
+    def __init__(self, devices: Sequence[Device], groups: Mapping[str, str]) -> None:
+        self.names = {device.id: label(device, groups) for device in devices}
+        self.owners = {device.id: device.user for device in devices}
+        self._addresses = Addresses(devices)
+        self._known: dict[tuple[str, ...], tuple[frozenset[DeviceID], Counter[str], Counter[tuple[str, str]]]] = {}
+
+    def of(self, sources: tuple[str, ...]) -> tuple[frozenset[DeviceID], Counter[str], Counter[tuple[str, str]]]:
+        """The devices, how many of each label, and how many of each owner and label."""
+        if sources not in self._known:
+            ids = self._addresses.devices(sources)
+            owned = Counter((str(owner), self.names[id]) for id in ids if (owner := self.owners[id]))
+            self._known[sources] = ids, Counter(self.names[id] for id in ids), owned
+        return self._known[sources]
+
+
 def pairs(devices: Sequence[Device], filters: Filters, groups: Mapping[str, str]) -> Counter[tuple[str, str, str]]:
     """How many pairs of devices reach each other, by what source and destination count as, and by ports."""
-    names = {device.id: label(device, groups) for device in devices}
-    owners = {device.id: device.user for device in devices}
-    addresses = Addresses(devices)
+    known = Sources(devices, groups)
     out: Counter[tuple[str, str, str]] = Counter()
     for device in devices:
+        name, owner = known.names[device.id], device.user
         for rule in filters(device.id):
             ports = ports_of(rule)
-            for source in addresses.devices(rule.src):
-                if source == device.id:
-                    continue
-                own = owners[source] is not None and owners[source] == owners[device.id]
-                out[names[source], OWN if own else names[device.id], ports] += 1
+            ids, labels, owned = known.of(rule.src)
+            for source, number in labels.items():
+                own = owned[owner, source] if owner else 0
+                itself = 1 if device.id in ids and source == name else 0
+                mine = own - (itself if owner else 0)
+                others = number - own - (0 if owner else itself)
+                if mine > 0:
+                    out[source, OWN, ports] += mine
+                if others > 0:
+                    out[source, name, ports] += others
     return out
 
 
