@@ -30,7 +30,7 @@ def advance(
     taken = step(before.world, network, changed)
     if not taken.devices and not taken.users:
         # Nothing that a policy sees: the compilation stands, for a network that is equal to it.
-        return Compiled(before.program, taken.world, before, Stale()), frozenset()
+        return Compiled(before.program, taken.world, before, Stale(fit=before.fit)), frozenset()
     after = Compiled(before.program, taken.world, before, _stale(before, taken))
     return after, after.ids(_affected(before, after, taken))
 
@@ -74,18 +74,24 @@ def _stale(before: Compiled, taken: Step) -> Stale:
         targets |= {key for key, found in before.targets.items()
                     if _target_is_stale(key, found, moved, routes, after, exits=exits)}  # fmt: skip
     rules = {index for key in sources.keys() | targets for index in before.program.rules_by_key.get(key, ())}
-    rules |= {index for index in before.program.particular if _edge_is_stale(before.edges[index], taken, before.world)}
+    fit = {postures: _fit_now(before, postures, taken) for postures in before.fit}
+    unfit = {postures for postures, held in fit.items() if held != before.fit[postures]}
+    rules |= {
+        index for index in before.program.particular
+        if _edge_is_stale(before.edges[index], taken, before.world) or before.program.rules[index].postures in unfit
+    }  # fmt: skip
     ssh = {index for key in identities for index in before.program.ssh_by_key.get(key, ())}
     if taken.users:
         ssh = set(range(len(before.admissions)))
     tags_in_use = set(after.by_tag) != set(before.world.by_tag)
     ssh |= {
         index for index, policy in enumerate(before.program.ssh)
-        if policy.postures or (tags_in_use and any(selector.kind is Kind.TAGGED for selector in policy.src))
+        if policy.postures in unfit or (tags_in_use and any(selector.kind is Kind.TAGGED for selector in policy.src))
     }  # fmt: skip
+    # Under a posture a person is let in by all their devices, so that any of those may decide.
     names = bool(taken.users) or tags_in_use or bool(before.program.postures)
     return Stale(
-        sources, frozenset(targets), frozenset(rules), frozenset(ssh), bool(taken.users), names
+        sources, frozenset(targets), fit, frozenset(rules), frozenset(ssh), bool(taken.users), names
     )  # fmt: skip
 
 
@@ -176,7 +182,17 @@ def _edge_is_stale(edge: Edge, taken: Step, old: World) -> bool:
         tags = {tag for pair in taken.devices for each in pair if each is not None for tag in each.tags}
         if not tags.isdisjoint(rule.via):
             return True
-    return bool(rule.postures) or (edge.of_self and old.member != taken.world.member)
+    return edge.of_self and old.member != taken.world.member
+
+
+def _fit_now(before: Compiled, postures: tuple[str, ...], taken: Step) -> int:
+    found = before.fit[postures]
+    for old, new in taken.devices:
+        if old is not None:
+            found &= ~(1 << old.slot)
+        if new is not None and before.is_fit(new, postures):
+            found |= 1 << new.slot
+    return found
 
 
 # --- who may be told something new

@@ -32,6 +32,8 @@ class Stale(msgspec.Struct, frozen=True):
     sources: Mapping[Key, Resolved | None] = {}
     """Each with what it is now, where that is known already."""
     targets: frozenset[Key] = frozenset()
+    fit: Mapping[tuple[str, ...], int] = {}
+    """The devices that satisfy postures, as they are now."""
     edges: frozenset[int] = frozenset()
     admissions: frozenset[int] = frozenset()
     users: bool = False
@@ -54,6 +56,9 @@ class Compiled:
         self.world = world
         self.sources: dict[Key, Resolved] = {}
         self.targets: dict[Key, Target] = {}
+        self.fit: dict[tuple[str, ...], int] = {}
+        """The devices that satisfy one of some postures."""
+        self._sources: dict[object, Sources] = {}
         self._logins: dict[object, Logins] = {}
         if before is None or stale is None:
             self.groups: Groups = groups_of(program.document.groups, world)
@@ -69,6 +74,7 @@ class Compiled:
                     self.sources[key] = resolved
             for key in stale.targets:
                 self.targets.pop(key, None)
+            self.fit = dict(stale.fit)
             if not stale.admissions:
                 self._logins = before._logins
             edges, admissions = list(before.edges), list(before.admissions)
@@ -113,17 +119,22 @@ class Compiled:
         """The devices that satisfy one of `postures`; None where there are none to satisfy."""
         if not postures:
             return None
-        fit = (
-            seen.slot for seen in self.world.seen
-            if seen is not None and satisfied_by(postures, self.program.postures, seen.attributes)
-        )  # fmt: skip
-        return bits_of(fit, len(self.world.seen))
+        found = self.fit.get(postures)
+        if found is None:
+            fit = (seen.slot for seen in self.world.seen if seen is not None and self.is_fit(seen, postures))
+            found = self.fit[postures] = bits_of(fit, len(self.world.seen))
+        return found
+
+    def is_fit(self, seen: Seen, postures: tuple[str, ...]) -> bool:
+        return satisfied_by(postures, self.program.postures, seen.attributes)
 
     def edge(self, index: int) -> Edge:
         rule = self.program.rules[index]
-        sources = Sources(
-            [self.source(selector) for selector in rule.src], self.world, self.satisfied(rule.postures)
-        )  # fmt: skip
+        words = tuple(selector.key for selector in rule.src), rule.postures
+        sources = self._sources.get(words)
+        if sources is None:
+            parts = [self.source(selector) for selector in rule.src]
+            sources = self._sources[words] = Sources(parts, self.world, self.satisfied(rule.postures))
         targets = tuple(self.target(destination.selector) for destination in rule.dst)
         return Edge(index, rule, sources, targets, self.world)
 

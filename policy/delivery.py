@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from model.ids import DeviceID, Prefix
 from model.netmap import FilterDestination, FilterRule
@@ -14,6 +15,7 @@ from policy.selectors import Kind
 from policy.world import Seen, World
 
 Edges = Sequence[Edge]
+_SHOWN = attrgetter("shown")
 
 
 def _owned(seen: Seen, world: World) -> int:
@@ -30,7 +32,7 @@ def visible(edges: Edges, seen: Seen, world: World) -> int:
     for edge in edges:
         if edge.receiver_row[at] & bit:
             found |= edge.sources.matched
-        if edge.source_row[at] & bit:
+        if edge.sources.row[at] & bit:
             found |= edge.receivers
         if edge.own_senders and edge.own_senders & own:
             found |= edge.own_senders & own
@@ -53,10 +55,10 @@ def peers(edges: Edges, seen: Seen, world: World, no_ipv4: int) -> dict[DeviceID
     slots = members(known)
     if not world.ordered:
         slots.sort(key=lambda slot: world.at(slot).rank)
-    out: dict[DeviceID, tuple[Prefix, ...]] = dict(map(world.shown.__getitem__, slots))
+    out: dict[DeviceID, tuple[Prefix, ...]] = dict(map(_SHOWN, map(world.seen.__getitem__, slots)))
     for slot in members(known if no_ipv4 >> seen.slot & 1 else known & no_ipv4):
         peer = world.at(slot)
-        out[peer.id] = peer.own[1:]
+        out[peer.id] = peer.shown[1][1:]
     for slot, prefixes in _routed(edges, seen, world, known).items():
         peer = world.at(slot)
         out[peer.id] = (*out[peer.id], *prefixes)
@@ -73,7 +75,7 @@ def _routed(edges: Edges, seen: Seen, world: World, known: int) -> dict[int, lis
     for edge in edges:
         if edge.return_routes and edge.receiver_row[at] & bit:
             back |= edge.return_routes
-        if not (edge.routes or edge.exits or edge.answer_routes) or not edge.source_row[at] & bit:
+        if not (edge.routes or edge.exits or edge.answer_routes) or not edge.sources.row[at] & bit:
             continue
         back |= edge.answer_routes
         exits |= edge.exits

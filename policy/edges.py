@@ -18,7 +18,7 @@ from policy.world import World
 class Sources:
     """The sources of a rule together. Their text is worked out when first asked for, and kept."""
 
-    __slots__ = ("_text", "held", "matched", "named", "parts", "routes")
+    __slots__ = ("_text", "held", "matched", "named", "parts", "routes", "row")
 
     def __init__(self, parts: Sequence[Resolved], world: World, satisfied: int | None) -> None:
         if satisfied is not None:
@@ -41,6 +41,8 @@ class Sources:
         """Those, and routers of a prefix that meets the sources."""
         self.routes = routes
         self.parts = tuple(parts)
+        self.row = self.matched.to_bytes(world.width, "little")
+        """`matched` in bytes, where one device is found without copying the rest."""
         self._text: tuple[str, ...] | None = None
 
     @property
@@ -67,7 +69,7 @@ class Edge:
 
     __slots__ = (
         "answer_routes", "candidates", "exits", "index", "of_self", "own_senders", "receiver_row", "receivers",
-        "return_routes", "routes", "rule", "source_row", "sources", "targets",
+        "return_routes", "routes", "rule", "sources", "targets",
     )  # fmt: skip
 
     def __init__(self, index: int, rule: Rule, sources: Sources, targets: tuple[Target, ...], world: World) -> None:
@@ -96,9 +98,8 @@ class Edge:
         if rule.companions and not rule.via:
             for target in targets:
                 self.answer_routes |= world.routes.all if target.kind is Kind.ANY else target.routes
-        self.source_row = self.receiver_row = b""
-        """`sources.matched` and `receivers` in bytes, where one device is found without copying the rest."""
-        self.widen(world.width)
+        self.receiver_row = self.receivers.to_bytes(world.width, "little")
+        """`receivers` in bytes, as `sources.row`."""
 
     def _by_receiver(self, world: World) -> None:
         for target in self.targets:
@@ -131,6 +132,7 @@ class Edge:
 
     def widen(self, width: int) -> None:
         """Makes the rows so many bytes wide: then the byte of any device of the network is there to be looked at."""
-        if len(self.source_row) < width:
-            self.source_row = self.sources.matched.to_bytes(width, "little")
+        if len(self.sources.row) < width:
+            self.sources.row = self.sources.matched.to_bytes(width, "little")
+        if len(self.receiver_row) < width:
             self.receiver_row = self.receivers.to_bytes(width, "little")

@@ -15,6 +15,8 @@ from policy.rules import Rule, rules
 from policy.selectors import FOREIGN_ROLES, Definitions, Kind, Selector
 from policy.ssh import SSHPolicy, ssh_policies
 
+MAX_RULES = 10_000
+"""Of `acls` and `grants` together, and of `ssh`."""
 MAX_CELLS = 1_000_000
 """Of destination prefixes times port ranges, and of source prefixes, over all rules."""
 
@@ -40,6 +42,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
 def program(document: Document, internet: tuple[nets.Span, ...], domain: str | None) -> Program:
     """`document` held to the language. Raises `Fault` for the first thing that breaks it."""
+    _check_count(document)
     check_definitions(document)
     definitions = Definitions(document, internet, domain)
     definitions.check_ipsets()
@@ -74,6 +77,14 @@ def _by_key(uses: Iterable[tuple[int, list[Selector]]]) -> dict[Key, frozenset[i
         for selector in selectors:
             found.setdefault(selector.key, set()).add(index)
     return {key: frozenset(indexes) for key, indexes in found.items()}
+
+
+def _check_count(document: Document) -> None:
+    for section, entries in (("acls and grants", (*(document.acls or ()), *(document.grants or ()))),
+                             ("ssh", document.ssh)):  # fmt: skip
+        if len(entries) > MAX_RULES:
+            raise Fault(f"the policy has more than {MAX_RULES} entries in {section}", entries[MAX_RULES].at,
+                        "name several sources and destinations in one entry")  # fmt: skip
 
 
 def _check_size(access: tuple[Rule, ...]) -> None:

@@ -19,7 +19,6 @@ from policy import nets
 from policy.bits import bits_of
 from policy.routes import RouteTable, route_table
 
-_NOBODY = (DeviceID(""), (Prefix(""), Prefix("")))
 EXIT = frozenset({"0.0.0.0/0", "::/0"})
 
 
@@ -33,8 +32,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[Tag, ...]
     ipv4: str
     ipv6: str
-    own: tuple[Prefix, Prefix]
-    """Its addresses as prefixes: what every peer of it is routed."""
+    shown: tuple[DeviceID, tuple[Prefix, Prefix]]
+    """How it stands among another's peers: with its addresses as prefixes."""
     addresses: tuple[int, int]
     routes: tuple[str, ...]
     """Approved subnet routes, without exit routes."""
@@ -53,8 +52,6 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     users: Mapping[str, User]
     outsiders: frozenset[UserName]
     """People who are disabled: their devices are in no network."""
-    shown: list[tuple[DeviceID, tuple[Prefix, Prefix]]]
-    """By slot: a device as it stands among another's peers."""
     by_user: Mapping[str, tuple[int, ...]]
     """Untagged devices of each person."""
     by_tag: Mapping[str, int]
@@ -126,7 +123,7 @@ def see(device: Device, slot: int, *, standby: bool) -> Seen:
     return Seen(
         slot=slot, id=device.id, rank=device.rank, user=None if device.tags else device.user, tags=device.tags,
         ipv4=device.ipv4, ipv6=device.ipv6, addresses=(first, second),
-        own=(Prefix(f"{device.ipv4}/32"), Prefix(f"{device.ipv6}/128")),
+        shown=(device.id, (Prefix(f"{device.ipv4}/32"), Prefix(f"{device.ipv6}/128"))),
         routes=tuple(route for route in approved if route not in EXIT),
         exits=tuple(sorted(route for route in approved if route in EXIT)),
         attributes=attributes, standby=standby,
@@ -184,7 +181,6 @@ def _indexed(
         users={user.name: user for user in network.users},
         live=bits_of((each.slot for each in here), size),
         by_user={user: tuple(found) for user, found in by_user.items()},
-        shown=[(each.id, each.own) if each is not None else _NOBODY for each in seen],
         by_tag={tag: bits_of(found, size) for tag, found in by_tag.items()},
         member=bits_of((each.slot for each in here if not each.tags), size),
         tagged=bits_of((each.slot for each in here if each.tags), size),
@@ -273,8 +269,7 @@ def _moved(before: World, network: Network, pairs: list[Pair], *, renamed: bool)
     outsiders = _outsiders(network) if renamed else before.outsiders
     if not pairs:
         return replace(before, network=network, users=users, outsiders=outsiders)
-    more = len(before.names) - len(before.seen)
-    seen, shown = before.seen + [None] * more, before.shown + [_NOBODY] * more
+    seen = before.seen + [None] * (len(before.names) - len(before.seen))
     sets = {"live": before.live, "member": before.member, "tagged": before.tagged, "exits": before.exits}
     by_user, by_tag = dict(before.by_user), dict(before.by_tag)
     addresses = before.addresses
@@ -282,7 +277,6 @@ def _moved(before: World, network: Network, pairs: list[Pair], *, renamed: bool)
         for each, on in ((old, False), (new, True)):
             if each is not None:
                 seen[each.slot] = new
-                shown[each.slot] = (new.id, new.own) if new is not None else _NOBODY
                 _mark(each, sets, by_user, by_tag, on=on)
         if (old.addresses if old else None) != (new.addresses if new else None):
             addresses = addresses.copy() if addresses is before.addresses else addresses
@@ -293,7 +287,7 @@ def _moved(before: World, network: Network, pairs: list[Pair], *, renamed: bool)
     added = [new.rank for old, new in pairs if new is not None and new.slot >= len(before.seen)]
     ordered = before.ordered and all(a < b for a, b in pairwise([before.top, *added]))
     return replace(
-        before, network=network, users=users, outsiders=outsiders, seen=seen, shown=shown,
+        before, network=network, users=users, outsiders=outsiders, seen=seen,
         by_user=by_user, by_tag=by_tag, addresses=addresses,
         routes=_moved_routes(before, pairs, seen, addresses), ordered=ordered, top=max([before.top, *added]), **sets,
     )  # fmt: skip

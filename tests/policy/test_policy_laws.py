@@ -70,14 +70,14 @@ grants = st.one_of(
     ),
 )  # fmt: skip
 ssh = st.builds(
-    lambda src, dst, users, check: {
-        "action": "check" if check else "accept", "src": src, "dst": dst, "users": users,
+    lambda src, dst, users, check, fit: {
+        "action": "check" if check else "accept", "src": src, "dst": dst, "users": users, "srcPosture": fit,
         **({"checkPeriod": check} if check else {}),
     },
     some([*PEOPLE, "group:g", "group:h", "autogroup:member", "user:*@example.com"]),
     some([*TAGS, "autogroup:self", "autogroup:member", "autogroup:tagged"]),
     some(["root", "autogroup:nonroot", "deploy", "localpart:*@example.com"]),
-    st.sampled_from(["", "1h", "always"]),
+    st.sampled_from(["", "1h", "always"]), postures,
 )  # fmt: skip
 
 
