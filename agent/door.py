@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import AsyncIterator
 from types import TracebackType
 
 import asyncssh
 import msgspec
 
+from agent.exits import MARK
 from agent.lines import LineBuffer
 from model.errors import Denied, Unavailable, WardgateError
 from model.ids import Address, quoted
@@ -114,10 +117,34 @@ async def open_subsystem(gate: Gate, door: str, subsystem: str, key: asyncssh.SS
     return Subsystem(connection, process)
 
 
+async def _socket(gate: Gate) -> socket.socket:
+    """A connection to the gate that no exit node takes: one that is away would take the gate with it."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(gate.host, gate.port, type=socket.SOCK_STREAM)
+    failures: list[OSError] = []
+    for family, kind, protocol, _, address in found:
+        made = socket.socket(family, kind, protocol)
+        made.setblocking(False)
+        with contextlib.suppress(PermissionError):
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, MARK)
+        try:
+            await asyncio.wait_for(loop.sock_connect(made, address), CONNECT_TIMEOUT)
+        except OSError as error:
+            made.close()
+            failures.append(error)
+        except BaseException:
+            made.close()
+            raise
+        else:
+            return made
+    raise failures[0] if failures else OSError(f"{gate.host} has no address")
+
+
 async def _connect(gate: Gate, door: str, key: asyncssh.SSHKey) -> asyncssh.SSHClientConnection:
     return await asyncssh.connect(
         gate.host,
         gate.port,
+        sock=await _socket(gate),
         username=door,
         client_keys=[key],
         client_factory=lambda: _Client(gate.host_cas),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import NamedTuple
 import msgspec
 
 from agent import files, hosts
-from agent.linux import FORWARDING, Machine, read_sysctl, write_sysctl
+from agent.exits import MARK
+from agent.linux import FORWARDING, SOURCE_VALID_MARK, Machine, read_sysctl, routers_heard, write_sysctl
 from agent.nft import Shield, ruleset
 from agent.options import UpOptions
 from agent.paths import Path as PeerPath
@@ -18,9 +20,9 @@ from agent.paths import choose
 from agent.plan import Desired, Live, plan
 from agent.sshd import Sshd
 from agent.state import AgentState, Applied
-from agent.tunnel import FIRST_CALL, LiveTunnel, Surroundings, accepted, candidates, wanted
-from model.errors import Conflict
-from model.ids import Address, DeviceID, Prefix
+from agent.tunnel import EXIT_ROUTES, FIRST_CALL, LiveTunnel, Surroundings, accepted, candidates, exit_of, wanted
+from model.errors import Conflict, Unavailable
+from model.ids import Address, DeviceID, Prefix, quoted
 from model.keys import WireGuardKey
 from model.netmap import NetMap
 
@@ -50,6 +52,7 @@ class _Reading(NamedTuple):
     around: Surroundings
     carried: dict[DeviceID, frozenset[Prefix]]
     forward: frozenset[int]
+    exit: frozenset[int] | None
     ruleset: str
 
 
@@ -80,6 +83,9 @@ class Keeper:
             undo(self._state, Machine(self._applied.interface or name, self._applied.nft_table or table, Path()))
             self._applied = Applied()
         self._remember(interface=name, nft_table=table)
+        if self._options.exit_node is not None:
+            before = {SOURCE_VALID_MARK: read_sysctl(SOURCE_VALID_MARK) or "0"}
+            self._remember(exit=True, sysctls=before | self._applied.sysctls)
 
     def keep(self, netmap: NetMap, avoid: tuple[Address, ...]) -> bool:
         """Brings the machine in step with `netmap`; whether anything had to be done."""
@@ -88,7 +94,11 @@ class Keeper:
         if self._read is None or self._read.netmap is not netmap or self._read.around != self.around:
             forward = self._forward(netmap)
             carried = _carried(netmap, self._options.accept_routes, self.around)
-            self._read = _Reading(netmap, self.around, carried, forward, self._ruleset(netmap))
+            through, exits = exit_of(netmap, self._options.exit_node)
+            if through is not None:
+                carried[through] |= exits
+            versions = None if self._options.exit_node is None else frozenset(6 if ":" in each else 4 for each in exits)
+            self._read = _Reading(netmap, self.around, carried, forward, versions, self._ruleset(netmap))
         self._choose_paths(netmap, self._read.carried)
         self._waiting = self._to_be_called(netmap)
         tunnel = wanted(
@@ -99,8 +109,13 @@ class Keeper:
             waiting=self._waiting,
             ipv6=self._machine.has_ipv6(),
         )
-        desired = Desired(tunnel=tunnel, ruleset=self._read.ruleset, forward=self._read.forward)
-        live = Live(tunnel=self.live, ruleset=self._known_ruleset(), forwarded=self._machine.forwarded())
+        desired = Desired(tunnel=tunnel, ruleset=self._read.ruleset, forward=self._read.forward, exit=self._read.exit)
+        live = Live(
+            tunnel=self.live,
+            ruleset=self._known_ruleset(),
+            forwarded=self._machine.forwarded(),
+            exit=self._machine.exit() if self._applied.exit else None,
+        )
         steps = plan(desired, live)
         for step in steps:
             self._machine.perform(step)
@@ -117,6 +132,14 @@ class Keeper:
         self.sshd.keep(netmap)
 
     @property
+    def problem(self) -> str | None:
+        """What a person should know although everything was done that can be."""
+        if self._read is None or self._read.exit != frozenset():
+            return None
+        name = quoted(self._options.exit_node or "")
+        return f"{name} is no exit node for this device, and nothing beyond the network is reached"
+
+    @property
     def look_again(self) -> float | None:
         """Seconds after which the machine may need something though nothing was heard; None in peace."""
         return FIRST_CALL if self._waiting else SEARCHING if self._searching else None
@@ -131,7 +154,8 @@ class Keeper:
 
     def _choose_paths(self, netmap: NetMap, carried: dict[DeviceID, frozenset[Prefix]]) -> None:
         inside = [netmap.network.ipv4, netmap.network.ipv6]
-        inside += {prefix for peer in netmap.peers for prefix in carried[peer.id].difference(peer.allowed_ips[:2])}
+        for peer in netmap.peers:
+            inside += carried[peer.id].difference(peer.allowed_ips[:2]) - EXIT_ROUTES
         live = self.live.peers if self.live else {}
         wall, now, paths = time.time(), time.monotonic(), {}
         for peer in netmap.peers:
@@ -153,11 +177,13 @@ class Keeper:
     def _forward(self, netmap: NetMap) -> frozenset[int]:
         """The IP versions of the routes that this device has approved; what it forwarded before is remembered first."""
         versions = frozenset(6 if ":" in prefix else 4 for prefix in _own_routes(netmap))
-        before = {FORWARDING[version]: read_sysctl(FORWARDING[version]) for version in versions}
-        new = {name: value for name, value in before.items() if value is not None and name not in self._applied.sysctls}
+        possible = frozenset(version for version in versions if read_sysctl(FORWARDING[version]) is not None)
+        names = [FORWARDING[version] for version in sorted(possible)]
+        names += routers_heard() if 6 in possible else ()
+        new = {name: read_sysctl(name) or "0" for name in names if name not in self._applied.sysctls}
         if new:
             self._remember(sysctls={**self._applied.sysctls, **new})
-        return frozenset(version for version in versions if before[FORWARDING[version]] is not None)
+        return possible
 
     def _ruleset(self, netmap: NetMap) -> str:
         device = netmap.device
@@ -170,6 +196,7 @@ class Keeper:
             routes=_own_routes(netmap),
             masquerade=self._options.masquerade,
             forward_only_tunnel=frozenset(off_before),
+            keep_mark=None if self._options.exit_node is None else MARK,
         )
         return ruleset(netmap.filter, shield)
 
@@ -204,10 +231,13 @@ def undo(state: AgentState, machine: Machine, report: Callable[[str], None] = la
     if applied == Applied():
         return False
     if applied.interface is not None:
+        if applied.exit:
+            machine.clear_exit()
         machine.remove()
         report(f"removed interface {applied.interface} and its packet filter")
     for name, value in applied.sysctls.items():
-        write_sysctl(name, value)
+        with contextlib.suppress(Unavailable):  # of an interface that is gone
+            write_sysctl(name, value)
     if applied.sshd_folder is not None:
         Sshd(Path(applied.sshd_folder), report).remove()
     if applied.hosts_file is not None:

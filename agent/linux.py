@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from agent import ipshow
+from agent import exits, ipshow
 from agent.plan import (
     AddAddress,
     AddRoutes,
     BringUp,
+    ClearExit,
     CreateInterface,
     Forward,
     LoadRuleset,
@@ -22,6 +23,7 @@ from agent.plan import (
     RemoveAddress,
     RemovePeers,
     RemoveRoutes,
+    SetExit,
     SetInterface,
     SetPeers,
 )
@@ -30,6 +32,8 @@ from model.errors import Denied, Unavailable
 from model.ids import Prefix, quoted
 
 FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
+SOURCE_VALID_MARK = "net/ipv4/conf/all/src_valid_mark"
+"""Lets the reverse path check see the mark: a strict one else drops WireGuard's own packets beside an exit node."""
 NEEDED = {"ip": "iproute2", "wg": "wireguard-tools", "nft": "nftables"}
 """Program and the Debian package that has it."""
 PEERS_A_CALL = 200
@@ -84,6 +88,8 @@ class Machine:
             SetPeers: self._set_peers,
             AddRoutes: self._add_routes,
             RemoveRoutes: self._remove_routes,
+            SetExit: self._set_exit,
+            ClearExit: self.clear_exit,
         }
 
     def perform(self, operation: Operation) -> None:
@@ -117,6 +123,34 @@ class Machine:
         names = ("all", self.interface if self.exists() else "default")
         return all(read_sysctl(f"net/ipv6/conf/{name}/disable_ipv6") == "0" for name in names)
 
+    def exit(self) -> frozenset[int] | None:
+        """The IP versions that go through the tunnel as a whole; None where no exit node is set."""
+        table = str(exits.TABLE)
+        found = {
+            version: exits.carried(
+                run("ip", f"-{version}", "-j", "rule", "show", check=False),
+                run("ip", f"-{version}", "-j", "route", "show", "table", table, check=False),
+                self.interface,
+            )
+            for version in self._versions()
+        }
+        if None in found.values():
+            return None
+        return frozenset(version for version, through in found.items() if through)
+
+    def clear_exit(self, _: ClearExit | None = None) -> None:
+        for version in self._versions():
+            run("ip", f"-{version}", "-force", "-batch", "-", text="\n".join([*exits.off(), ""]), check=False)
+
+    def _set_exit(self, step: SetExit) -> None:
+        write_sysctl(SOURCE_VALID_MARK, "1")
+        for version in self._versions():
+            lines = exits.on(self.interface, version in step.versions)
+            run("ip", f"-{version}", "-force", "-batch", "-", text="\n".join([*lines, ""]), check=False)
+
+    def _versions(self) -> tuple[int, ...]:
+        return (4, 6) if read_sysctl("net/ipv6/conf/all/disable_ipv6") == "0" else (4,)
+
     def surroundings(self) -> Surroundings:
         return ipshow.surroundings(
             run("ip", "-j", "addr", "show", "up"),
@@ -136,6 +170,9 @@ class Machine:
         run("nft", "-f", "-", text=step.text)
 
     def _forward(self, step: Forward) -> None:
+        if step.version == 6:
+            for name in routers_heard():
+                write_sysctl(name, "2")
         write_sysctl(FORWARDING[step.version], "1")
 
     def _create_interface(self, _: CreateInterface) -> None:
@@ -162,7 +199,8 @@ class Machine:
             )
 
     def _set_interface(self, step: SetInterface) -> None:
-        run("wg", "set", self.interface, "listen-port", str(step.listen_port), "private-key", str(self._key_file))
+        words = ["listen-port", str(step.listen_port), "private-key", str(self._key_file), "fwmark", str(exits.MARK)]
+        run("wg", "set", self.interface, *words)
 
     def _bring_up(self, step: BringUp) -> None:
         run("ip", "link", "set", "dev", self.interface, "mtu", str(step.mtu), "up")
@@ -206,6 +244,12 @@ def _no_detection(address: Prefix) -> list[str]:
 
 def _slices(items: tuple[T, ...]) -> Iterable[tuple[T, ...]]:
     return (items[at : at + PEERS_A_CALL] for at in range(0, len(items), PEERS_A_CALL))
+
+
+def routers_heard() -> tuple[str, ...]:
+    """Sysctls of interfaces that take their IPv6 routes from routers, and would stop once this host forwards."""
+    names = (str(path.relative_to(_SYSCTLS)) for path in _SYSCTLS.glob("net/ipv6/conf/*/accept_ra"))
+    return tuple(sorted(name for name in names if read_sysctl(name) == "1"))
 
 
 def read_sysctl(name: str) -> str | None:

@@ -43,6 +43,8 @@ class Shield(msgspec.Struct, frozen=True, kw_only=True):
     masquerade: bool = True
     forward_only_tunnel: frozenset[int] = frozenset()
     """IP versions that this host forwarded not at all before: still nothing but what goes to or from the tunnel."""
+    keep_mark: int | None = None
+    """Given to the answers of packets that have it, so that the reverse path check takes both for one connection."""
 
 
 def ruleset(rules: Iterable[FilterRule], shield: Shield) -> str:
@@ -56,6 +58,11 @@ def ruleset(rules: Iterable[FilterRule], shield: Shield) -> str:
     lines += _chain("forward", ["type filter hook forward priority filter; policy accept;", *_forward(shield)])
     if shield.masquerade and shield.routes:
         lines += _chain("postrouting", ["type nat hook postrouting priority srcnat; policy accept;", *_leave(shield)])
+    if shield.keep_mark is not None:
+        mark = shield.keep_mark
+        first, last = f"ct mark {mark} meta mark set {mark}", f"meta mark {mark} ct mark set {mark}"
+        lines += _chain("answers", ["type filter hook prerouting priority mangle; policy accept;", first])
+        lines += _chain("marked", ["type filter hook postrouting priority mangle; policy accept;", last])
     return "\n".join([*lines, "}", ""])
 
 

@@ -29,6 +29,8 @@ class UpOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The name to ask for at enrollment; this machine's own where it is None."""
     accept_routes: bool = True
     """Whether traffic for prefixes behind other devices goes through them."""
+    exit_node: str | None = None
+    """The peer through which everything else goes; while it cannot, nothing else goes anywhere."""
     advertise_routes: tuple[Prefix, ...] = ()
     masquerade: bool = True
     """Whether hosts behind an advertised route see this machine's address; otherwise they must know the way back."""

@@ -66,11 +66,22 @@ class RemoveRoutes(Operation, frozen=True):
     prefixes: tuple[Prefix, ...]
 
 
+class SetExit(Operation, frozen=True):
+    """All that has no way of its own goes through the tunnel for these IP versions, and nowhere for the others."""
+
+    versions: frozenset[int]
+
+
+class ClearExit(Operation, frozen=True): ...
+
+
 class Desired(msgspec.Struct, frozen=True, kw_only=True):
     tunnel: Tunnel
     ruleset: str
     forward: frozenset[int] = frozenset()
     """IP versions that must be forwarded for others."""
+    exit: frozenset[int] | None = None
+    """IP versions for which an exit node was found; None where none was asked for."""
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +90,7 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
     ruleset: str | None = None
     """What is loaded; None where it is not known to be as it was loaded."""
     forwarded: frozenset[int] = frozenset()
+    exit: frozenset[int] | None = None
 
 
 def plan(desired: Desired, live: Live) -> tuple[Operation, ...]:
@@ -107,6 +119,10 @@ def _steps(desired: Desired, live: Live) -> Iterator[Operation]:
         yield RemoveRoutes(tuple(sorted(gone)))
     if new := want.routes - routes:
         yield AddRoutes(tuple(sorted(new)))
+    if desired.exit is None and live.exit is not None:
+        yield ClearExit()
+    elif desired.exit is not None and desired.exit != live.exit:
+        yield SetExit(desired.exit)
     yield from (Forward(version) for version in sorted(desired.forward - live.forwarded))
 
 

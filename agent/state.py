@@ -49,6 +49,8 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
     hosts_file: str | None = None
     hosts_made: bool = False
     """There was no hosts file."""
+    exit: bool = False
+    """Rules for an exit node."""
     sysctls: dict[str, str] = {}
     """A path under /proc/sys and its value before."""
     sshd_folder: str | None = None

@@ -22,7 +22,7 @@ FIRST_CALL = 0.7
 """Seconds. Two devices that learn of each other at one moment would both begin a handshake, and two that cross leave
 them with different keys until one is tired of waiting (15 s). So the one with the lesser key calls at once, and the
 other, by setting its keepalive, after this time: the first call may have come before it knew the caller."""
-EXIT_ROUTES = frozenset({"0.0.0.0/0", "::/0"})
+EXIT_ROUTES = frozenset({Prefix("0.0.0.0/0"), Prefix("::/0")})
 
 
 class TunnelPeer(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +91,15 @@ def accepted(netmap: NetMap, peer: Peer, accept_routes: bool, around: Surroundin
     return frozenset(out)
 
 
+def exit_of(netmap: NetMap, name: str | None) -> tuple[DeviceID | None, frozenset[Prefix]]:
+    """The peer called `name`, and the exit routes that it may carry; empty where it offers none to this device."""
+    label = (name or "").strip().lower().removesuffix(f".{netmap.network.domain}")
+    for peer in netmap.peers:
+        if name is not None and peer.name == label:
+            return peer.id, EXIT_ROUTES.intersection(peer.allowed_ips)
+    return None, frozenset()
+
+
 def candidates(endpoints: Iterable[Endpoint], inside: Iterable[Prefix], around: Surroundings) -> tuple[Endpoint, ...]:
     """Of a peer's endpoints those worth trying, the likeliest first: in a network that both are in, public, private.
 
@@ -130,7 +139,7 @@ def wanted(
         for peer in netmap.peers
     }
     network = frozenset({netmap.network.ipv4, netmap.network.ipv6})
-    routes = {prefix for prefixes in carried.values() for prefix in prefixes}
+    routes = {prefix for prefixes in carried.values() for prefix in prefixes} - EXIT_ROUTES
     wide = _spans(network)
     beyond = {text for text in routes if not _any(wide, _span(text))}
     addresses = {Prefix(f"{netmap.device.ipv4}/32"), Prefix(f"{netmap.device.ipv6}/128")}

@@ -274,7 +274,10 @@ class _Agent:
             try:
                 await asyncio.to_thread(self._keeper.keep, netmap, self._gate_addresses)
                 await asyncio.to_thread(self._keeper.keep_logins, netmap)
-                self._problem = ""
+                if self._keeper.problem is None:
+                    self._problem = ""
+                else:
+                    self._tell_problem(self._keeper.problem)
             except (WardgateError, ValueError, OSError) as error:
                 self._tell_problem(f"this machine is not in step with the network: {error}")
             self._save()

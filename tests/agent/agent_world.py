@@ -130,6 +130,19 @@ class World:
         ip("-n", name, "route", "add", "default", "via", "192.0.2.254")
         return Host(name, f"192.0.2.{number}")
 
+    def far(self, label: str) -> Host:
+        """A machine beyond the bridge, which the hub passes packets to."""
+        name = self._namespace(label)
+        hub = Host(self.hub, self.gate_address)
+        ip("-n", self.hub, "link", "add", "far0", "type", "veth", "peer", "name", "eth0", "netns", name)
+        ip("-n", self.hub, "addr", "add", "198.51.100.1/24", "dev", "far0")
+        ip("-n", self.hub, "link", "set", "far0", "up")
+        hub.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+        ip("-n", name, "addr", "add", "198.51.100.2/24", "dev", "eth0")
+        ip("-n", name, "link", "set", "eth0", "up")
+        ip("-n", name, "route", "add", "default", "via", "198.51.100.1")
+        return Host(name, "198.51.100.2")
+
     def behind_nat(self, label: str, network: str) -> Host:
         """A machine behind a router of its own that masquerades, as at people's homes."""
         router = self.host(f"{label}nat")

@@ -181,7 +181,8 @@ def _picture(host: Host) -> tuple[str, ...]:
     forward = [
         host.run("cat", f"/proc/sys/net/{name}").strip() for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding")
     ]
-    return (str(links), str(routes), host.run("nft", "list", "ruleset"), *forward)
+    rules = [host.run("ip", family, "rule", "show") for family in ("-4", "-6")]
+    return (str(links), str(routes), host.run("nft", "list", "ruleset"), *rules, *forward)
 
 
 def _json(host: Host, *words: str) -> list[dict[str, object]]:
@@ -315,3 +316,61 @@ async def test_an_agent_whose_address_changed_calls_the_gate_anew_and_tells_it(t
         await soon(
             lambda: [end.rpartition(":")[0] for end in laptop.endpoints] == ["192.0.2.77"], of="the new endpoint"
         )
+
+
+async def test_an_exit_node_carries_what_has_no_way_of_its_own_and_down_takes_its_rules_back(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        far = on.world.far("far")
+        host = on.world.host("laptop")
+        before = _picture(host)
+        a, r = on.agent("laptop", host, exit_node="router"), on.agent("router", advertise_routes=["0.0.0.0/0"])
+        await on.joined("laptop", "router")
+        laptop, router = on.gate.seat("laptop"), on.gate.seat("router")
+        await soon(lambda: "is no exit node for this device" in a.said(), of="the refusal")
+        assert not a.host.connects(far.address, 443)
+        router.routes = (Prefix("0.0.0.0/0"),)
+        router.filter = (allow(laptop.ipv4, "0.0.0.0/0", 443),)
+        on.gate.tell_all()
+        server = far.listener(TCP, 443)
+        await soon(lambda: a.host.connects(far.address, 443), of="the way through the exit node")
+        assert server.accept()[1][0] == r.host.address
+        near = on.world.host("near")
+        printer = near.listener(TCP, 631)
+        assert a.host.connects(near.address, 631)
+        assert printer.accept()[1][0] == a.host.address
+        a.down()
+        assert _picture(host) == before
+        assert a.host.connects(far.address, 443)
+
+
+async def test_without_its_exit_node_nothing_leaves_beside_the_tunnel(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        far = on.world.far("far")
+        a, r = on.agent("laptop", exit_node="router"), on.agent("router", advertise_routes=["0.0.0.0/0"])
+        await on.joined("laptop", "router")
+        laptop, router = on.gate.seat("laptop"), on.gate.seat("router")
+        router.routes = (Prefix("0.0.0.0/0"),)
+        router.filter = (allow(laptop.ipv4, "0.0.0.0/0", 443),)
+        on.gate.tell_all()
+        far.listener(TCP, 443)
+        await soon(lambda: a.host.connects(far.address, 443), of="the way through the exit node")
+        r.end()
+        assert not a.host.connects(far.address, 443)
+        a.host.run("ip", "link", "del", a.host.interface)
+        assert not a.host.connects(far.address, 443)
+        await on.gate.drop("laptop")
+        await soon(lambda: laptop.connections == 2, of="the gate, beside the exit node")
+
+
+async def test_an_ipv6_router_goes_on_hearing_its_own_routers_and_down_restores_that(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        r = on.agent("router", advertise_routes=["fd00:77::/64"])
+        await on.joined("router")
+        heard = "/proc/sys/net/ipv6/conf/eth0/accept_ra"
+        assert r.host.run("cat", heard).strip() == "1"
+        on.gate.seat("router").routes = (Prefix("fd00:77::/64"),)
+        on.gate.tell_all()
+        await soon(lambda: r.host.run("cat", "/proc/sys/net/ipv6/conf/all/forwarding").strip() == "1", of="forwarding")
+        assert r.host.run("cat", heard).strip() == "2"
+        r.end()
+        assert r.host.run("cat", heard).strip() == "1"
