@@ -10,6 +10,7 @@ from types import MappingProxyType
 import msgspec
 
 import sshca
+from gate.login import issuers
 from model.errors import Invalid, NotFound
 from model.ids import domain, prefix, quoted
 
@@ -98,6 +99,12 @@ def _claims(value: object) -> object:
     return msgspec.to_builtins(table)
 
 
+def _issuers(value: object) -> object:
+    found = _json(value)
+    issuers.parse(found)
+    return found
+
+
 class Setting(msgspec.Struct, frozen=True):
     parse: Callable[[object], object]
     default: object
@@ -125,7 +132,7 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType({
         _choice("off", "operators", "all"), "off", "who must give a second factor with a password"
     ),
     "login.life": Setting(_seconds(60, 30 * 86400), 16 * 3600, "how long a login lasts"),
-    "login.issuers": Setting(_json, {}, "OpenID Connect providers, by name", secret=True),
+    "login.issuers": Setting(_issuers, {}, "OpenID Connect providers, by name", secret=True),
     "certificates.claims": Setting(
         _claims, [], "lives, extensions and forced commands of certificates, by kind, role and tag"
     ),
