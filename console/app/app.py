@@ -40,6 +40,8 @@ from model.errors import WardgateError
 log = logging.getLogger("wardgate.console")
 
 REPAINTS_A_SECOND = 4
+FIRST = 0.05
+"""Seconds that the first frame waits for what stands on it; without, the frame comes first."""
 HELD_KEYS = 256
 KEYS_A_STEP = 16
 """Keys acted on before others on the same loop have their turn."""
@@ -172,11 +174,9 @@ class ConsoleApp(App[int]):
         self.set_interval(1, self._tick)
         if self._words:
             self.view.open(self._words[1:])
-        with contextlib.suppress(WardgateError, TimeoutError):  # a slow first page comes after the first frame
-            await asyncio.wait_for(self.view.load(), 0.05)
-            self.view.ready = True
-        if not self.view.ready:
-            self.view.reload()
+        first = self.view.reload()
+        if first is not None:
+            await asyncio.wait({first}, timeout=FIRST)
 
     async def on_unmount(self) -> None:
         if self._unfollow:
@@ -184,7 +184,7 @@ class ConsoleApp(App[int]):
         for task in self._tasks:
             task.cancel()
 
-    def start(self, work: Coroutine[Any, Any, Any]) -> None:
+    def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[None]:
         """Runs `work` aside and paints what came of it; what it raises becomes a line, never the app's end."""
 
         async def run() -> None:
@@ -199,6 +199,7 @@ class ConsoleApp(App[int]):
         task = asyncio.get_running_loop().create_task(run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _handle_exception(self, error: Exception) -> None:
         self._return_code = 1

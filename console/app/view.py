@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from textual import events
@@ -83,12 +84,13 @@ class View(Painted):
 
     # How it lives
 
-    def reload(self) -> None:
+    def reload(self) -> asyncio.Task[None] | None:
+        """Loads anew, or once more after the load that is going on; the task, where one began."""
         if self._loading:
             self._again = True
-            return
+            return None
         self._loading = True
-        self.console_app.start(self._load())
+        return self.console_app.start(self._load())
 
     async def _load(self) -> None:
         try:

@@ -145,6 +145,8 @@ class OverviewView(View):
 
     def draw(self, width: int, height: int) -> list[Row]:
         context = self.context
+        if not self._loaded:
+            return []
         if self.empty:
             rows = [*self._figures(width), *self._welcome(width)]
             rows += [Row(width) for _ in range(height - 1 - len(rows))]

@@ -8,7 +8,7 @@ import pytest
 from channels import MemoryChannel, a_console, a_terminal, until
 from seeded import Seeded
 
-from console.app.backend import Listing, Outcome, Query, Rows
+from console.app.backend import Listing, Outcome, Overview, Query, Rows
 from console.app.screens.devices import DevicesView
 from console.app.session import run_on
 from model.errors import Unavailable
@@ -122,3 +122,19 @@ async def test_names_from_outside_are_inert_on_every_screen() -> None:
             assert "\u202e" not in session.frame()
     assert b"\x1b[2Jil" not in session.channel.output
     assert "\u202e".encode() not in session.channel.output
+
+
+class Slow(Seeded):
+    async def overview(self) -> Overview:
+        await asyncio.sleep(0.3)
+        return await super().overview()
+
+
+async def test_a_first_page_that_takes_long_comes_after_the_frame() -> None:
+    channel = MemoryChannel(a_terminal())
+    running = asyncio.create_task(run_on(Slow(size=40), channel))
+    await until(lambda: b"Certificates" in channel.output)
+    assert b"Needs you" not in channel.output
+    await until(lambda: b"thinkpad-mara" in channel.output)
+    channel.type("\x11")
+    assert await asyncio.wait_for(running, 10) == 0
