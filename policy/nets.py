@@ -19,13 +19,14 @@ V4: Span = (0, (1 << 32) - 1)
 V6: Span = (SIX, SIX + (1 << 128) - 1)
 EVERYTHING: tuple[Span, ...] = (V4, V6)
 
-_V4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?!$)|$)){4}")
+_BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_V4 = re.compile(rf"(?:{_BYTE}\.){{3}}{_BYTE}")
 _V6 = re.compile(r"[0-9a-fA-F:.]{2,45}")
 
 
 def address(text: str) -> int | None:
     """The number of an IP address; None for any other text. A zone (`%eth0`) is no address here."""
-    if _V4.match(text) and text[-1] != "\n":
+    if _V4.fullmatch(text):
         return int.from_bytes(bytes(map(int, text.split("."))))
     if ":" not in text or not _V6.fullmatch(text):
         return None
