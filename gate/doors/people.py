@@ -20,7 +20,7 @@ from gate.login.dialogue import Conversation, by_password, log_in
 from gate.login.records import Proof
 from gate.login.talk import Challenge, Talk
 from model import change as c
-from model.errors import Invalid, WardgateError
+from model.errors import Invalid, Unavailable, WardgateError
 from model.ids import UserName, user_name
 from model.keys import SSHKey
 from model.records import Role, User, UserKey, UserState
@@ -134,6 +134,9 @@ class PersonLogin:
             step = await said
         except WardgateError as error:
             return self._told(error)
+        except Exception:
+            log.exception("a login failed")
+            return self._told(Unavailable("the gate failed at this; its log says why"))
         if isinstance(step, Challenge):
             if step.patience is not None:
                 self._door.allow(step.patience)

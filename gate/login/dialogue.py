@@ -273,12 +273,12 @@ async def by_browser(
 
 def _loopback(address: str) -> str:
     """RFC 8252, section 7.3: the loopback address itself, any port."""
-    parts = urlsplit(address)
     try:
-        port = parts.port
+        parts = urlsplit(address)
+        right = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1"} and parts.port and not parts.username
+        plain = not parts.query and not parts.fragment and _REDIRECT.fullmatch(parts.path)
     except ValueError:
-        port = None
-    right = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1"} and port and not parts.username
-    if not right or parts.query or parts.fragment or not _REDIRECT.fullmatch(parts.path):
+        right = plain = None
+    if not (right and plain):
         raise Invalid("the browser's answer goes to this machine alone", hint="like http://127.0.0.1:PORT/callback")
     return address

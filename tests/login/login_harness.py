@@ -102,14 +102,12 @@ class Browser:
                 return response.text
             action, body = forms[0]
             sent = self._filled(body, fields)
-            if abort and "abort" in response.text:
-                cancel = re.search(r'href="([^"]*abort[^"]*)"', response.text)
-                if cancel:
-                    response = await self._client.get(urljoin(str(response.url), html.unescape(cancel[1])))
-                    abort = False
-                    continue
+            no = abort and 'name="abort"' in response.text
+            if no:
                 sent["abort"] = "yes"
             response = await self._client.post(urljoin(str(response.url), html.unescape(action)), data=sent)
+            if no:
+                return response.text
         raise AssertionError("the provider's pages have no end")
 
     def _filled(self, body: str, fields: dict[str, str]) -> dict[str, str]:
