@@ -85,12 +85,20 @@ def verify(r: Reader) -> int | None:
     return None
 
 
-_VERBS = compares("(action = ? OR (action >= ? || ' ' AND action < ? || '!'))")
+_VERBS = compares(
+    "(action = ? OR (action >= ? || ' ' AND action < ? || '!'))",
+    "(+action = ? OR (+action >= ? || ' ' AND +action < ? || '!'))",
+)
 """`devices` stands for all of its verbs. A space and `!` are neighbours in ASCII."""
 _LISTING = Listing(
     _ROWS,
     sorts={"number": "number", "at": "number", "actor": "actor", "action": "action"},
-    filters={"actor": equals("actor"), "since": compares("at >= ?"), "action": _VERBS, "subject": equals("subject")},
+    filters={
+        "actor": equals("actor"),
+        "since": compares("at >= ?", "+at >= ?"),
+        "action": _VERBS,
+        "subject": equals("subject"),
+    },
     text="actor || ' ' || action || ' ' || subject || ' ' || source",
     newest_first=True,
 )

@@ -131,9 +131,13 @@ def krl_version(r: Reader) -> int:
 
 
 _STATES = {
-    CertificateState.VALID: compares("revoked_at IS NULL AND valid_before > ?"),
-    CertificateState.EXPIRED: compares("revoked_at IS NULL AND valid_before <= ?"),
-    CertificateState.REVOKED: compares("revoked_at IS NOT NULL"),
+    CertificateState.VALID: compares(
+        "revoked_at IS NULL AND valid_before > ?", "+revoked_at IS NULL AND +valid_before > ?"
+    ),
+    CertificateState.EXPIRED: compares(
+        "revoked_at IS NULL AND valid_before <= ?", "+revoked_at IS NULL AND +valid_before <= ?"
+    ),
+    CertificateState.REVOKED: compares("revoked_at IS NOT NULL", "+revoked_at IS NOT NULL"),
 }
 
 
@@ -152,12 +156,16 @@ _LISTING = Listing(
     filters={
         "state": _state, "kind": equals("kind"), "user": equals("user"), "device": equals("device"),
         "device_id": equals("device_id"), "generation": equals("generation"), "fingerprint": equals("fingerprint"),
+        "SHA256": compares("fingerprint = 'SHA256:' || ?"),
     },
-    text="key_id || ' ' || principals || ' ' || fingerprint",
+    text="key_id",
     newest_first=True,
 )  # fmt: skip
 
 
 def page(r: Reader, query: Query) -> Page:
-    """Newest first unless asked otherwise. Filters: state, kind, user, device, device_id, generation, fingerprint."""
+    """Newest first unless asked otherwise. Words are looked for in the key ID; `SHA256:…` is one for the subject's key.
+
+    Filters: state, kind, user, device, device_id, generation, fingerprint.
+    """
     return _LISTING.page(r, query)

@@ -114,7 +114,11 @@ def forget(tx: Transaction, before: int) -> int:
 _LISTING = Listing(
     _ROWS,
     sorts={"id": "id", "started_at": "started_at", "user": "user", "ends_at": "ends_at"},
-    filters={"user": equals("user"), "method": equals("method"), "since": compares("started_at >= ?")},
+    filters={
+        "user": equals("user"),
+        "method": equals("method"),
+        "since": compares("started_at >= ?", "+started_at >= ?"),
+    },
     text="user || ' ' || method || ' ' || factors || ' ' || source",
     newest_first=True,
 )

@@ -29,6 +29,8 @@ class Condition(NamedTuple):
 
     seek: Clause
     scan: Clause
+    alone: Clause | None = None
+    """What to count rows of where there is no other condition: a table, and a WHERE with it; None for `seek`."""
 
 
 Filter = Callable[["Reader", Any], Condition]
@@ -98,15 +100,14 @@ class Listing(Generic[R]):
         """
         conditions = [*self._words(r, query.filter), *self._columns(r, query.where)]
         column, down = self._order(query)
-        sought = self._sought(r, conditions)
-        total = self._count(r, sought)
+        sought, total = self._sought(r, conditions)
         offset = max(0, query.offset)
         limit = min(query.limit, MAX_LIMIT, total - offset)
         if limit <= 0:
             return Page(rows=(), offset=offset, total=total)
         from_end = offset > total // 2
         skip = total - offset - limit if from_end else offset
-        walks = total * total > (skip + limit) * r.count(f"SELECT count(*) FROM {self.rows.table}")  # noqa: S608
+        walks = total * total > (skip + limit) * self._count(r)
         where, parameters = _joined([condition.scan for condition in conditions] if walks else sought)
         found = r.sql.execute(
             f"{self.rows.select}{where}{self._order_by(column, down is not from_end)} LIMIT ? OFFSET ?",
@@ -130,35 +131,40 @@ class Listing(Generic[R]):
         tie = f', "{self.rows.key}"{direction}' if column != self.rows.key else ""
         return f' ORDER BY "{column}"{direction}{tie}'
 
-    def _sought(self, r: Reader, conditions: Sequence[Condition]) -> list[Clause]:
-        """All conditions, sought by the one that the fewest rows match; the others judge those rows."""
+    def _sought(self, r: Reader, conditions: Sequence[Condition]) -> tuple[list[Clause], int]:
+        """All conditions, sought by the one that the fewest rows match while the others judge; and the total."""
         if len(conditions) < 2:
-            return [condition.seek for condition in conditions]
-        first, *others = sorted(conditions, key=lambda condition: self._count(r, [condition.seek]))
-        return [first.seek, *(condition.scan for condition in others)]
+            return [condition.seek for condition in conditions], self._count(r, *conditions)
+        first, *others = sorted(conditions, key=lambda condition: self._count(r, condition))
+        sought = [first.seek, *(condition.scan for condition in others)]
+        where, parameters = _joined(sought)
+        return sought, r.count(f"SELECT count(*) FROM {self.rows.table}{where}", parameters)  # noqa: S608 - our names
 
-    def _count(self, r: Reader, clauses: Sequence[Clause]) -> int:
-        if len(clauses) == 1 and clauses[0][0] == self._matches():
-            return r.count(f"SELECT count(*) FROM {self.index} WHERE {self.index} MATCH ?", clauses[0][1])  # noqa: S608
-        where, parameters = _joined(clauses)
-        return r.count(f"SELECT count(*) FROM {self.rows.table}{where}", parameters)  # noqa: S608 - names of our own
-
-    def _matches(self) -> str:
-        return f'"{self.rows.key}" IN (SELECT rowid FROM {self.index} WHERE {self.index} MATCH ?)'  # noqa: S608
+    def _count(self, r: Reader, condition: Condition | None = None) -> int:
+        where, parameters = _joined([condition.seek] if condition else [])
+        source, parameters = (condition and condition.alone) or (self.rows.table + where, parameters)
+        return r.count(f"SELECT count(*) FROM {source}", parameters)  # noqa: S608 - names of our own
 
     def _words(self, r: Reader, text: str) -> Iterator[Condition]:
-        long: list[str] = []
+        indexed: list[str] = []
+        others: list[str] = []
         for word in text.split():
             key, colon, value = word.partition(":")
             if colon and value and key in self.filters:
                 yield self.filters[key](r, value)
-            elif self.index and len(word) >= _TRIGRAM:
-                long.append(word)
             else:
-                yield Condition(self._contains([word]), self._contains([word]))
-        if long:
-            phrase = " AND ".join('"' + word.replace('"', '""') + '"' for word in long)
-            yield Condition((self._matches(), (phrase,)), self._contains(long))
+                (indexed if self.index and len(word) >= _TRIGRAM else others).append(word)
+        if indexed:
+            phrase = " AND ".join('"' + word.replace('"', '""') + '"' for word in indexed)
+            yield self._found("rowid", f"{self.index} WHERE {self.index} MATCH ?", (phrase,), indexed)
+        if others:
+            contains, parameters = self._contains(others)
+            yield self._found(self.rows.key, f"{self.rows.table} WHERE {contains}", parameters, others)
+
+    def _found(self, key: str, source: str, parameters: tuple[object, ...], words: Sequence[str]) -> Condition:
+        """That the rows are among those of `source`; a table's index that holds its whole text is all that is read."""
+        seek = f'"{self.rows.key}" IN (SELECT "{key}" FROM {source})'  # noqa: S608 - names of our own
+        return Condition((seek, parameters), self._contains(words), (source, parameters))
 
     def _contains(self, words: Sequence[str]) -> Clause:
         escaped = (word.casefold().replace("^", "^^").replace("%", "^%").replace("_", "^_") for word in words)

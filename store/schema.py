@@ -321,6 +321,14 @@ def reasons(db: Database) -> None:
     """)
 
 
+@migrations()
+def pages(db: Database) -> None:
+    """What is asked for most: one state of certificates, one state or owner of devices by name."""
+    db.execute("CREATE INDEX certificates_state ON certificates (revoked_at, valid_before)")
+    db.execute("CREATE INDEX devices_state_name ON devices (state, name)")
+    db.execute("CREATE INDEX devices_user_name ON devices (user, name)")
+
+
 def _text_index(db: Database, table: str, columns: str) -> None:
     """A trigram index over the generated column `visible` of `table`, kept in step by triggers."""
     insert = f"INSERT INTO {table}_text (rowid, visible) VALUES (new.id, new.visible);"  # noqa: S608

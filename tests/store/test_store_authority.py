@@ -110,6 +110,12 @@ def test_certificates_come_newest_first_and_by_state(store: Store, clock: Clock)
     assert store.read(lambda r: certificates.page(r, Query(filter="state:expired laptop/2"))).total == 1
 
 
+def test_a_certificate_is_found_by_a_pasted_fingerprint(store: Store) -> None:
+    first, *_ = store.transact(three)
+    page = store.read(lambda r: certificates.page(r, Query(filter=first.fingerprint)))
+    assert page.rows == (first,)
+
+
 def test_generations_are_counted_by_kind(store: Store) -> None:
     def work(tx: Transaction) -> list[str]:
         kinds = (CertificateKind.USER, CertificateKind.HOST, CertificateKind.USER)
