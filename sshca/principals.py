@@ -8,9 +8,6 @@ from collections.abc import Iterable
 from model.errors import Invalid
 from model.ids import Address, DeviceName, DNSName, Domain, Serial, Tag, UserName
 
-ALWAYS_FRESH = 60
-"""What a policy's check period of `always` counts as, in seconds."""
-
 
 def fresh_principal(seconds: int, name: UserName) -> str:
     """What a host lists where a check rule of that period decides."""

@@ -42,8 +42,6 @@ def serial_sections(serials: Iterable[int]) -> bytes:
     if not ordered:
         return b""
     listed, spans = _weighed(ordered, steps)
-    if not listed:
-        spans = _spared_list(ordered, spans)
     parts: list[bytes] = []
     for start, end, way in spans:
         if way == SERIAL_LIST:
@@ -55,15 +53,6 @@ def serial_sections(serials: Iterable[int]) -> bytes:
     if listed:
         parts.append(_section(SERIAL_LIST, struct.pack(f">{len(listed)}Q", *sorted(listed))))
     return b"".join(parts)
-
-
-def _spared_list(ordered: Sequence[int], spans: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    """The spans with bitmaps for lists, where all the lists together save less than the frame of the one section."""
-    listed = [(start, end) for start, end, way in spans if way == SERIAL_LIST]
-    saved = sum(_BITMAP + ordered[end - 1] - ordered[start] + 1 - _LISTED * (end - start) for start, end in listed)
-    if saved >= _LIST:
-        return spans
-    return [(start, end, SERIAL_BITMAP if way == SERIAL_LIST else way) for start, end, way in spans]
 
 
 def _ordered(serials: Iterable[int]) -> tuple[list[int], list[int]]:
@@ -90,28 +79,43 @@ def _weighed(ordered: Sequence[int], steps: Sequence[int]) -> tuple[list[int], l
         blocks = [
             (start, end) for start, end in blocks if not before[start] > _BITMAP < after[start] or end - start > 1
         ]
+    cost, ways = _choose(ordered, blocks, runs)
+    few = sum(
+        end - start for (start, end), way in zip(blocks, ways, strict=True) if way == _ALONE and start not in runs
+    )
+    if not listed and 0 < few <= _LIST:  # each was listed to save a bit or more: is that worth the list's own frame?
+        without, other_ways = _choose(ordered, blocks, runs, listing=False)
+        ways = ways if cost + _LIST <= without else other_ways
+    return listed, _spans(blocks, ways, runs)
+
+
+def _spans(blocks: Sequence[tuple[int, int]], ways: Sequence[int], runs: Collection[int]) -> list[tuple[int, int, int]]:
     spans: list[tuple[int, int, int]] = []
-    for (start, end), way in zip(blocks, _choose(ordered, blocks, runs), strict=True):
+    for (start, end), way in zip(blocks, ways, strict=True):
         if way == _ALONE:
             spans.append((start, end, SERIAL_RANGE if start in runs else SERIAL_LIST))
         elif way == _OPENS_BITMAP:
             spans.append((start, end, SERIAL_BITMAP))
         else:
             spans[-1] = (spans[-1][0], end, SERIAL_BITMAP)
-    return listed, spans
+    return spans
 
 
 _ALONE, _OPENS_BITMAP, _GROWS_BITMAP, _CLOSES_BEFORE = 0, 1, 2, 4
 
 
-def _choose(ordered: Sequence[int], blocks: Sequence[tuple[int, int]], runs: Collection[int]) -> bytearray:
+def _choose(
+    ordered: Sequence[int], blocks: Sequence[tuple[int, int]], runs: Collection[int], *, listing: bool = True
+) -> tuple[int, bytearray]:
     """For each block and long run whether it stands alone, opens a bitmap or grows the one before it.
 
     Two sums are carried along: the least so far with no bitmap open at the end, and the least with one. A bitmap
     costs its frame once, then a bit for each serial it covers, gaps included. The ways are noted as the sums are
-    made, with `_CLOSES_BEFORE` where a bitmap ends just before, and followed from the end.
+    made, with `_CLOSES_BEFORE` where a bitmap ends just before, and followed from the end. Without `listing` only
+    long runs stand alone. The least sum comes first, in bits and without the frame of the list.
     """
     closed, opened, last = 0, _FAR, 0
+    listed = _LISTED if listing else _FAR
     outside, inside = bytearray(len(blocks)), bytearray(len(blocks))
     for number, (start, end) in enumerate(blocks):
         reached = last
@@ -127,13 +131,13 @@ def _choose(ordered: Sequence[int], blocks: Sequence[tuple[int, int]], runs: Col
         else:
             opened = new
             inside[number] = _OPENS_BITMAP | outside[number]
-        closed += _RANGE if start in runs else _LISTED * (end - start)
-    within = opened < closed
+        closed += _RANGE if start in runs else listed * (end - start)
+    least, within = min(opened, closed), opened < closed
     for number in range(len(blocks) - 1, -1, -1):
         way = inside[number] if within else outside[number]
         outside[number] = way & 3
         within = way == _GROWS_BITMAP or way >= _CLOSES_BEFORE
-    return outside
+    return least, outside
 
 
 def _bitmaps(serials: Sequence[int]) -> list[bytes]:
