@@ -331,6 +331,8 @@ class ListView(View):
         if table.total:
             last = min(table.total, table.top + table.height)
             end = row.right(end, f"{table.top + 1:,}–{last:,} of {table.total:,}", "muted")
+        if table.above:
+            end = row.right(end - 3, f"{table.above:,} new {'↑' if self.context.glyphs.on == '●' else '^'}", "accent")
         if table.selected:
             x = row.put(2, f"{len(table.selected):,} selected", "accent", "b") + 3
             row.put(x, fit(", ".join(self.names()), end - x - 2), "muted")

@@ -29,6 +29,8 @@ class Row:
     def put(self, x: int, text: str, role: str = "text", attributes: str = "", link: Link | None = None) -> int:
         """Puts `text` at `x`; the column after it."""
         start = x
+        if 0 < x < self.width and self._chars[x] == "":
+            self._chars[x - 1] = self._chars[x] = " "  # half of a wide character is none
         if text.isascii():
             if x < 0:
                 text, x = text[-x:], 0
@@ -37,8 +39,11 @@ class Row:
             self._chars[x:end] = text
         else:
             end = self._put_wide(x, text)
-        span = max(0, end - max(0, x))
-        self._styles[max(0, x) : end] = [(role, attributes)] * span
+        first = max(0, x)
+        if first < end < self.width and self._chars[end] == "":
+            self._chars[end] = " "
+        if end > first:
+            self._styles[first:end] = [(role, attributes)] * (end - first)
         if link is not None and end > start:
             self.links.append((start, end, link))
         return end

@@ -31,6 +31,8 @@ class Table:
         self.height = 1
         self.selected: dict[str, Record] = {}
         self.anchor: int | None = None
+        self.above = 0
+        """How many came before what is in sight, since the cursor was moved last."""
         self.kept: str | None = None
         """The row under the cursor, followed when the list changes around it."""
 
@@ -49,6 +51,7 @@ class Table:
     def go(self, index: int) -> None:
         self.cursor = max(0, min(index, self.total - 1))
         self.kept = None
+        self.above = 0
         if self.anchor is not None:
             self._select_range()
         self._scroll()
@@ -65,9 +68,14 @@ class Table:
             self.kept = row_id(row)
 
     def arrived(self) -> None:
-        """New rows came: the cursor stays on its row, and that row at its place on the screen."""
+        """New rows came: the cursor stays on its row, and that row at its place on the screen.
+
+        At the top of the list the place gives way, so that what is new shows.
+        """
         if self.kept is not None and (found := self.pages.index_of(self.kept)) is not None:
-            self.top = max(0, self.top + found - self.cursor)
+            if self.top:
+                self.above += max(0, found - self.cursor)
+                self.top = max(0, self.top + found - self.cursor)
             self.cursor = found
         self.cursor = max(0, min(self.cursor, self.total - 1))
         for id in self.selected:

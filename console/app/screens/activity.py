@@ -113,6 +113,8 @@ def _difference(
     lines: list[Any], key: str, before: Mapping[str, object], after: Mapping[str, object], context: Context
 ) -> None:
     was, now = _value(before.get(key)), _value(after.get(key))
+    if not was and not now:
+        return
     if was == now:
         lines.append(fact(key[:12], (now, "muted")))
         return
@@ -126,4 +128,6 @@ def _difference(
 def _value(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return " ".join(value) or "–"
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()

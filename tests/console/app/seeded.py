@@ -387,7 +387,8 @@ class Seeded:
         return self._me
 
     def online(self, device: DeviceID) -> bool:
-        return device not in self.offline and self.devices[device].state is DeviceState.APPROVED
+        known = self.devices.get(device)
+        return known is not None and device not in self.offline and known.state is DeviceState.APPROVED
 
     def unconfirmed(self) -> tuple[int, int] | None:
         version = self.policies[-1]

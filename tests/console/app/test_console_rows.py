@@ -23,6 +23,14 @@ def test_a_row_is_always_as_wide_as_it_was_made(text: str, x: int, width: int) -
     assert row.strip(DARK).cell_length == width
 
 
+@given(st.lists(st.tuples(WIDE, st.integers(-5, 50)), max_size=5), st.integers(0, 40))
+def test_text_over_text_leaves_no_half_of_a_wide_letter(texts: list[tuple[str, int]], width: int) -> None:
+    row = Row(width)
+    for text, x in texts:
+        row.put(x, text)
+    assert cell_len(str(row)) == width
+
+
 @given(WIDE, st.integers(0, 40))
 def test_fitted_text_fits(text: str, width: int) -> None:
     assert cell_len(fit(text, width)) <= max(width, 0)
