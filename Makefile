@@ -20,6 +20,7 @@ run: $(installed)
 # Packages that are missing and cannot be installed are named; the tests that need them say so and are skipped.
 test: $(installed)
 	@bin/packages tests/packages.txt || true
+	@bin/provider || true
 	@$(python) -m pytest -n auto --dist worksteal $(ARGS)
 
 setup: $(installed)

@@ -36,10 +36,18 @@ def _has_faketime() -> bool:
     return bool(glob.glob("/usr/lib/*/faketime/libfaketime.so.1"))
 
 
+def _has_provider() -> bool:
+    return (
+        shutil.which("node") is not None
+        and Path(__file__).with_name("oidc").joinpath("node_modules/.installed").exists()
+    )
+
+
 _CHECKS: dict[str, Callable[[], bool]] = {
     "root": _is_root,
     "namespaces": _has_namespaces,
     "faketime": _has_faketime,
+    "oidc-provider": _has_provider,
 }
 
 

@@ -16,7 +16,6 @@ from urllib.parse import urljoin
 import httpx
 
 OIDC = Path(__file__).resolve().parent.parent / "oidc"
-PROVIDER = OIDC / "node_modules" / "oidc-provider"
 
 
 class RealProvider:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -13,7 +12,7 @@ import pytest
 from doors_harness import House, a_house, a_terminal, eventually
 from joserfc import jwt
 from joserfc.jwk import RSAKey
-from login_harness import PROVIDER, Browser, FakeProvider, RealProvider, a_fake_provider, a_provider
+from login_harness import Browser, FakeProvider, RealProvider, a_fake_provider, a_provider
 from test_login_door import PASSWORD, WORDS, Asked, answering, refused, setting, trail, typed, with_password
 
 from gate.actor import GATE
@@ -24,9 +23,7 @@ from model.errors import Invalid
 from model.records import Role
 from store import identities
 
-real = pytest.mark.skipif(
-    shutil.which("node") is None or not PROVIDER.exists(), reason="needs node, and tests/oidc/node_modules"
-)
+real = pytest.mark.needs("oidc-provider")
 PROMPT = b"Password, or Enter for example: "
 
 
