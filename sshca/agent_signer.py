@@ -19,8 +19,9 @@ _SIGN_REQUEST: Final = 13
 _SIGN_RESPONSE: Final = 14
 _RSA_SHA2_512: Final = 4
 _MAX_ANSWER: Final = 1 << 20
-_PATIENCE: Final = 60.0
-"""Seconds; an agent may ask its owner to confirm each use."""
+_PATIENCE: Final = 5.0
+"""Seconds. Others wait while a certificate is signed, so a key that asks its owner at each use (`ssh-add -c`) is none
+for a CA."""
 
 
 class AgentSigner:
