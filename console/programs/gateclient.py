@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 import sys
 import webbrowser
@@ -155,7 +156,14 @@ class GateConnection:
         """The JSON document that a command answers with. Raises what the gate refused it with."""
         import shlex
 
-        done = await self._connection.run(shlex.join([*words, "--json"]), input=stdin)
+        try:
+            async with self._connection.create_process(shlex.join([*words, "--json"])) as process:
+                with contextlib.suppress(BrokenPipeError, ConnectionError):  # it may refuse before it reads
+                    process.stdin.write(stdin)
+                    process.stdin.write_eof()
+                done = await process.wait()
+        except (OSError, asyncssh.Error) as fault:
+            raise Unavailable(f"the gate ended the connection: {fault}") from None
         if done.exit_status == 0:
             return msgspec.json.decode(str(done.stdout))
         try:
