@@ -125,7 +125,7 @@ class Follower:
 
     async def _session(self) -> None:
         async with await open_subsystem(self.gate, "device", "peers", self._key) as channel:
-            self._asked_whole = False
+            self._asked_whole, self._told_wait = False, None
             await channel.send(Hello(version=self.held.version if self.held else 0))
             self._channel = channel
             self.gate_addresses = (channel.gate_address,)
@@ -143,6 +143,10 @@ class Follower:
                 await self._take_map(channel, message)
             case Refused(retry_after=int(seconds)):
                 self._told_wait = seconds * (1 + random.random() / 4)  # noqa: S311
+                await self._listener.on_reply(message)
+            case Refused(code="conflict"):
+                # Another is connected with this device's key: two that call at once would push each other out.
+                self._told_wait = LONGEST_WAIT * (1 + random.random()) / 2  # noqa: S311
                 await self._listener.on_reply(message)
             case Challenge() | HostCertificate() | Refused():
                 await self._listener.on_reply(message)

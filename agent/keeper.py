@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -57,7 +58,7 @@ class _Reading(NamedTuple):
 
 
 class Keeper:
-    """Synchronous; its caller sees to it that one thread is in it at a time."""
+    """Synchronous, for several threads: what was begun is over before the machine is given back."""
 
     def __init__(
         self, options: UpOptions, state: AgentState, machine: Machine, listen_port: int, report: Callable[[str], None]
@@ -66,6 +67,8 @@ class Keeper:
         self._state = state
         self._machine = machine
         self._listen_port = listen_port
+        self._hands = threading.Lock()
+        self._ended = False
         self.sshd = Sshd(options.sshd_folder, report)
         self._met: dict[WireGuardKey, float] = {}
         self._waiting: frozenset[WireGuardKey] = frozenset()
@@ -87,8 +90,18 @@ class Keeper:
             before = {SOURCE_VALID_MARK: read_sysctl(SOURCE_VALID_MARK) or "0"}
             self._remember(exit=True, sysctls=before | self._applied.sysctls)
 
+    def end(self, report: Callable[[str], None]) -> None:
+        """Takes back everything; nothing is done to the machine after it."""
+        with self._hands:
+            self._ended = True
+            undo(self._state, self._machine, report)
+
     def keep(self, netmap: NetMap, avoid: tuple[Address, ...]) -> bool:
         """Brings the machine in step with `netmap`; whether anything had to be done."""
+        with self._hands:
+            return not self._ended and self._keep(netmap, avoid)
+
+    def _keep(self, netmap: NetMap, avoid: tuple[Address, ...]) -> bool:
         self.around = msgspec.structs.replace(self._machine.surroundings(), avoid=avoid)
         self.live = self._machine.tunnel()
         if self._read is None or self._read.netmap is not netmap or self._read.around != self.around:
@@ -125,11 +138,17 @@ class Keeper:
 
     def keep_logins(self, netmap: NetMap) -> None:
         """Tells this host's sshd who may log in, where there is one and it is ours to tell."""
-        if not self._options.sshd or not self.sshd.present:
-            return
-        if self._applied.sshd_folder is None:
-            self._remember(sshd_folder=str(self._options.sshd_folder))
-        self.sshd.keep(netmap)
+        with self._hands:
+            if self._ended or not self._options.sshd or not self.sshd.present:
+                return
+            if self._applied.sshd_folder is None:
+                self._remember(sshd_folder=str(self._options.sshd_folder))
+            self.sshd.keep(netmap)
+
+    def put_host_certificate(self, line: str) -> None:
+        with self._hands:
+            if not self._ended:
+                self.sshd.put_host_certificate(line)
 
     @property
     def problem(self) -> str | None:

@@ -36,6 +36,8 @@ class UpOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Whether hosts behind an advertised route see this machine's address; otherwise they must know the way back."""
     listen_port: int | None = None
     """UDP; chosen once and kept where it is None."""
+    rotate_key: bool = False
+    """Whether to change the WireGuard key once connected."""
     hosts_file: Path | None = Path("/etc/hosts")
     """Where the network's names are written; None writes none."""
     sshd: bool = True

@@ -97,6 +97,22 @@ class AgentState:
     def put_wireguard_key(self, key: X25519PrivateKey) -> None:
         write_whole(self.wireguard_key_file, f"{private_text(key)}\n".encode())
 
+    def next_wireguard_key(self) -> X25519PrivateKey | None:
+        """The key that was offered to the gate, as long as the gate has not said that it is the device's."""
+        data = read_or_none(self._next_key_file)
+        return None if data is None else X25519PrivateKey.from_private_bytes(base64.b64decode(data))
+
+    def put_next_wireguard_key(self, key: X25519PrivateKey) -> None:
+        write_whole(self._next_key_file, f"{private_text(key)}\n".encode())
+
+    def promote_wireguard_key(self) -> None:
+        """The next key is the current one from now on, in one step."""
+        self._next_key_file.replace(self.wireguard_key_file)
+
+    @property
+    def _next_key_file(self) -> Path:
+        return self.path / "wireguard.key.next"
+
     def device_key(self) -> asyncssh.SSHKey:
         """The device's SSH key, made at the first call."""
         path = self.path / "device_key"

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import re
 import signal
-import socket
 import time
 from collections.abc import Callable
 
@@ -15,27 +14,26 @@ import msgspec
 from agent import hostcert
 from agent.door import Gate, KeyRefused
 from agent.follow import Follower, Listener
-from agent.join import enroll, fetch_enrollment_key
-from agent.keeper import Keeper, check_free, table_name, undo
+from agent.joining import join, join_anew
+from agent.keeper import Keeper, check_free, table_name
 from agent.linux import Machine, check_machine
 from agent.options import DEFAULT_INTERFACE, UpOptions
-from agent.reports import Told, agent_version, endpoints, machine_report, news, observed
-from agent.state import AgentState, Link, Membership, public_key
-from model.enrollment import parse_enrollment_key
+from agent.reports import Told, endpoints, machine_report, news, observed
+from agent.rotation import Rotation
+from agent.state import AgentState, Link, Membership
 from model.errors import Invalid, WardgateError
-from model.ids import Address, DeviceName, device_name, quoted
-from model.keys import Secret, ssh_key
+from model.ids import Address, quoted
+from model.keys import ssh_key
 from model.netmap import NetMap
 from model.records import DeviceState
-from model.wire import Challenge, Enroll, HostCertificate, HostCertificateRequest, Refused, Routes
+from model.wire import Challenge, HostCertificate, HostCertificateRequest, Refused, Routes
 
 Reporter = Callable[[str], None]
 
 TICK = 10.0
 """Seconds between looks at the machine in peace: others change it as well."""
-CERTIFICATE_AGAIN = 300.0
-"""Seconds until a host certificate that did not come is asked for again."""
-FIRST_PORT = 51820
+ASK_AGAIN = 300.0
+"""Seconds until what did not come is asked for again."""
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 
 
@@ -51,108 +49,50 @@ async def up(options: UpOptions, report: Reporter) -> int:
     state = AgentState(options.state)
     state.prepare()
     with state.hold():
-        agent = _Agent(options, state, report)
-        await agent.join()
-        await agent.run()
+        machine = Machine(options.interface, table_name(options.interface, DEFAULT_INTERFACE), state.wireguard_key_file)
+        check_free(state, machine)
+        enrolled = await join(options, state, report)
+        membership = state.membership()
+        assert membership is not None
+        await _Agent(options, state, report, machine, membership, may_join_anew=not enrolled).run()
     return 0
 
 
 class _Agent:
-    def __init__(self, options: UpOptions, state: AgentState, report: Reporter) -> None:
+    def __init__(
+        self,
+        options: UpOptions,
+        state: AgentState,
+        report: Reporter,
+        machine: Machine,
+        membership: Membership,
+        *,
+        may_join_anew: bool,
+    ) -> None:
         self._options = options
         self._state = state
         self._report = report
+        self._machine = machine
+        self._membership = membership
+        self._may_join_anew = may_join_anew and (options.enrollment_key is not None or options.user is not None)
+        """Until the gate has taken this device in: one that is removed later does not let itself in again."""
         self._key = state.device_key()
-        self._wireguard_key = state.wireguard_key()
-        self._machine = Machine(
-            options.interface, table_name(options.interface, DEFAULT_INTERFACE), state.wireguard_key_file
-        )
         self._told = Told()
         self._ask_certificate_at = 0.0
         self._changed = asyncio.Event()
         self._refused = asyncio.Event()
         self._gate_addresses: tuple[Address, ...] = ()
         self._problem = ""
-        self._saved: NetMap | None = None
-        self._may_join_anew = options.enrollment_key is not None or options.user is not None
-        """Until the gate has taken this device in: one that is removed later does not let itself in again."""
-
-    # Joining.
-
-    async def join(self) -> None:
-        """Makes this machine a member where it is none; `Invalid` where nothing says how."""
-        check_free(self._state, self._machine)
-        known = self._state.membership()
-        if known is not None and known.device is not None and not self._key_of_another_network(known):
-            if self._options.host is not None and (known.host, known.port) != (self._options.host, self._options.port):
-                known = msgspec.structs.replace(known, host=self._options.host, port=self._options.port)
-                self._state.put_membership(known)
-            return
-        await self._enroll()
-
-    def _key_of_another_network(self, known: Membership) -> bool:
-        key, netmap = self._options.enrollment_key, self._state.netmap()
-        cas = {ssh_key(line).fingerprint for line in netmap.trust.host_ca} if netmap else set()
-        return key is not None and parse_enrollment_key(key).host_ca_fingerprint not in cas | {
-            known.host_ca_fingerprint
-        }
-
-    async def _enroll(self) -> None:
-        self._may_join_anew = False
-        host, port, known = self._options.host, self._options.port, self._state.membership()
-        if host is None and known is not None:
-            host, port = known.host, known.port
-        if host is None:
-            raise Invalid("this machine is in no network yet", hint="`wardgate up GATE --key-file FILE` joins one")
-        secret = await self._secret(host, port)
-        fingerprint = parse_enrollment_key(secret).host_ca_fingerprint
-        listen_port = self._options.listen_port or (known.listen_port if known else 0) or _free_port()
-        membership = Membership(host=host, port=port, host_ca_fingerprint=fingerprint, listen_port=listen_port)
-        request = Enroll(
-            enrollment_key=str(secret),
-            name=self._wanted_name(),
-            wireguard_key=public_key(self._wireguard_key),
-            os=machine_report().os,
-            agent_version=agent_version(),
-            routes=self._options.advertise_routes,
-        )
-        gate = Gate(host=host, port=port, host_cas=frozenset({fingerprint}))
-        device = await enroll(gate, request, self._wireguard_key, self._key)
-        self._state.forget_netmap()
-        self._state.put_membership(msgspec.structs.replace(membership, device=device.id))
-        waiting = "" if device.state is DeviceState.APPROVED else f", {device.state}: an operator has to approve it"
-        self._report(f"enrolled as {device.name} ({device.ipv4}, {device.ipv6}){waiting}")
-
-    async def _secret(self, host: str, port: int) -> Secret:
-        if self._options.enrollment_key is not None:
-            return self._options.enrollment_key
-        if self._options.user is None:
-            raise Invalid(
-                "this machine is in no network yet, and nothing says who lets it in",
-                hint=f"`wardgate up {host} --key-file FILE` with an enrollment key, or `wardgate up NAME@{host}`",
-            )
-        return await asyncio.to_thread(fetch_enrollment_key, host, port, self._options.user, self._options.ssh_program)
-
-    def _wanted_name(self) -> DeviceName:
-        """The name asked for, or one made of the machine's own."""
-        if self._options.hostname is not None:
-            return device_name(self._options.hostname)
-        label = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().partition(".")[0].lower()).strip("-")[:63]
-        return device_name(label.strip("-") or "device")
+        self._saved = state.netmap()
+        self._rotation = Rotation(state, wanted=options.rotate_key)
+        self._ask_rotation_at = 0.0
+        self._keeper = Keeper(options, state, machine, membership.listen_port, report)
+        self._follower = self._new_follower(self._saved)
 
     # Following.
 
     async def run(self) -> None:
-        membership = self._state.membership()
-        assert membership is not None
-        if self._options.listen_port not in {None, membership.listen_port}:
-            membership = msgspec.structs.replace(membership, listen_port=self._options.listen_port)
-            self._state.put_membership(membership)
-        self._membership = membership
-        self._saved = self._state.netmap()
-        self._keeper = Keeper(self._options, self._state, self._machine, membership.listen_port, self._report)
         self._keeper.begin()
-        self._follower = self._new_follower(self._saved)
         if self._saved is not None:
             self._changed.set()
         await self._until_stopped()
@@ -172,7 +112,7 @@ class _Agent:
             await asyncio.gather(*tasks, return_exceptions=True)
             self._save()
             self._state.put_link(Link(since=int(time.time())))
-            await asyncio.to_thread(undo, self._state, self._machine, self._report)
+            await asyncio.to_thread(self._keeper.end, self._report)
             for number in signals:
                 loop.remove_signal_handler(number)
         for task in done:
@@ -201,11 +141,12 @@ class _Agent:
                 for task in (following, refused):
                     task.cancel()
                 await asyncio.gather(following, refused, return_exceptions=True)
+            if not self._refused.is_set():
+                following.result()
             self._refused.clear()
-            await self._enroll()
-            membership = self._state.membership()
-            assert membership is not None
-            self._membership = membership
+            self._may_join_anew = False
+            await join_anew(self._options, self._state, self._report)
+            self._membership = self._state.membership() or self._membership
             self._follower = self._new_follower(None)
 
     def _on_map(self, netmap: NetMap) -> None:
@@ -237,7 +178,17 @@ class _Agent:
             case HostCertificate(certificate=line):
                 await self._take_host_certificate(line)
             case Challenge():
-                pass  # answers a request to change the WireGuard key, which this agent does not make
+                proof = self._rotation.answer(reply, self._key)
+                if proof is not None:
+                    await self._follower.send(proof)
+
+    async def _rotate_key(self, netmap: NetMap) -> None:
+        if not self._follower.connected or time.time() < self._ask_rotation_at:
+            return
+        request = self._rotation.request(netmap.device.wireguard_key)
+        if request is not None:
+            self._ask_rotation_at = time.time() + ASK_AGAIN
+            await self._follower.send(request)
 
     async def _renew_host_certificate(self, netmap: NetMap) -> None:
         sshd, now = self._keeper.sshd, time.time()
@@ -246,7 +197,7 @@ class _Agent:
         key = sshd.host_key() if sshd.present and netmap.device.state is DeviceState.APPROVED else None
         if key is None or not hostcert.due(sshd.host_certificate(), key, netmap, int(now)):
             return
-        self._ask_certificate_at = now + CERTIFICATE_AGAIN
+        self._ask_certificate_at = now + ASK_AGAIN
         await self._follower.send(HostCertificateRequest(key=key))
 
     async def _take_host_certificate(self, line: str) -> None:
@@ -256,7 +207,7 @@ class _Agent:
             return
         try:
             hostcert.check(line, key, netmap.trust.host_ca, int(time.time()))
-            await asyncio.to_thread(sshd.put_host_certificate, line)
+            await asyncio.to_thread(self._keeper.put_host_certificate, line)
         except (WardgateError, OSError) as error:
             self._tell_problem(f"the host certificate was not taken: {error}")
 
@@ -272,6 +223,7 @@ class _Agent:
             if netmap is None:
                 continue
             try:
+                self._rotation.settle(netmap.device.wireguard_key)
                 await asyncio.to_thread(self._keeper.keep, netmap, self._gate_addresses)
                 await asyncio.to_thread(self._keeper.keep_logins, netmap)
                 if self._keeper.problem is None:
@@ -283,6 +235,7 @@ class _Agent:
             self._save()
             self._follower.moved(self._keeper.around.addresses)
             await self._tell_gate(netmap)
+            await self._rotate_key(netmap)
             await self._renew_host_certificate(netmap)
 
     def _save(self) -> None:
@@ -302,11 +255,13 @@ class _Agent:
             observed=observed(netmap, self._keeper.live, time.time()),
             observed_at=time.monotonic(),
         )
-        lines, told = news(self._told, now)
+        before = self._told
+        lines, told = news(before, now)
         for line in lines:
             if not await self._follower.send(line):
                 return
-        self._told = told
+        if self._told is before:  # and no new connection, which was told nothing yet
+            self._told = told
 
     def _tell_problem(self, problem: str, more: str = "") -> None:
         """Once, not at every try."""
@@ -318,12 +273,3 @@ class _Agent:
 def _alone(netmap: NetMap) -> NetMap:
     """`netmap` for a device that the network knows no more: nobody is there, and nothing is let in."""
     return msgspec.structs.replace(netmap, version=0, peers=(), filter=(), names={}, ssh={})
-
-
-def _free_port() -> int:
-    """WireGuard's own port where it is free, else one that is."""
-    for port in (FIRST_PORT, 0):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
-            probe.bind(("", port))
-            return int(probe.getsockname()[1])
-    raise Invalid("no UDP port is free", hint="give one with --listen-port")

@@ -165,3 +165,36 @@ def test_two_devices_behind_nats_find_each_other_by_what_a_public_one_sees(tmp_p
         until(lambda: a.host.pings(on.address("public")), of="the public device")
         until(lambda: a.host.pings(on.address("desktop")), of="the way through both NATs", seconds=60)
         assert b.host.pings(on.address("laptop"))
+
+
+def test_a_new_wireguard_key_reaches_the_gate_the_peers_and_the_tunnel(tmp_path: Path) -> None:
+    with stage(tmp_path) as on:
+        a, b = on.agent("laptop"), on.agent("db")
+        until(lambda: a.host.pings(on.address("db")), of="the tunnel")
+        before = on.gate.device("laptop")
+        a.end()
+        a.start(enrollment_key=None, rotate_key=True)
+
+        def key() -> str:
+            device = on.gate.device("laptop")
+            assert device is not None
+            return device.wireguard_key
+
+        assert before is not None
+        until(lambda: key() != before.wireguard_key, of="the new key")
+        until(lambda: key() in b.host.run("wg", "show", b.host.interface), of="the new key at the peer")
+        until(lambda: a.host.pings(on.address("db")), of="the tunnel by the new key", seconds=40)
+        a.end()
+        a.start(rotate_key=False)
+        until(lambda: a.host.pings(on.address("db")), of="the tunnel again", seconds=40)
+
+
+def test_a_device_that_lost_its_wireguard_key_offers_the_gate_another(tmp_path: Path) -> None:
+    with stage(tmp_path) as on:
+        a, b = on.agent("laptop"), on.agent("db")
+        until(lambda: a.host.pings(on.address("db")), of="the tunnel")
+        a.end()
+        (a.state / "wireguard.key").unlink()
+        a.start(enrollment_key=None)
+        until(lambda: a.host.pings(on.address("db")), of="the tunnel by a new key", seconds=40)
+        assert b.process is not None
