@@ -126,6 +126,7 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType({
     ),
     "devices.key-life": Setting(_seconds(3600, 10 * _YEAR), 180 * 86400, "how long a person's device stays approved"),
     "devices.per-person": Setting(_number(1, 10000), 100, "devices that one person may have"),
+    "devices.follow-login": Setting(_switch, False, "a person's devices expire when their last login ends"),
     "devices.ephemeral-after": Setting(_seconds(60, _YEAR), 1800, "how long an ephemeral device may be offline"),
     "login.passwords": Setting(_switch, True, "people may log in with passwords"),
     "login.second-factor": Setting(

@@ -215,12 +215,16 @@ class Desk:
     # Keeping in step with providers.
 
     async def _refresh(self) -> None:
+        since = int(time.time())
         while True:
             await asyncio.sleep(REFRESH_LOOK)
             try:
                 await self.refresh_due()
+                if self.setting(operations.FOLLOW, False):
+                    await self.gate.perform(operations.lapse, GATE, since=since)
+                since = int(time.time()) - 1
             except Exception:
-                log.exception("people were not compared with their providers")
+                log.exception("logins were not kept in step")
 
     async def refresh_due(self, now: float | None = None) -> None:
         """Asks providers about the people whose turn it is. One who is refused there loses their logins here."""

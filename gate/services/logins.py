@@ -11,14 +11,16 @@ from gate.login import totp as codes_of_time
 from gate.login.sealing import Seal
 from gate.operation import Call, reads, writes
 from gate.services import certificates, own
+from gate.services import devices as machines
 from model import change as c
 from model.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from model.ids import UserName
 from model.keys import Secret, SSHKey
-from model.records import CertificateKind, Device, GenerationState, Role, User, UserKey
+from model.records import CertificateKind, Device, DeviceState, GenerationState, Role, User, UserKey
 from store import Reader, Transaction, codes, devices, identities, logins, totp, user_keys, users
 
 INVITATION_LIFE = 72 * 3600
+FOLLOW = "devices.follow-login"
 
 
 class TOTPSetup(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,9 +198,24 @@ def end_all(tx: Transaction, call: Call, user: UserName, reason: str) -> tuple[l
             user_keys.remove(tx, user, kept.key.fingerprint)
             tx.record(c.UserKeyRemoved(user=user, fingerprint=kept.key.fingerprint))
     certificates.revoke_all(tx, call, user=user, reason=reason)
+    if call.snapshot.settings.get(FOLLOW, False):
+        for device in devices.of_user(tx, user):
+            if device.state is DeviceState.APPROVED:
+                machines.end(tx, call, device)
     tx.record(c.LoginsEnded(user=user, reason=reason))
     call.audit(tx, user, after={"logins": len(ended), "reason": reason})
     return ended
+
+
+@writes("agent lapse-logins")
+def lapse(tx: Transaction, call: Call, *, since: int) -> tuple[UserName, ...]:
+    """Where devices follow logins, ends what came of those whose last login ran out after `since`. Who they are."""
+    if not call.snapshot.settings.get(FOLLOW, False):
+        return ()
+    over = sorted({login.user for login in logins.ended(tx, since) if not logins.running(tx, login.user)})
+    for user in over:
+        end_all(tx, call, user, "your login's time is over")
+    return tuple(over)
 
 
 @writes("users set-role")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gate.operation import Call, reads, writes
-from gate.services import certificates, own
+from gate.services import certificates, logins, own
 from model import change as c
 from model.errors import Conflict, Denied, Invalid
 from model.ids import quoted, user_name
@@ -54,7 +54,7 @@ def set_role(tx: Transaction, call: Call, *, name: str, role: Role) -> User:
 
 @writes("users disable")
 def disable(tx: Transaction, call: Call, *, name: str) -> User:
-    """Ends what they have: their certificates are revoked, and the doors close their connections."""
+    """Ends what they have: logins end, certificates are revoked, and the doors close their connections."""
     user = users.find(tx, name, call.snapshot.user_domain)
     _may_grant(call, user.role)
     if user.role is Role.OWNER:
@@ -62,7 +62,7 @@ def disable(tx: Transaction, call: Call, *, name: str) -> User:
     changed = msgspec.structs.replace(user, state=UserState.DISABLED)
     users.put(tx, changed)
     tx.record(c.UserDisabled(user=changed))
-    certificates.revoke_all(tx, call, user=user.name, reason="user disabled")
+    logins.end_all(tx, call, user.name, "user disabled")
     call.audit(tx, user.name, before={"state": user.state.value}, after={"state": changed.state.value})
     return changed
 

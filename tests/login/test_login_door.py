@@ -446,3 +446,34 @@ async def test_secrets_reach_neither_log_nor_audit(tmp_path: Path, caplog: pytes
         kept = house.gate.store.read(lambda r: users.password(r, house.gate.snapshot.user("bob").id))
         for secret in (PASSWORD, "another secret guess", generator.secret, str(kept)):
             assert secret not in written
+
+
+async def test_disabling_a_person_ends_their_logins_for_good(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_user("bob")
+        await house.gate.perform(login_operations.add_login_key, somebody(house, "bob"), key=house.key("bob"))
+        await house.gate.perform(user_operations.disable, GATE, name="bob")
+        await house.gate.perform(user_operations.enable, GATE, name="bob")
+        assert (await house.run("bob", "me", key="bob")).status == 255
+
+
+@pytest.mark.parametrize("follow", ["on", "off"])
+async def test_devices_follow_the_last_login_where_settings_say_so(tmp_path: Path, follow: str) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_user("bob")
+        device = await house.a_device("bobs", user="bob@net.test")
+        await setting(house, "devices.follow-login", follow)
+        since = int(time.time()) - 5
+        await house.gate.store.write(
+            lambda tx: logins.start(
+                tx,
+                user="bob@net.test",
+                method="password",
+                factors=(),
+                source="x",
+                ends_at=tx.now,  # type: ignore[arg-type]
+            )
+        )
+        ended = await house.gate.perform(login_operations.lapse, GATE, since=since)
+        state = house.gate.snapshot.devices[device.id].state
+        assert (ended, state.value) == ((("bob@net.test",), "expired") if follow == "on" else ((), "approved"))
