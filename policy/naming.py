@@ -36,15 +36,30 @@ def spots(compiled: Compiled, text: str) -> tuple[Spot, ...]:
     """What `text` means. Raises `NotFound` where it means nothing here, and `Ambiguous` where it means two things."""
     number = nets.address(text)
     if number is not None:
-        holder = next(iter(members(compiled.world.holders(((number, number),)))), None)
-        seen = compiled.world.at(holder) if holder is not None else None
-        return (Spot(text, seen, (number,)),)
+        return (_spot(compiled, text, number),)
     names = device_names(compiled)
     found = devices(compiled, text)
+    if not found and (spans := _addresses(compiled, text)):
+        # Addresses that no device has: one stands for all of a prefix.
+        return tuple(
+            _spot(compiled, text if low == high else f"{nets.show(low)} of {text}", low) for low, high in spans
+        )
     if found is not None:
         return tuple(Spot(names[seen.id], seen, seen.addresses) for seen in compiled.in_order(found))
     raise NotFound(f"{quoted(text)} is nobody and nothing in this network",
                    hint="name a device, a person, a tag, a group, a host of the policy, or an address")  # fmt: skip
+
+
+def _spot(compiled: Compiled, label: str, number: int) -> Spot:
+    holder = next(iter(members(compiled.world.holders(((number, number),)))), None)
+    return Spot(label, compiled.world.at(holder) if holder is not None else None, (number,))
+
+
+def _addresses(compiled: Compiled, text: str) -> tuple[nets.Span, ...]:
+    try:
+        return compiled.program.definitions.selector(text_at(text, 0)).spans
+    except Fault:
+        return ()
 
 
 def devices(compiled: Compiled, text: str) -> int | None:

@@ -82,8 +82,8 @@ def test_bits_give_back_their_members(numbers):
 @pytest.mark.parametrize(
     ("text", "shown"),
     [("0", "0s"), ("0s", "0s"), ("-2h", "-2h0m0s"), ("5m", "5m0s"), ("45s", "45s"), ("1.5s", "1.5s"),
-     ("200h", "200h0m0s"), ("168h0m1s", "168h0m1s"), ("1h30m", "1h30m0s"), ("300ms", "300ms"), ("1500us", "1.5ms"), ("7ns", "7ns"),
-     ("+1m", "1m0s"), (".5h", "30m0s"), ("1m0.25s", "1m0.25s")],
+     ("200h", "200h0m0s"), ("168h0m1s", "168h0m1s"), ("1h30m", "1h30m0s"), ("300ms", "300ms"), ("1500us", "1.5ms"),
+     ("7ns", "7ns"), ("+1m", "1m0s"), (".5h", "30m0s"), ("1m0.25s", "1m0.25s")],
 )  # fmt: skip
 def test_durations_are_printed_as_go_prints_them(text, shown):
     assert durations.show(durations.nanoseconds(text)) == shown
