@@ -131,6 +131,17 @@ def release(tx: Transaction, ipv4: Address, ipv6: Address, named_until: int = 0)
     )
 
 
+def rest_next(tx: Transaction, count: int) -> None:
+    """Puts the next addresses that would be dealt to rest for the longest life: `count`, or half of the free ones."""
+    _settled(tx)
+    held_until = tx.now + longest_life(tx)
+    (free,) = tx.sql.execute("SELECT coalesce(sum(last - first + 1), 0) FROM free_addresses").fetchone()
+    for _ in range(min(count, free // 2)):
+        (number,) = tx.sql.execute("SELECT min(first) FROM free_addresses").fetchone()
+        _cut(tx, number)
+        tx.sql.execute("INSERT OR REPLACE INTO released_addresses VALUES (?, ?, ?)", (number, tx.now, held_until))
+
+
 def _settled(tx: Transaction) -> Ranges:
     """The ranges, with the free intervals made anew where they are of other ranges than the settings'."""
     space = ranges(tx)

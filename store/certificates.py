@@ -33,6 +33,11 @@ def next_serials(tx: Transaction, count: int) -> tuple[Serial, ...]:
     return tuple(Serial(number) for number in range(last - count + 1, last + 1))
 
 
+def skip_serials(tx: Transaction, count: int) -> None:
+    """Leaves out the next `count` serials for good."""
+    tx.sql.execute("UPDATE counters SET value = value + ? WHERE name = 'serial'", (count,))
+
+
 def add(tx: Transaction, certificate: Certificate) -> None:
     """Records an issued certificate. Raises `Conflict` where its serial is on record."""
     try:

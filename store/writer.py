@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -144,7 +145,8 @@ class Writer:
 
     def _give_up(self, batch: Sequence[_Job], fault: BaseException) -> None:
         if self._sql.in_transaction:
-            self._sql.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):  # tried again by the next commit, which cannot begin before
+                self._sql.execute("ROLLBACK")
         told = translated(fault, self._path)
         _log.error("a commit of %d failed: %s", len(batch), told)
         for job in batch:
