@@ -39,7 +39,7 @@ class _Count:
 
 
 class Guesses:
-    def __init__(self, clock: Callable[[], float], rate: float = 20.0, burst: float = 60.0) -> None:
+    def __init__(self, clock: Callable[[], float], rate: float = 50.0, burst: float = 100.0) -> None:
         self._clock = clock
         self._counts: OrderedDict[tuple[str, str], _Count] = OrderedDict()
         self._known: OrderedDict[tuple[str, str], float] = OrderedDict()
