@@ -194,7 +194,7 @@ class ConsoleApp(App[int]):
                 self.say_refused(refused.message, refused.hint or "")
             except Exception as error:
                 self.say_refused(f"error {report(error)}: this did not work", "the gate's log has it by its number")
-            self.settled()
+            self._settle()
 
         task = asyncio.get_running_loop().create_task(run())
         self._tasks.add(task)
@@ -232,6 +232,15 @@ class ConsoleApp(App[int]):
         self.view.before_drawing()
         for widget in (self.view, *self._frame, self._band):
             widget.repaint()
+        self._send_now()
+
+    def _send_now(self) -> None:
+        """What was marked goes out in this turn of the loop: Textual's own timer would wait up to 16 ms."""
+        screen = self.screen
+        if screen._layout_required or self._batch_count:
+            return
+        screen._dirty_widgets.update(widget for widget in (self.view, *self._frame, self._band) if widget.is_attached)
+        screen._on_timer_update()
 
     def _size_band(self) -> None:
         height = len(self.mode.draw(self.size.width)) if self.mode else 0
@@ -301,7 +310,7 @@ class ConsoleApp(App[int]):
             asyncio.get_running_loop().call_soon(self._settle)
 
     def _settle(self) -> None:
-        """Draws once for all keys that came together."""
+        """Draws once for all that came together. What it raises ends the app, and is no task's untold exception."""
         self._settling = False
         with self._context():
             try:

@@ -10,6 +10,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from console.app.row import Row
+from console.app.theme import Theme
 
 if TYPE_CHECKING:
     from console.app.app import ConsoleApp
@@ -24,6 +25,7 @@ class Painted(Widget):
         super().__init__(id=id)
         self._strips: list[Strip] = []
         self._links: list[Row] = []
+        self._theme: Theme | None = None
 
     @property
     def console_app(self) -> ConsoleApp:
@@ -58,8 +60,12 @@ class Painted(Widget):
         theme = self.console_app.theme_in_use
         rows = self.draw(width, height)[:height]
         rows += [Row(width) for _ in range(height - len(rows))]
-        self._links = rows
-        self._strips = [row.strip(theme) for row in rows]
+        old = list(zip(self._links, self._strips, strict=False)) if theme is self._theme else []
+        old += [(Row(0), Strip([]))] * (height - len(old))
+        self._strips = [
+            strip if row.same(was) else row.strip(theme) for row, (was, strip) in zip(rows, old, strict=False)
+        ]
+        self._links, self._theme = rows, theme
         return self._strips
 
     def render_line(self, y: int) -> Strip:
@@ -85,6 +91,8 @@ class Painted(Widget):
 
 def _difference(was: Strip, now: Strip) -> list[tuple[int, int]]:
     """Where two strips differ, as one range of columns; empty where they are the same."""
+    if was is now:
+        return []
     one, other = list(was), list(now)
     if one == other:
         return []

@@ -94,6 +94,10 @@ class Row:
         self._planes[x:end] = other._planes[:span]
         self.links += [(x + start, x + stop, link) for start, stop, link in other.links]
 
+    def same(self, other: Row) -> bool:
+        """Whether it looks the same."""
+        return self._chars == other._chars and self._styles == other._styles and self._planes == other._planes
+
     def strip(self, theme: Theme) -> Strip:
         segments = []
         at = 0

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from enum import IntEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from gate.faces import Terminal
 
@@ -56,24 +57,64 @@ _SIXTEEN: Mapping[RGB, int] = {
 BLACK, WHITE, BRIGHT = (0, 0, 0), (229, 229, 229), (255, 255, 255)
 
 
+class Pen(NamedTuple):
+    """What text is written with: codes of attributes, foreground and background, each as parameters of SGR."""
+
+    attributes: str = ""
+    foreground: str = ""
+    background: str = ""
+
+
+PLAIN = Pen()
+
+
 def turned_down(text: str, colours: Colours) -> str:
-    """`text` with every SGR sequence replaced by one that `colours` can show."""
-    if colours is Colours.TRUE:
-        return text
-    return _SGR.sub(lambda match: _sequence(match[1], colours), text)
+    """`text` with its SGR sequences replaced by ones that `colours` can show, and only what changes between them.
+
+    It may begin with any colours in force, and leaves none.
+    """
+    parts = _SGR.split(text)
+    out = [parts[0]]
+    wanted = now = PLAIN
+    for at in range(1, len(parts), 2):
+        wanted = _pen(parts[at], colours)
+        if parts[at + 1]:
+            out.append(_change(now, wanted))
+            out.append(parts[at + 1])
+            now = wanted
+    if now is not PLAIN and now != PLAIN:
+        out.append("\x1b[0m")
+    return "".join(out)
 
 
 @lru_cache(maxsize=4096)
-def _sequence(parameters: str, colours: Colours) -> str:
+def _pen(parameters: str, colours: Colours) -> Pen:
+    """Every sequence of Rich's says all, after a reset."""
     numbers = [int(part or 0) for part in parameters.split(";")][:32]
     attributes, foreground, background = _parts(numbers)
-    if colours is Colours.EIGHT_BIT:
-        codes = attributes
-        codes += [38, 5, eight_bit(foreground)] if foreground else []
-        codes += [48, 5, eight_bit(background)] if background else []
+    kept = [code for code in attributes if code]
+    if colours is Colours.TRUE:
+        shown = [f"38;2;{';'.join(map(str, foreground))}"] if foreground else [""]
+        shown += [f"48;2;{';'.join(map(str, background))}"] if background else [""]
+    elif colours is Colours.EIGHT_BIT:
+        shown = [f"38;5;{eight_bit(foreground)}"] if foreground else [""]
+        shown += [f"48;5;{eight_bit(background)}"] if background else [""]
     else:
-        codes = _sixteen(attributes, foreground, background, colours)
-    return "\x1b[" + ";".join(map(str, codes)) + "m" if codes else ""
+        kept, *shown = _sixteen(kept, foreground, background, colours)
+    return Pen(";".join(map(str, kept)), *shown)
+
+
+@lru_cache(maxsize=8192)
+def _change(now: Pen, wanted: Pen) -> str:
+    """The shortest sequence from one to the other; empty where they are the same."""
+    if now == wanted:
+        return ""
+    lost = any(had and not has for had, has in zip(now, wanted, strict=True))
+    if now.attributes != wanted.attributes or lost:
+        codes = ["0", *wanted] if now != PLAIN else list(wanted)
+    else:
+        codes = [has for had, has in zip(now, wanted, strict=True) if has != had]
+    return f"\x1b[{';'.join(code for code in codes if code)}m"
 
 
 def _parts(numbers: list[int]) -> tuple[list[int], RGB | None, RGB | None]:
@@ -93,17 +134,21 @@ def _parts(numbers: list[int]) -> tuple[list[int], RGB | None, RGB | None]:
     return attributes, colours.get(38), colours.get(48)
 
 
-def _sixteen(codes: list[int], foreground: RGB | None, background: RGB | None, colours: Colours) -> list[int]:
+def _sixteen(
+    kept: list[int], foreground: RGB | None, background: RGB | None, colours: Colours
+) -> tuple[list[int], str, str]:
     """Black and white are the terminal's own two, so that dark and light terminals both stay readable."""
     if background == WHITE:
-        return [*codes, 7]
+        return [*kept, 7], "", ""
     if colours is Colours.NONE:
-        return codes
-    if foreground and foreground not in {WHITE, BRIGHT}:
-        codes.append(_nearest_sixteen(foreground))
-    if background and background != BLACK:
-        codes.append(_nearest_sixteen(background) + 10)
-    return codes
+        return kept, "", ""
+    coloured = foreground and foreground not in {WHITE, BRIGHT}
+    laid = background and background != BLACK
+    return (
+        kept,
+        str(_nearest_sixteen(foreground)) if coloured and foreground else "",
+        str(_nearest_sixteen(background) + 10) if laid and background else "",
+    )
 
 
 def _nearest_sixteen(colour: RGB) -> int:

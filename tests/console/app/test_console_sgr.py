@@ -57,9 +57,51 @@ def test_plain_text_has_the_terminals_own_colours() -> None:
     assert "3" not in turned_down(painted(SIXTEEN, "text", "bg"), Colours.SIXTEEN).replace("x", "")
 
 
-def test_truecolor_passes_untouched() -> None:
-    text = "\x1b[1;38;2;1;2;3mx\x1b[0m"
-    assert turned_down(text, Colours.TRUE) is text
+def cells(text: str) -> list[tuple[str, frozenset[str]]]:
+    """Every letter with the codes that are in force for it, as a terminal would take them."""
+    out, attributes, colours = [], set(), {}
+    for letter, codes in re.findall(r"([^\x1b])|\x1b\[([0-9;]*)m", text):
+        if letter:
+            out.append((letter, frozenset(attributes) | frozenset(colours.values())))
+            continue
+        numbers = (codes or "0").split(";")
+        while numbers:
+            code = numbers.pop(0)
+            if code in {"38", "48"}:
+                size = 4 if numbers[0] == "2" else 2
+                colours[code] = ";".join([code, *numbers[:size]])
+                del numbers[:size]
+            elif code == "0":
+                attributes, colours = set(), {}
+            elif len(code) == 2 and code[0] in "349":
+                colours["48" if code[0] == "4" or len(code) == 3 else "38"] = code
+            else:
+                attributes.add(code)
+    return out
+
+
+STYLES = st.tuples(st.sampled_from(["text", "muted", "accent", "ok"]), st.sampled_from(["bg", "cursor", "raised"]))
+
+
+@given(st.lists(st.tuples(st.text("ab", max_size=3), STYLES, st.sampled_from(["", "b", "bu"])), max_size=12))
+def test_what_is_left_out_changes_no_cell(pieces: list[tuple[str, tuple[str, str], str]]) -> None:
+    from rich.color import ColorSystem
+
+    from console.app.theme import DARK
+
+    text = "".join(
+        DARK.style(role, plane, attributes).render(letters, color_system=ColorSystem.TRUECOLOR)
+        for letters, (role, plane), attributes in pieces
+    )
+    thin = turned_down(text, Colours.TRUE)
+    assert cells(thin) == cells(text)
+    assert len(thin) <= len(text)
+    assert not cells(thin + "x")[-1][1]
+
+
+def test_text_in_one_style_has_one_sequence() -> None:
+    text = painted(SIXTEEN, "ok", "bg") * 3
+    assert turned_down(text, Colours.SIXTEEN) == "\x1b[32mxxx\x1b[0m"
 
 
 @pytest.mark.parametrize(
