@@ -125,6 +125,24 @@ def test_the_five_minutes_can_be_walked(tour: Tour) -> None:
     until(lambda: "web-1" not in tour.laptop.do(f"{login} hostname", status=None), of="the login to be refused")
 
 
+def test_a_login_sets_ssh_up_for_the_network(tour: Tour) -> None:
+    tour.make_the_network()
+    tour.add_bob()
+    tour.join_both()
+    tour.let_both_reach_the_web()
+    login = re.search(r"`(wardgate login .*?)`", README)
+    assert login
+    terminal = Terminal(tour.laptop, login[1] + "; sleep 60")
+    try:
+        terminal.shows("yes/no")
+        terminal.press("yes", "Enter")
+        terminal.shows("logged in as alice@net.example.com")
+    finally:
+        terminal.close()
+    until(lambda: "0% packet loss" in tour.laptop.do(said("wardgate ping"), status=None), of="a ping to come back")
+    assert tour.laptop.do(f"{said('ssh root@web-1')} hostname") == "web-1\n"
+
+
 def test_a_console_over_ssh_shows_a_device_that_joins(tour: Tour) -> None:
     tour.make_the_network()
     terminal = Terminal(tour.laptop, said("the console; ? helps"))
