@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from console.commandline import shapes
 from console.commandline.command import DURATION, FILE, Noun, argument, option, verb
-from console.commandline.render import facts
+from console.commandline.render import facts, until
 from console.commandline.run import Run
 from console.commands.certs import signed_or_waiting
 from console.commands.logins import logout, person
@@ -49,10 +49,18 @@ async def list_keys(run: Run) -> None:
 
 
 @verb(
-    "add", "let yourself in with another key", argument("file", type=FILE, metavar="FILE"), operation="users keys add"
-)
-async def add_key(run: Run, file: str) -> None:
-    await register_key(run, "me", await run.text(file, 65536))
+    "add", "let yourself in with another key", argument("file", type=FILE, metavar="FILE"),
+    option("--for-login", help="For as long as the login lasts by which you are here.", is_flag=True),
+    operation="users keys add",
+)  # fmt: skip
+async def add_key(run: Run, file: str, for_login: bool) -> None:
+    text = await run.text(file, 65536)
+    if not for_login:
+        await register_key(run, "me", text)
+        return
+    added = await run.perform(logins.add_login_key, key=ssh_key(text))
+    until_then = until(added.expires_at) if added.expires_at else ""
+    run.result(shapes.user_key(added), f"{added.user} gets in with {added.key.fingerprint} for {until_then}")
 
 
 @verb("remove", "take a key of yours away", argument("fingerprint"), operation="users keys remove")
