@@ -57,7 +57,7 @@ class Placed(msgspec.Struct, frozen=True):
 
 def place(columns: Sequence[Column], start: int, end: int) -> tuple[Placed, ...]:
     """The columns that fit between `start` and `end`, each with its place. The last to drop is the most needed."""
-    kept = [column for column in columns if end >= column.since]
+    kept = [column for column in columns if not column.since or end >= column.since]
     while _needed(kept) > end - start and any(column.drop for column in kept):
         kept.remove(max(kept, key=lambda column: column.drop))
     widths = [column.least for column in kept]

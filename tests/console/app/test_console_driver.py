@@ -164,7 +164,7 @@ async def test_a_cancelled_session_restores_the_terminal() -> None:
     await until(lambda: app.view.ready)
     running.cancel()
     await asyncio.wait([running])
-    assert channel.output.endswith(b"\x1b[0m")
+    assert channel.output.endswith(b"\x1b[?25h")
 
 
 async def test_two_sessions_that_end_out_of_order_leave_the_output_alone() -> None:
