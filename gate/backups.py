@@ -12,7 +12,7 @@ from pathlib import Path
 
 from model.errors import Conflict, Invalid
 from model.files import write_whole
-from store import Store
+from store import Store, audit, changes, restored
 from store.layout import CA, DATABASE, HOST_KEY
 from store.lock import StateLock
 
@@ -52,11 +52,10 @@ def restore(source: Path, state: Path) -> int:
         _unpack(source, folder)
         store = Store.open(folder / DATABASE)
         try:
-            from store import audit, changes
-
             broken = store.read(audit.verify)
             if broken is not None:
                 raise Invalid(f"the audit trail in {source} is broken at entry {broken}", hint="take another backup")
+            store.transact(restored.go_on)
             last = store.read(changes.last)
         finally:
             store.close()

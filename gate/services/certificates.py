@@ -9,6 +9,7 @@ import msgspec
 import sshca
 from gate.operation import Call, reads, writes
 from gate.services import own
+from gate.services.queries import whole
 from model import change as c
 from model.errors import Conflict, Denied, Invalid, NotFound
 from model.ids import DeviceID, Serial, UserName
@@ -22,7 +23,7 @@ def list_certificates(r: Reader, call: Call, *, query: Query) -> Page:
     if call.own:
         assert call.actor.user is not None
         query = msgspec.structs.replace(query, where={**query.where, "user": call.actor.user})
-    return certificates.page(r, query)
+    return whole(r, certificates.page, query)
 
 
 @reads("certs show")

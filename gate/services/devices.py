@@ -9,6 +9,7 @@ import msgspec
 from gate import netmaps
 from gate.operation import Call, reads, writes
 from gate.services import certificates, own
+from gate.services.queries import whole
 from model import change as c
 from model.errors import Conflict, Invalid
 from model.ids import Prefix, Tag, UserName, device_name, prefix, quoted, tag
@@ -23,7 +24,7 @@ def list_devices(r: Reader, call: Call, *, query: Query) -> Page:
     if call.own:
         assert call.actor.user is not None
         query = msgspec.structs.replace(query, where={**query.where, "user": call.actor.user})
-    page = devices.page(r, query)
+    page = whole(r, devices.page, query)
     rows = tuple(_seen(call, row) for row in page.rows if isinstance(row, Device))
     return Page(rows=rows, offset=page.offset, total=page.total)
 

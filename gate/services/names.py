@@ -7,13 +7,17 @@ import re
 
 import msgspec
 
+import sshca
 from gate.netmaps import names_of
 from gate.operation import Call, reads, writes
+from gate.services import certificates
+from gate.services.queries import whole
 from model import change as c
 from model.errors import Conflict, Invalid, NotFound
-from model.ids import DNSName, dns_name, quoted
-from model.records import Name, NameType
-from store import Reader, Transaction, names
+from model.ids import DeviceName, DNSName, dns_name, quoted
+from model.records import Certificate, Name, NameType
+from store import Query, Reader, Transaction, names
+from store import certificates as rows
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +39,11 @@ def list_names(r: Reader, call: Call) -> tuple[Answer, ...]:
         found.append(Answer(name=name, type="A", values=(device.ipv4,), ttl=60, made_by=made_by))
         found.append(Answer(name=name, type="AAAA", values=(device.ipv6,), ttl=60, made_by=made_by))
     found += [
+        Answer(name=DNSName(f"{one.device}.{call.snapshot.domain}"), type="SSHFP", values=host_keys(one), ttl=60,
+               made_by=f"certificate {one.serial}")
+        for one in _hosts(r)
+    ]  # fmt: skip
+    found += [
         Answer(name=n.name, type=n.type.value, values=(n.value,), ttl=n.ttl, made_by=n.created_by) for n in names.all(r)
     ]
     return tuple(sorted(found, key=lambda answer: (answer.name, answer.type)))
@@ -48,6 +57,10 @@ def lookup(r: Reader, call: Call, *, name: str, type: str | None = None) -> tupl
         raise Invalid(f"{quoted(type)} is not a record type", hint=f"types are {', '.join(NameType)}")
     records = [record for record in call.snapshot.names if record.name == wanted]
     known = names_of(call.snapshot.devices.values(), records, call.snapshot.domain).get(wanted, {})
+    label = wanted.removesuffix(f".{call.snapshot.domain}")
+    if label in call.snapshot.by_name and "SSHFP" not in known:
+        issued = certificates.newest_host(r, call.snapshot.by_name[DeviceName(label)])
+        known = {**known, "SSHFP": host_keys(issued)} if issued else known
     ttls = {record.type.value: (record.ttl, record.created_by) for record in records}
     found = tuple(
         Answer(name=wanted, type=kind, values=values, ttl=ttls.get(kind, (60, ""))[0],
@@ -58,6 +71,18 @@ def lookup(r: Reader, call: Call, *, name: str, type: str | None = None) -> tupl
     if not found:
         raise NotFound(f"{wanted} has no record" + (f" of type {type.upper()}" if type else ""))
     return found
+
+
+def host_keys(issued: Certificate) -> tuple[str, ...]:
+    """SSHFP values (RFC 4255) of the host key that a certificate is for."""
+    return sshca.sshfp([sshca.parse(issued.line).key])
+
+
+def _hosts(r: Reader) -> tuple[Certificate, ...]:
+    """The newest valid host certificate of each device."""
+    query = Query(where={"kind": "host", "state": "valid"}, sort="serial", limit=1 << 31)
+    found = {one.device_id: one for one in whole(r, rows.page, query).rows if isinstance(one, Certificate)}
+    return tuple(found.values())
 
 
 @writes("names set")

@@ -15,6 +15,7 @@ import msgspec
 from gate import settings as table
 from gate.backups import archived
 from gate.operation import Call, reads, writes
+from gate.services.queries import whole
 from model import change as c
 from model.ids import GenerationID
 from model.records import AuditEntry, DeviceState, Page, UserState
@@ -78,7 +79,7 @@ def _set(tx: Transaction, call: Call, key: str, value: object) -> SettingView:
 
 @reads("audit list")
 def list_audit(r: Reader, call: Call, *, query: Query) -> Page:
-    return audit.page(r, query)
+    return whole(r, audit.page, query)
 
 
 @reads("audit show")

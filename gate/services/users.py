@@ -6,6 +6,7 @@ import msgspec
 
 from gate.operation import Call, reads, writes
 from gate.services import certificates, logins, own
+from gate.services.queries import whole
 from model import change as c
 from model.errors import Conflict, Denied, Invalid
 from model.ids import quoted, user_name
@@ -16,7 +17,7 @@ from store import Query, Reader, Transaction, devices, user_keys, users
 
 @reads("users list")
 def list_users(r: Reader, call: Call, *, query: Query) -> Page:
-    return users.page(r, query)
+    return whole(r, users.page, query)
 
 
 @writes("users add")

@@ -534,3 +534,25 @@ async def test_a_ca_key_in_an_ssh_agent_signs_and_is_missed_when_the_agent_is_aw
 
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
+
+
+async def test_a_list_longer_than_a_page_comes_whole(tmp_path: Path) -> None:
+    from store import users as rows
+
+    async with build.a_gate(tmp_path) as gate:
+        await gate.store.write(
+            lambda tx: [rows.add(tx, name=f"person-{n}@net.example.com") for n in range(1500)]  # type: ignore[arg-type]
+        )
+        page = await gate.perform(users.list_users, build.LOCAL, query=Query(limit=1 << 31))
+        assert (len(page.rows), page.total) == (1501, 1501)
+        assert len({row.name for row in page.rows}) == 1501  # type: ignore[attr-defined]
+
+
+async def test_a_certified_host_has_sshfp_records_among_the_names(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "db-1", tags=["tag:db"])
+        await gate.perform(certificates.sign, build.LOCAL, key=build.an_ssh_key(), device="db-1", host=True)
+        found = await gate.perform(names.lookup, build.LOCAL, name="db-1", type="SSHFP")
+        assert found[0].values[0].startswith("4 2 ")
+        listed = await gate.perform(names.list_names, build.LOCAL)
+        assert [one.name for one in listed if one.type == "SSHFP"] == ["db-1.net.example.com"]
