@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import compress
 
+_DIGITS = bytes.maketrans(b"01", b"\0\1")
 _POSITIONS = tuple(tuple(bit for bit in range(8) if byte >> bit & 1) for byte in range(256))
 
 
@@ -23,7 +24,11 @@ def members(bits: int) -> list[int]:
     """In rising order."""
     if not bits:
         return []
-    row = bits.to_bytes((bits.bit_length() + 7) >> 3, "little")
+    size = bits.bit_length()
+    if bits.bit_count() << 4 > size:
+        # Where every other byte has several, looking at each place costs less than looking into bytes.
+        return list(compress(range(size), f"{bits:b}"[::-1].encode().translate(_DIGITS)))
+    row = bits.to_bytes((size + 7) >> 3, "little")
     out: list[int] = []
     for place in compress(range(len(row)), row):
         byte, base = row[place], place << 3
