@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
+import socket
 import sys
 import webbrowser
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from model.errors import Denied, Unavailable, WardgateError
 
 BROWSER = "wardgate-login "
 """How this program tells the gate that it waits for a browser, and the gate where to send it."""
+CONNECT_TIMEOUT = 20.0
 PAGE = b"""HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\n\r\n\
 <!doctype html><title>Wardgate</title><p>You may close this page and go back to the terminal.</p>"""
 
@@ -187,10 +189,13 @@ async def connect(
     own = [path for path in keys if path.exists()]
     usual = [path for path in (Path.home() / ".ssh").glob("id_*") if not path.suffix and path.is_file()]
     try:
+        # The time to connect is bounded here: asyncssh's own bound would count what a person takes to log in.
+        sock = await asyncio.to_thread(socket.create_connection, (host, port), CONNECT_TIMEOUT)
+        sock.setblocking(False)
         connection, _ = await asyncssh.create_connection(
-            lambda: person, host, port, username=name, known_hosts=([], [], []), config=None,
+            lambda: person, host, port, sock=sock, username=name, known_hosts=([], [], []), config=None,
             client_keys=[str(path) for path in (*own, *_unlocked(usual))] or (), compression_algs=None,
-            preferred_auth="publickey,keyboard-interactive", login_timeout=900, connect_timeout=20,
+            preferred_auth="publickey,keyboard-interactive", login_timeout=900,
             x509_trusted_certs=None,
         )  # fmt: skip
     except asyncssh.HostKeyNotVerifiable:

@@ -30,6 +30,7 @@ with warnings.catch_warnings():
 
 T = TypeVar("T")
 log = logging.getLogger("wardgate.login")
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each address that it asks, as news
 
 TIMEOUT = 10.0
 """Seconds for one exchange with a provider, all of it."""

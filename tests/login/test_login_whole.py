@@ -1,0 +1,108 @@
+"""The whole way: a person without any key, the provider's pages, `wardgate login`, and what it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pty
+import subprocess
+import sys
+import termios
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from doors_harness import InTerminal
+from login_harness import RealProvider, a_provider
+
+PROGRAM = [sys.executable, "-W", "ignore", "-m", "console"]
+ROOT = Path(__file__).parents[2]
+
+
+class Home:
+    """A person's home without a key, and a served gate on the same machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.state = folder, folder / "state"
+        self.environment = {
+            "PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), "PERSON": "bob", "TERM": "xterm",
+            "BROWSER": f"{sys.executable} -W ignore {Path(__file__).with_name('browser.py')} %s",
+        }  # fmt: skip
+        self.port = 0
+
+    def run(self, *words: str, stdin: str = "") -> str:
+        done = subprocess.run(
+            [*PROGRAM, *words, "--state", str(self.state)], env=self.environment, capture_output=True, text=True,
+            input=stdin, check=False, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        gate = await asyncio.create_subprocess_exec(
+            *PROGRAM, "serve", "--state", str(self.state), "--listen", "127.0.0.1:0", stdout=subprocess.PIPE,
+            env=self.environment,
+        )  # fmt: skip
+        try:
+            assert gate.stdout
+            self.port = int((await gate.stdout.readline()).split()[2].rpartition(b":")[2])
+            yield
+        finally:
+            gate.terminate()
+            await gate.wait()
+
+    @asynccontextmanager
+    async def at_terminal(self, *words: str) -> AsyncIterator[InTerminal]:
+        master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24, 200))
+        process = await asyncio.create_subprocess_exec(
+            *PROGRAM, *words, stdin=slave, stdout=slave, stderr=slave, env=self.environment, start_new_session=True
+        )
+        os.close(slave)
+        terminal = InTerminal(process, master)
+        try:
+            yield terminal
+        finally:
+            await terminal.close()
+
+
+def arranged(home: Home, provider: RealProvider) -> None:
+    home.run("init", "--domain", "net.test", "--owner", "alice", "--address", "localhost")
+    home.run("users", "add", "bob")
+    key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE="
+    home.run("devices", "add", "laptop", "--user", "bob", "--wireguard-key", key)
+    home.run("settings", "apply", "-", stdin=json.dumps({"login.issuers": provider.settings()}))
+
+
+@pytest.mark.needs("oidc-provider", "ssh-keygen", "ssh")
+async def test_a_person_without_a_key_logs_in_with_their_provider_and_has_all_that_ssh_needs(tmp_path: Path) -> None:
+    async with a_provider(tmp_path) as provider:
+        home = Home(tmp_path)
+        arranged(home, provider)
+        async with home.serving():
+            async with home.at_terminal("login", f"bob@localhost:{home.port}") as terminal:
+                await terminal.until(b"Is that what your operator gave you?")
+                await terminal.type(b"y\r")
+                await terminal.until(b"Password, or Enter for example: ")
+                await terminal.type(b"\r")
+                await terminal.until(b"logged in as bob@net.test on laptop")
+                assert await terminal.status() == 0
+            (certificate,) = (tmp_path / ".ssh" / "wardgate").glob("*-cert.pub")
+            key = certificate.with_name(certificate.name.removesuffix("-cert.pub"))
+            me = await asyncio.to_thread(
+                subprocess.run,
+                [
+                    "ssh", "-F", "none", "-i", key, "-o", f"CertificateFile={certificate}", "-o", "BatchMode=yes", "-o",
+                    "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={tmp_path / 'kh'}", "-p", str(home.port),
+                    "bob@127.0.0.1", "me", "--json",
+                ],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert me.returncode == 0, me.stderr
+            assert json.loads(me.stdout)["name"] == "bob@net.test"
+            async with home.at_terminal("logout") as terminal:
+                assert await terminal.status() == 0
+            assert json.loads(home.run("certs", "list", "--json"))[0]["state"] == "revoked"
