@@ -10,7 +10,7 @@ import click
 from console.commandline.command import Command
 from console.commandline.face import COMMANDS
 from console.commandline.nouns import MINE, NOUNS
-from console.programs import gatehouse, machine
+from console.programs import gatehouse, login, machine
 from gate.roles import PERMISSIONS
 
 HEAD = """\
@@ -30,7 +30,7 @@ With `--json` an error is `{"error": {"code", "message", "hint"}}` on standard e
 def page() -> str:
     out = [HEAD]
     out.append("\n## Programs\n")
-    for programs in (gatehouse.PROGRAMS, machine.PROGRAMS):
+    for programs in (gatehouse.PROGRAMS, login.PROGRAMS, machine.PROGRAMS):
         context = click.Context(programs, info_name="wardgate")
         for command in programs.commands.values():
             out += described(context, command, "###")

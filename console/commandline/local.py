@@ -16,9 +16,12 @@ import msgspec
 
 from console.commandline import face
 from console.commandline.command import FILE, OUT_FILE, HelpWanted, Parsed
-from console.commandline.run import MAX_FILE, keep
+from console.commandline.files import MAX_FILE, keep, read_file
 from gate.faces import Terminal, terminal_size
 from model.errors import Invalid, Limited, WardgateError
+
+INTERRUPTED = 130
+"""As a shell has it: 128 and SIGINT."""
 
 
 def default_state() -> Path:
@@ -96,17 +99,24 @@ def read_stdin(limit: int) -> bytes:
     return sys.stdin.buffer.read(limit + 1)
 
 
-def run(words: Sequence[str]) -> int:  # noqa: PLR0911 - a status for each way to end
+def run(words: Sequence[str]) -> int:
     """Runs one command and returns its exit status."""
-    terminal = this_terminal()
-    streams = ProcessStreams()
-    as_json = "--json" in words
-    try:
+    terminal, streams = this_terminal(), ProcessStreams()
+
+    def work() -> int:
         left, state = without_state(words)
         parsed = face.parse(left, width=terminal.columns if terminal else None)
         if parsed.command.local:
             return asyncio.run(_here(parsed, state, streams))
         return asyncio.run(_anywhere(left, parsed, state, streams, terminal))
+
+    return ended(work, streams, as_json="--json" in words)
+
+
+def ended(work: Callable[[], int], streams: ProcessStreams, *, as_json: bool) -> int:
+    """The exit status of a program's work, with what it raised told as every command tells it."""
+    try:
+        return work()
     except HelpWanted as wanted:
         streams.write(wanted.text + "\n")
         return face.DONE
@@ -117,8 +127,8 @@ def run(words: Sequence[str]) -> int:  # noqa: PLR0911 - a status for each way t
         face.report_refusal(streams, refused, as_json=as_json)
         return face.REFUSED
     except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read our output is gone; nothing is left to flush to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return face.REFUSED
 
@@ -183,17 +193,6 @@ def _output(words: list[str], parsed: Parsed) -> Iterator[Callable[[bytes], None
             yield lambda data: out.writelines((data,))
         if part.stat().st_size:
             keep(part, path)
-
-
-def read_file(path: str) -> bytes:
-    """A file of the person who runs this. Raises `Invalid`."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as fault:
-        raise Invalid(f"{path} cannot be read: {(fault.strerror or 'it failed').lower()}") from None
-    if len(data) > MAX_FILE:
-        raise Invalid(f"{path} is larger than {MAX_FILE} bytes")
-    return data
 
 
 def _bytes_out(data: bytes) -> None:

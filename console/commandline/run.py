@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from console.commandline.files import MAX_FILE, keep, read_file
 from console.commandline.render import Column, table
-from model.errors import Conflict, Invalid
+from model.errors import Invalid
 from model.keys import Secret
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from gate.operation import Operation
 
 T = TypeVar("T")
-
-MAX_FILE = 16 * 2**20
 
 
 class Run:
@@ -56,8 +54,6 @@ class Run:
             raise Invalid(
                 f"a file of the gate is not read from here: {path!r}", hint="give - and send it on standard input"
             )
-        from console.commandline.local import read_file
-
         return read_file(path)
 
     async def text(self, path: str, limit: int = MAX_FILE) -> str:
@@ -118,21 +114,3 @@ class Run:
             self.document(document)
         else:
             self.streams.write(text if text.endswith("\n") or not text else text + "\n")
-
-
-def keep(source: Path, path: str) -> None:
-    """Copies `source` to the new file `path`, mode 0600. Raises `Conflict` where it exists."""
-    try:
-        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        raise Conflict(f"{path} exists", hint="name a new file: a backup is never written over") from None
-    except OSError as fault:
-        raise Invalid(f"{path} cannot be written: {(fault.strerror or '').lower()}") from None
-    try:
-        with open(source, "rb") as content, os.fdopen(target, "wb") as out:
-            shutil.copyfileobj(content, out, 1 << 20)
-            out.flush()
-            os.fsync(out.fileno())
-    except OSError as fault:
-        os.unlink(path)
-        raise Invalid(f"{path} cannot be written: {(fault.strerror or '').lower()}") from None

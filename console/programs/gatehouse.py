@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from console.commandline.command import argument, option, verb
-from console.commandline.local import default_state, read_file
+from console.commandline.files import read_file
+from console.commandline.local import default_state
 from console.programs import standalone
 from model.errors import Invalid
 from model.ids import quoted

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from console.commandline.command import argument, option, verb
-from console.commandline.local import read_file
+from console.commandline.files import read_file
 from console.programs import standalone
 from model.errors import Invalid
 from model.ids import prefix, quoted
