@@ -13,7 +13,7 @@ from pathlib import Path
 from model.errors import Conflict, Invalid
 from model.files import write_whole
 from store import Store, audit, changes, restored
-from store.layout import CA, DATABASE, HOST_KEY
+from store.layout import CA, DATABASE, HOST_KEY, LOGIN_KEY
 from store.lock import StateLock
 
 _MAX_KEY = 64 * 1024
@@ -30,6 +30,8 @@ def archived(store: Store, state: Path) -> Iterator[Path]:
         with tarfile.open(fileobj=os.fdopen(_private(target), "wb"), mode="w") as archive:
             archive.add(folder / DATABASE, DATABASE)
             archive.add(state / HOST_KEY, HOST_KEY)
+            if (state / LOGIN_KEY).exists():
+                archive.add(state / LOGIN_KEY, LOGIN_KEY)
             for key in sorted((state / CA).iterdir()):
                 archive.add(key, f"{CA}/{key.name}")
         yield target
@@ -47,8 +49,8 @@ def restore(source: Path, state: Path) -> int:
     if (state / DATABASE).exists():
         raise Conflict(f"there is a network in {state} already", hint="name another folder with --state")
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with StateLock(state), tempfile.TemporaryDirectory(dir=state, prefix="restore-") as name:
-        folder = Path(name)
+    with StateLock(state), tempfile.TemporaryDirectory(dir=state, prefix="restore-") as made:
+        folder = Path(made)
         _unpack(source, folder)
         store = Store.open(folder / DATABASE)
         try:
@@ -62,7 +64,9 @@ def restore(source: Path, state: Path) -> int:
         (state / CA).mkdir(mode=0o700, exist_ok=True)
         for key in (folder / CA).iterdir():
             write_whole(state / CA / key.name, key.read_bytes(), mode=0o600)
-        write_whole(state / HOST_KEY, (folder / HOST_KEY).read_bytes(), mode=0o600)
+        for name in (HOST_KEY, LOGIN_KEY):
+            if (folder / name).exists():
+                write_whole(state / name, (folder / name).read_bytes(), mode=0o600)
         os.replace(folder / DATABASE, state / DATABASE)
     return last
 
@@ -77,7 +81,7 @@ def _unpack(source: Path, folder: Path) -> None:
                 raise Invalid(f"{source} is not a backup: it holds {len(members)} files")
             for member in members:
                 place, _, name = member.name.rpartition("/")
-                known = (place == "" and name in {DATABASE, HOST_KEY}) or (
+                known = (place == "" and name in {DATABASE, HOST_KEY, LOGIN_KEY}) or (
                     place == CA and name.replace("-", "").isalnum()
                 )
                 if not known or not member.isfile() or (name != DATABASE and member.size > _MAX_KEY):

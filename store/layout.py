@@ -7,6 +7,8 @@ from pathlib import Path
 DATABASE = "wardgate.db"
 CA = "ca"
 HOST_KEY = "host_key"
+LOGIN_KEY = "login_key"
+"""Seals what the database keeps of second factors and providers; made when it is first needed."""
 SOCKET = "gate.sock"
 
 

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from model.errors import Unavailable
 from model.files import write_whole
+from store.layout import LOGIN_KEY
 
-KEY_FILE = "login_key"
 _NONCE = 12
 
 
@@ -22,7 +22,7 @@ class Seal:
     @classmethod
     def of(cls, state: Path) -> Seal:
         """By the key in the state's folder, made when it is first needed (mode 0600)."""
-        path = state / KEY_FILE
+        path = state / LOGIN_KEY
         if not path.exists():
             write_whole(path, AESGCM.generate_key(256), mode=0o600)
         key = path.read_bytes()
@@ -40,5 +40,5 @@ class Seal:
             return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], purpose.encode())
         except InvalidTag:
             raise Unavailable(
-                f"the {purpose.partition(' ')[0]} cannot be opened", hint=f"{KEY_FILE} is not the one it was sealed by"
+                f"the {purpose.partition(' ')[0]} cannot be opened", hint=f"{LOGIN_KEY} is not the one it was sealed by"
             ) from None

@@ -20,6 +20,7 @@ from model import change as c
 from model.ids import GenerationID
 from model.records import AuditEntry, DeviceState, Page, UserState
 from store import Query, Reader, Transaction, audit, certificates, settings
+from store.layout import DATABASE, HOST_KEY, LOGIN_KEY
 
 if TYPE_CHECKING:
     from gate.actor import Actor
@@ -216,5 +217,6 @@ def doctor(r: Reader, call: Call) -> tuple[Finding, ...]:
 
 
 def _loose_files(state: Path) -> list[str]:
-    secret = [path for path in (state / "host_key", state / "wardgate.db", *state.glob("ca/*")) if path.exists()]
+    named = (state / name for name in (HOST_KEY, LOGIN_KEY, DATABASE))
+    secret = [path for path in (*named, *state.glob("ca/*")) if path.exists()]
     return [str(path) for path in secret if path.suffix != ".pub" and path.stat().st_mode & 0o077]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gate import backups, network
 from gate.login import invitations, totp
 from gate.login.guesses import FREE, LONGEST_WAIT, Guesses
 from gate.login.issuers import Issuer, parse
@@ -22,6 +23,8 @@ from gate.login.who import told
 from model.errors import Denied, Invalid, Unavailable
 from model.keys import SSHKey
 from model.records import Role
+from store import Store
+from store.layout import DATABASE
 
 # Passwords.
 
@@ -309,3 +312,15 @@ VALUES = st.recursive(
 def test_no_claims_break_it(claims: dict[str, object]) -> None:
     with contextlib.suppress(Denied):
         whom(GOOD | claims, groups_claim="groups", group_map={"x": "group:x"})
+
+
+def test_a_backup_takes_the_key_of_second_factors_along(tmp_path: Path) -> None:
+    state, copy = tmp_path / "state", tmp_path / "copy"
+    network.init(state, network.NewNetwork(domain="net.test", owner="alice"))
+    sealed = Seal.of(state).seal(b"secret", "totp alice")
+    store = Store.open(state / DATABASE)
+    with backups.archived(store, state) as archive:
+        (tmp_path / "kept.tar").write_bytes(archive.read_bytes())
+    store.close()
+    backups.restore(tmp_path / "kept.tar", copy)
+    assert Seal.of(copy).open(sealed, "totp alice") == b"secret"
