@@ -16,7 +16,7 @@ import msgspec
 from agent.door import Gate, KeyRefused, Subsystem, open_subsystem
 from model.errors import Invalid, Unavailable, WardgateError
 from model.ids import Address
-from model.netmap import Delta, NetMap, apply_delta
+from model.netmap import Delta, NetMap, apply_delta, digest, is_diverged
 from model.wire import (
     MAX_GATE_LINE,
     Challenge,
@@ -43,15 +43,23 @@ def back_off(attempt: int, jitter: float) -> float:
 
 
 def advance(held: NetMap | None, line: NetMap | Delta) -> NetMap | None:
-    """The map after `line`; None where the delta does not fit the one held, and a whole one must be asked for."""
+    """The map after `line`; None where it does not lead from the one held to the gate's, and a whole one is needed."""
     if isinstance(line, NetMap):
         return line
     if held is None or line.base != held.version:
         return None
     try:
-        return apply_delta(held, line)
+        newer = apply_delta(held, line)
     except (ValueError, msgspec.ValidationError):
         return None
+    return None if is_diverged(newer, line.digest) else newer
+
+
+def greeting(held: NetMap | None) -> Hello:
+    """Goes on from the map held; its digest spares the gate to say it all again after a long time."""
+    if held is None or held.version == 0:
+        return Hello(version=0)
+    return Hello(version=held.version, digest=digest(held))
 
 
 class Listener(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +134,7 @@ class Follower:
     async def _session(self) -> None:
         async with await open_subsystem(self.gate, "device", "peers", self._key) as channel:
             self._asked_whole, self._told_wait = False, None
-            await channel.send(Hello(version=self.held.version if self.held else 0))
+            await channel.send(greeting(self.held))
             self._channel = channel
             self.gate_addresses = (channel.gate_address,)
             try:

@@ -8,6 +8,7 @@ import os
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 from agent_values import a_netmap, a_peer
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from agent import hosts
 from agent.enroll import prove
-from agent.follow import LONGEST_WAIT, advance, back_off
+from agent.follow import LONGEST_WAIT, advance, back_off, greeting
 from agent.ipshow import surroundings, tunnel
 from agent.lines import LineBuffer
 from agent.paths import FRESH_HANDSHAKE, TRIAL, choose
@@ -29,8 +30,8 @@ from model.enrollment import format_enrollment_key, parse_enrollment_key, proof_
 from model.errors import Conflict, Invalid, NotFound, Unavailable
 from model.ids import Address, DeviceID, Endpoint, Prefix, Version
 from model.keys import SSHKey, WireGuardKey
-from model.netmap import Delta, delta
-from model.wire import Challenge, Observed
+from model.netmap import Delta, delta, digest
+from model.wire import Challenge, Hello, Observed
 
 SSH = SSHKey(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(range(32)))
 
@@ -116,6 +117,20 @@ def test_a_delta_over_another_version_asks_for_the_whole_map(base: int) -> None:
 
 def test_a_delta_before_any_map_asks_for_the_whole_map() -> None:
     assert advance(None, Delta(version=Version(9), base=Version(1))) is None
+
+
+def test_a_delta_that_leads_to_another_map_than_the_gates_asks_for_the_whole_map() -> None:
+    old, new, other = a_netmap(version=4), a_netmap(a_peer(2), version=6), a_netmap(a_peer(3), version=6)
+    change = delta(old, new)
+    assert change is not None
+    assert advance(old, msgspec.structs.replace(change, digest=digest(new))) == new
+    assert advance(old, msgspec.structs.replace(change, digest=digest(other))) is None
+
+
+def test_a_greeting_names_the_map_held() -> None:
+    held = a_netmap(a_peer(2), version=4)
+    assert greeting(held) == Hello(version=4, digest=digest(held))
+    assert greeting(None) == Hello(version=0)
 
 
 @given(st.integers(0, 1000), st.floats(0, 1, exclude_max=True))
