@@ -266,9 +266,9 @@ class Compiled:
 def compile(document: Document, network: Network, *, run_tests: bool = False, over: Compiled | None = None) -> Compiled:
     """What `document` means in `network`. Raises `PolicyRefused`, with line and column.
 
-    `over` is a compilation of any policy for the same network, whose index of it is used again.
+    `over` is a compilation of any policy for this network or an earlier one, whose index is used again.
     """
-    indexed = over.world if over is not None and over.world.network is network else world(network)
+    indexed = over.world.moved_to(network) if over is not None else world(network)
     try:
         checked = program(document, indexed.internet, indexed.domain())
         compiled = Compiled(checked, indexed)

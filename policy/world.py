@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
+from threading import Lock
 
 import msgspec
 
@@ -65,8 +66,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     """The network's own address space."""
     internet: tuple[nets.Span, ...]
     ordered: bool
-    """Whether slots rise with rank, up to `top`, the highest ever seen."""
-    top: int
+    """Whether slots rise with rank."""
 
     def device(self, id: DeviceID) -> Seen | None:
         slot = self.slots.get(id)
@@ -106,6 +106,14 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
             found |= 1 << slot
         return found
 
+    def moved_to(self, network: Network) -> World:
+        """The index of `network`, taken from this one where that is the same network at another moment."""
+        if network is self.network:
+            return self
+        if (network.ipv4, network.ipv6) != (self.network.ipv4, self.network.ipv6):
+            return world(network)
+        return step(self, network, None).world
+
     @property
     def width(self) -> int:
         """Bytes that hold a set of this world's devices, with room for more of them."""
@@ -130,11 +138,17 @@ def see(device: Device, slot: int, *, standby: bool) -> Seen:
     )  # fmt: skip
 
 
+_dealing = Lock()
+
+
 def _slot(id: DeviceID, slots: dict[DeviceID, int], names: list[DeviceID]) -> int:
     slot = slots.get(id)
     if slot is None:
-        slot = slots[id] = len(names)
-        names.append(id)
+        # Worlds of one line share their slots, and threads may each take one further.
+        with _dealing:
+            slot = slots.setdefault(id, len(names))
+            if slot == len(names):
+                names.append(id)
     return slot
 
 
@@ -188,7 +202,7 @@ def _indexed(
         routes=route_table(((each.slot, each.rank, each.standby, each.routes) for each in here if each.routes),
                            addresses, size),
         addresses=addresses, ranges=ranges, internet=nets.internet(ranges),
-        ordered=all(a < b for a, b in pairwise(ranks)), top=max(map(int, names), default=0),
+        ordered=all(a < b for a, b in pairwise(ranks)),
     )  # fmt: skip
 
 
@@ -284,13 +298,20 @@ def _moved(before: World, network: Network, pairs: list[Pair], *, renamed: bool)
                 del addresses[bisect_left(addresses, (number, old.slot if old is not None else 0))]
             for number in new.addresses if new is not None else ():
                 insort(addresses, (number, new.slot if new is not None else 0))
-    added = [new.rank for old, new in pairs if new is not None and new.slot >= len(before.seen)]
-    ordered = before.ordered and all(a < b for a, b in pairwise([before.top, *added]))
+    ordered = before.ordered and all(
+        _in_place(new.slot, before.names) for old, new in pairs if old is None and new is not None
+    )
     return replace(
         before, network=network, users=users, outsiders=outsiders, seen=seen,
         by_user=by_user, by_tag=by_tag, addresses=addresses,
-        routes=_moved_routes(before, pairs, seen, addresses), ordered=ordered, top=max([before.top, *added]), **sets,
+        routes=_moved_routes(before, pairs, seen, addresses), ordered=ordered, **sets,
     )  # fmt: skip
+
+
+def _in_place(slot: int, names: list[DeviceID]) -> bool:
+    """Whether the device of a slot was registered between those of the slots beside it."""
+    beside = [int(name) for name in names[max(0, slot - 1) : slot + 2]]
+    return all(a < b for a, b in pairwise(beside))
 
 
 def _mark(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from policy_builders import a_device, a_network, a_user, allow, compiled, grant, routed
+from policy_builders import a_device, a_network, a_policy, a_user, allow, compiled, grant, routed
 
 from policy import check
 
@@ -342,3 +342,11 @@ def test_a_policy_that_no_longer_holds_in_the_network_stays_as_it_was_understood
     stranger = a_device(1, "zoe@elsewhere.org")
     after, _ = found.advance(a_network(stranger))
     assert after.filter(stranger.id) == ()
+
+
+def test_a_policy_is_compiled_over_the_index_of_an_earlier_network():
+    laptop, server = a_device(1), a_device(2, tags=["tag:db"])
+    before = compiled(a_network(laptop), acls=[])
+    after = check(a_policy(acls=[allow(ALICE, "tag:db:22")]), a_network(laptop, server), over=before)
+    assert after.visible_from(server.id) == {laptop.id}
+    assert before.visible_from(server.id) == frozenset()
