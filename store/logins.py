@@ -48,13 +48,15 @@ def start(
     ends_at: int,
     auth_time: int | None = None,
     key_fingerprint: str | None = None,
+    started_at: int | None = None,
 ) -> Login:
+    """`started_at` is now where it is not given: a key that is let in for the time of a login is as old as that one."""
     columns = _ROWS.encode(
         user=user,
         method=method,
         factors=tuple(factors),
         source=source,
-        started_at=tx.now,
+        started_at=tx.now if started_at is None else started_at,
         ends_at=ends_at,
         auth_time=auth_time,
         key_fingerprint=key_fingerprint,

@@ -125,6 +125,8 @@ def add_login_key(tx: Transaction, call: Call, *, key: SSHKey) -> UserKey:
     if actor.user is None or actor.login_at is None or actor.method not in {"password", "oidc"}:
         raise Denied("a key for the time of a login needs a login", hint="log in with a password or a provider")
     user = own.user(tx, call, "me")
+    if any(generation.key == key for generation in call.snapshot.generations):
+        raise Invalid("this is a CA key of this network, not a person's")
     if devices.by_ssh_key(tx, key) is not None:
         raise Conflict("this key is a device's", hint="a person has keys of their own; make one with ssh-keygen")
     ends_at = actor.login_at + int(str(call.snapshot.settings["login.life"]))
@@ -135,7 +137,7 @@ def add_login_key(tx: Transaction, call: Call, *, key: SSHKey) -> UserKey:
             user_keys.remove(tx, user.name, key.fingerprint)
     logins.start(
         tx, user=user.name, method=actor.method, factors=("login-key",), source=actor.source, ends_at=ends_at,
-        auth_time=actor.fresh_at, key_fingerprint=key.fingerprint,
+        auth_time=actor.fresh_at, key_fingerprint=key.fingerprint, started_at=actor.login_at,
     )  # fmt: skip
     added = user_keys.add(tx, user, key, "for the time of a login", ends_at)
     tx.record(c.UserKeyAdded(user=user.name, fingerprint=key.fingerprint))

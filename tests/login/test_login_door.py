@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 
 import asyncssh
+import msgspec
 import pyotp
 import pytest
 from doors_harness import House, InTerminal, a_house, a_terminal, eventually
 
 from gate.actor import GATE, Actor
 from gate.login.passwords import hash_password
+from gate.services import certificates as certificate_operations
 from gate.services import logins as login_operations
 from gate.services import network as network_operations
 from gate.services import users as user_operations
@@ -390,6 +392,24 @@ async def test_a_key_for_the_time_of_a_login_is_as_old_and_fresh_as_that_login(t
         assert (await house.run("bob", "me", key="bob")).status == 0
         seen = house.faces.actors[-1]
         assert (seen.login_at, seen.fresh_at, seen.method) == (actor.login_at, actor.fresh_at, "password")
+
+
+async def test_a_key_for_the_time_of_a_login_outlives_it_neither_by_certificates_nor_by_further_keys(
+    tmp_path: Path,
+) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_user("bob")
+        await house.a_device("bobs", user="bob@net.test")
+        life = int(str(house.gate.snapshot.settings["login.life"]))
+        late = msgspec.structs.replace(somebody(house, "bob"), login_at=int(time.time()) - life + 1000)
+        end = (late.login_at or 0) + life
+        await house.gate.perform(login_operations.add_login_key, late, key=house.key("bob"))
+        assert (await house.run("bob", "me", key="bob")).status == 0
+        by_key = house.faces.actors[-1]
+        another = await house.gate.perform(login_operations.add_login_key, by_key, key=house.key("second"))
+        issued = await house.gate.perform(certificate_operations.for_myself, by_key, key=house.key("third"))
+        assert another.expires_at == end
+        assert issued.valid_before <= end
 
 
 async def test_a_registered_key_makes_no_key_for_the_time_of_a_login(tmp_path: Path) -> None:
