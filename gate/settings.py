@@ -111,6 +111,8 @@ class Setting(msgspec.Struct, frozen=True):
     about: str
     secret: bool = False
     """Shown as set or not set, never as it is."""
+    owners: bool = False
+    """Set by owners alone: whoever sets it could come in as an owner."""
 
 
 _YEAR = 366 * 86400
@@ -133,7 +135,7 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType({
         _choice("off", "operators", "all"), "off", "who must give a second factor with a password"
     ),
     "login.life": Setting(_seconds(60, 30 * 86400), 16 * 3600, "how long a login lasts"),
-    "login.issuers": Setting(_issuers, {}, "OpenID Connect providers, by name", secret=True),
+    "login.issuers": Setting(_issuers, {}, "OpenID Connect providers, by name; set by owners alone", secret=True, owners=True),
     "certificates.claims": Setting(
         _claims, [], "lives, extensions and forced commands of certificates, by kind, role and tag"
     ),

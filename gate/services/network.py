@@ -17,8 +17,9 @@ from gate.backups import archived
 from gate.operation import Call, reads, writes
 from gate.services.queries import whole
 from model import change as c
+from model.errors import Denied
 from model.ids import GenerationID
-from model.records import AuditEntry, DeviceState, Page, UserState
+from model.records import AuditEntry, DeviceState, Page, Role, UserState
 from store import Query, Reader, Transaction, audit, certificates, settings
 from store.layout import DATABASE, HOST_KEY, LOGIN_KEY
 
@@ -69,6 +70,11 @@ def apply_settings(tx: Transaction, call: Call, *, values: Mapping[str, object])
 
 def _set(tx: Transaction, call: Call, key: str, value: object) -> SettingView:
     checked = table.parse(key, value)
+    if table.find(key).owners and call.actor.role is not Role.OWNER:
+        raise Denied(
+            f"{key} is set by owners alone: a provider says who someone is, owners too",
+            hint="ask an owner of this network",
+        )
     before = settings.get(tx, key, None)
     settings.put(tx, key, checked)
     tx.record(c.SettingSet(key=key, value=checked))

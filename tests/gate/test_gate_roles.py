@@ -14,7 +14,7 @@ import gate.services
 from gate.actor import Actor
 from gate.operation import Operation
 from gate.roles import PERMISSIONS
-from gate.services import logins, users
+from gate.services import logins, network, users
 from model.errors import Conflict, Denied
 from model.records import Role
 
@@ -132,6 +132,17 @@ async def test_an_admin_makes_no_owner_and_touches_none(tmp_path: Path) -> None:
         ):
             with pytest.raises(Denied, match="only an owner"):
                 await attempt
+
+
+async def test_an_admin_names_no_provider_by_which_they_could_come_in_as_an_owner(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as running:
+        bob = await build.a_user(running, "bob", Role.ADMIN)
+        mine = {"mine": {"issuer": "https://bob.example.com", "client_id": "x"}}
+        with pytest.raises(Denied, match="owners alone"):
+            await running.perform(network.apply_settings, bob, values={"login.life": "8h", "login.issuers": mine})
+        assert running.snapshot.settings["login.issuers"] == {}
+        await running.perform(network.set_setting, bob, key="login.life", value="8h")
+        await running.perform(network.set_setting, build.LOCAL, key="login.issuers", value=mine)
 
 
 @pytest.mark.parametrize("deed", ["disable", "remove", "demote"])
