@@ -110,6 +110,7 @@ class World:
         ip("-n", self.hub, "link", "add", "br0", "type", "bridge")
         ip("-n", self.hub, "link", "set", "br0", "up")
         ip("-n", self.hub, "addr", "add", "192.0.2.254/24", "dev", "br0")
+        ip("-n", self.hub, "addr", "add", "2001:db8::254/64", "dev", "br0", "nodad")
         self.gate_address = "192.0.2.254"
 
     def _namespace(self, label: str) -> str:

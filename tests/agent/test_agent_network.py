@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -61,10 +62,11 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(folder: Path) -> AsyncIterator[Stage]:
+async def stage(folder: Path, address: str | None = None) -> AsyncIterator[Stage]:
     with world() as made:
-        door = Host(made.hub, made.gate_address).listener(TCP, 0, made.gate_address)
-        async with played_gate(door, made.gate_address) as gate:
+        where = address or made.gate_address
+        door = Host(made.hub, where).listener(TCP, 0, where)
+        async with played_gate(door, where) as gate:
             here = Stage(made, gate, folder)
             try:
                 yield here
@@ -374,3 +376,39 @@ async def test_an_ipv6_router_goes_on_hearing_its_own_routers_and_down_restores_
         assert r.host.run("cat", heard).strip() == "2"
         r.end()
         assert r.host.run("cat", heard).strip() == "1"
+
+
+async def test_others_come_and_go_without_a_packet_lost_between_two(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        a, b = on.agent("laptop"), on.agent("db")
+        on.agent("guest")
+        await on.joined("laptop", "db", "guest")
+        on.let("laptop", "db", 9000, 9001)
+        db = on.gate.seat("db")
+        b.host.listener(TCP, 9001)
+        await soon(lambda: a.host.connects(db.ipv4, 9001), of="the tunnel")
+        server, client = b.host.listener(UDP, 9000), a.host.listener(UDP, 0)
+        client.connect((db.ipv4, 9000))
+        for number in range(200):
+            if number % 20 == 0:
+                on.gate.part("guest", "laptop") if number % 40 == 0 else on.gate.join("guest", "laptop")
+                on.gate.part("guest", "db") if number % 40 == 0 else on.gate.join("guest", "db")
+                on.let("guest", "db", 1000 + number)
+            client.send(b"%d" % number)
+            await asyncio.sleep(0.01)
+        server.settimeout(1)
+        assert [int(server.recv(10)) for _ in range(200)] == list(range(200))
+
+
+async def test_a_network_over_ipv6_alone(tmp_path: Path) -> None:
+    async with stage(tmp_path, address="2001:db8::254") as on:
+        hosts = [on.world.host(label) for label in ("laptop", "db")]
+        for number, host in enumerate(hosts, 1):
+            host.run("ip", "addr", "del", f"{host.address}/24", "dev", "eth0")
+            host.run("ip", "addr", "add", f"2001:db8::{number}/64", "dev", "eth0", "nodad")
+        a, b = on.agent("laptop", hosts[0]), on.agent("db", hosts[1])
+        await on.joined("laptop", "db")
+        on.let("laptop", "db", 5432)
+        b.host.listener(TCP, 5432)
+        await soon(lambda: a.host.connects(on.gate.seat("db").ipv4, 5432), of="the tunnel")
+        assert on.gate.seat("db").endpoints[0].startswith("[2001:db8::2]:")
