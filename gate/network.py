@@ -137,7 +137,7 @@ def host_certificate(store: Store, signers: Signers, key: SSHKey, addresses: tup
     Recorded like any other. None where there are no addresses or the host CA cannot sign now: the gate then shows
     its bare key.
     """
-    hosts = tuple(dict.fromkeys(_host(address) for address in addresses))
+    hosts = tuple(dict.fromkeys(table.host_of(address) for address in addresses))
     if not hosts:
         return None
 
@@ -153,10 +153,3 @@ def host_certificate(store: Store, signers: Signers, key: SSHKey, addresses: tup
         )
 
     return store.transact(work)
-
-
-def _host(address: str) -> str:
-    """HOST of HOST, HOST:PORT, [V6]:PORT."""
-    if address.startswith("["):
-        return address[1:].partition("]")[0]
-    return address if address.count(":") > 1 else address.partition(":")[0]

@@ -77,6 +77,13 @@ def _addresses(value: object) -> object:
     return [str(item) for item in items]
 
 
+def host_of(address: str) -> str:
+    """HOST of HOST, HOST:PORT, [V6]:PORT."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address if address.count(":") > 1 else address.partition(":")[0]
+
+
 def _json(value: object) -> object:
     if isinstance(value, str):
         try:
@@ -135,7 +142,9 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType({
         _choice("off", "operators", "all"), "off", "who must give a second factor with a password"
     ),
     "login.life": Setting(_seconds(60, 30 * 86400), 16 * 3600, "how long a login lasts"),
-    "login.issuers": Setting(_issuers, {}, "OpenID Connect providers, by name; set by owners alone", secret=True, owners=True),
+    "login.issuers": Setting(
+        _issuers, {}, "OpenID Connect providers, by name; set by owners alone", secret=True, owners=True
+    ),
     "certificates.claims": Setting(
         _claims, [], "lives, extensions and forced commands of certificates, by kind, role and tag"
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from model.errors import Ambiguous, Conflict, NotFound, WardgateError
@@ -79,15 +79,19 @@ def add(
     return by_id(tx, DeviceID(str(id)))
 
 
-def free_name(r: Reader, wanted: DeviceName) -> DeviceName:
-    """`wanted`, or where that is taken, the first of `wanted-2`, `wanted-3` … that a doubling search finds free."""
+def free_name(r: Reader, wanted: DeviceName, kept_from: Callable[[DeviceName], bool] = lambda _: False) -> DeviceName:
+    """`wanted`, or where that is taken, the first of `wanted-2`, `wanted-3` … that a doubling search finds free.
+
+    `kept_from` says which names count as taken though no device has them.
+    """
 
     def name(number: int) -> DeviceName:
         ending = f"-{number}"
         return DeviceName(wanted[: _LABEL - len(ending)].rstrip("-") + ending)
 
     def taken(candidate: DeviceName) -> bool:
-        return r.sql.execute("SELECT 1 FROM devices WHERE name = ?", (candidate,)).fetchone() is not None
+        known = r.sql.execute("SELECT 1 FROM devices WHERE name = ?", (candidate,)).fetchone() is not None
+        return known or kept_from(candidate)
 
     if not taken(wanted):
         return wanted

@@ -55,7 +55,8 @@ def enroll(
         if len(rows.of_user(tx, key.user)) >= limit:
             raise Limited(f"{key.user} has {limit} devices, the most", hint="remove one: wardgate devices remove NAME")
     device = rows.add(
-        tx, name=rows.free_name(tx, device_name(name)), user=key.user, tags=key.tags, wireguard_key=wireguard,
+        tx, name=rows.free_name(tx, device_name(name), lambda one: devices.holder(tx, call, one) is not None),
+        user=key.user, tags=key.tags, wireguard_key=wireguard,
         ssh_key=ssh_key, state=DeviceState.APPROVED if key.pre_approved else DeviceState.PENDING,
         ephemeral=key.ephemeral, os=_text(os), agent_version=_text(agent_version),
         expires_at=devices.expiry(tx, call, tagged=bool(key.tags)) if key.pre_approved else None,

@@ -9,14 +9,17 @@ import msgspec
 from gate import netmaps
 from gate.operation import Call, reads, writes
 from gate.services import certificates, own
+from gate.services.authority import addresses_of
 from gate.services.queries import whole
+from gate.settings import host_of
 from model import change as c
 from model.errors import Conflict, Invalid
-from model.ids import Prefix, Tag, UserName, device_name, prefix, quoted, tag
+from model.ids import DeviceName, DNSName, Prefix, Tag, UserName, device_name, prefix, quoted, tag
 from model.keys import SSHKey, wireguard_key
 from model.netmap import NetMap
-from model.records import Device, DeviceState, Page, Route, RouteState
+from model.records import Device, DeviceState, NameType, Page, Route, RouteState
 from store import Query, Reader, Transaction, devices, user_keys, users
+from store import names as records
 
 
 @reads("devices list")
@@ -59,8 +62,8 @@ def add(
     if ssh_key is not None:
         free_ssh_key(tx, call, ssh_key)
     device = devices.add(
-        tx, name=device_name(name), user=owner, tags=roles, wireguard_key=wireguard_key(wireguard), ssh_key=ssh_key,
-        state=DeviceState.APPROVED, ephemeral=False, expires_at=expiry(tx, call, tagged=bool(roles)),
+        tx, name=_open_name(tx, call, name), user=owner, tags=roles, wireguard_key=wireguard_key(wireguard),
+        ssh_key=ssh_key, state=DeviceState.APPROVED, ephemeral=False, expires_at=expiry(tx, call, tagged=bool(roles)),
     )  # fmt: skip
     tx.record(c.DeviceEnrolled(device=device))
     call.audit(tx, device.name, after=described(device))
@@ -84,6 +87,24 @@ def free_ssh_key(r: Reader, call: Call, key: SSHKey) -> None:
         raise Conflict("this SSH key is a person's", hint="a device has a key of its own; make one with ssh-keygen")
     if any(generation.key == key for generation in call.snapshot.generations):
         raise Invalid("this is a CA key of this network, not a device's")
+
+
+def _open_name(r: Reader, call: Call, text: str) -> DeviceName:
+    name = device_name(text)
+    held = holder(r, call, name)
+    if held:
+        raise Conflict(f'"{name}" is the name of {held}', hint="choose another name")
+    return name
+
+
+def holder(r: Reader, call: Call, name: DeviceName) -> str | None:
+    """Whose `name` is, where no device may have it: it would be certified as that host, and reached in its place."""
+    whole_name = DNSName(f"{name}.{call.snapshot.domain}")
+    if {str(name), str(whole_name)} & {host_of(address).lower().rstrip(".") for address in addresses_of(call.snapshot)}:
+        return "the gate itself"
+    if any(record.type in {NameType.A, NameType.AAAA, NameType.CNAME} for record in records.of(r, whole_name)):
+        return "a record that was set: `names list` shows it"
+    return None
 
 
 def expiry(tx: Transaction, call: Call, *, tagged: bool) -> int | None:
@@ -128,7 +149,7 @@ def auto_approved(call: Call, device: Device) -> tuple[Route, ...]:
 @writes("devices rename")
 def rename(tx: Transaction, call: Call, *, name: str, new: str) -> Device:
     device = own.device(tx, call, name)
-    changed = msgspec.structs.replace(device, name=device_name(new))
+    changed = msgspec.structs.replace(device, name=_open_name(tx, call, new))
     devices.put(tx, changed)
     tx.record(c.DeviceRenamed(device=changed, was=device.name))
     certificates.revoke_all(tx, call, device=device, reason="device renamed", hosts_only=True)

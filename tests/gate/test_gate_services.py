@@ -351,6 +351,19 @@ async def test_a_record_never_covers_a_devices_name(tmp_path: Path) -> None:
             await gate.perform(names.set_name, build.LOCAL, name="laptop", type=NameType.A, value="192.0.2.1")
 
 
+async def test_no_device_takes_the_name_of_a_record_or_of_the_gate(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path, addresses=("gate.net.example.com:2222", "door")) as gate:
+        bob = await build.a_user(gate, "bob")
+        await gate.perform(names.set_name, build.LOCAL, name="wiki", type=NameType.CNAME, value="w.example.org")
+        await build.a_device(gate, "bobs", user="bob")
+        for name in ("wiki", "gate", "door"):
+            with pytest.raises(Conflict, match="is the name of"):
+                await gate.perform(devices.rename, bob, name="bobs", new=name)
+            with pytest.raises(Conflict, match="is the name of"):
+                await build.a_device(gate, name)
+            assert (await enrolled(gate, name, user="bob")).name == f"{name}-2"
+
+
 async def test_names_resolve_as_devices_are_told(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         device = await build.a_device(gate, "laptop")
