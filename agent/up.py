@@ -222,21 +222,28 @@ class _Agent:
             netmap = self._follower.held
             if netmap is None:
                 continue
-            try:
-                self._rotation.settle(netmap.device.wireguard_key)
-                await asyncio.to_thread(self._keeper.keep, netmap, self._gate_addresses)
-                await asyncio.to_thread(self._keeper.keep_logins, netmap)
-                if self._keeper.problem is None:
-                    self._problem = ""
-                else:
-                    self._tell_problem(self._keeper.problem)
-            except (WardgateError, ValueError, OSError) as error:
-                self._tell_problem(f"this machine is not in step with the network: {error}")
+            await self._keep(netmap)
             self._save()
             self._follower.moved(self._keeper.around.addresses)
             await self._tell_gate(netmap)
             await self._rotate_key(netmap)
             await self._renew_host_certificate(netmap)
+
+    async def _keep(self, netmap: NetMap) -> None:
+        """The tunnel first; what an sshd makes of the map is no reason to leave it behind."""
+        what = "this machine is not in step with the network"
+        try:
+            self._rotation.settle(netmap.device.wireguard_key)
+            await asyncio.to_thread(self._keeper.keep, netmap, self._gate_addresses)
+            what = "this host's sshd does not follow the network"
+            await asyncio.to_thread(self._keeper.keep_logins, netmap)
+        except (WardgateError, ValueError, OSError) as error:
+            self._tell_problem(f"{what}: {error}")
+            return
+        if self._keeper.problem is None:
+            self._problem = ""
+        else:
+            self._tell_problem(self._keeper.problem)
 
     def _save(self) -> None:
         held = self._follower.held
