@@ -70,7 +70,7 @@ def label(device: Device, groups: Mapping[str, str]) -> str:
     if device.tags:
         return device.tags[0]
     owner = device.user or "–"
-    return groups.get(owner, owner)
+    return groups.get(owner, owner.partition("@")[0])
 
 
 def ports_of(rule: FilterRule) -> str:

@@ -34,11 +34,13 @@ class ListView(View):
     filterable = True
     noun = ("thing", "things")
     has_pane = True
+    base = ""
+    """A filter that holds without being typed."""
 
     def __init__(self) -> None:
         super().__init__()
         self.pages = Pages(self._fetch, self._arrived, self._start)
-        self.pages.query = Query(sort=self.sort, descending=self.descending)
+        self.pages.query = Query(filter=self.base, sort=self.sort, descending=self.descending)
         self.table = Table(self.columns(), self.state, self.pages)
         self.pane = Pane()
         self.pane_open = True
@@ -103,7 +105,7 @@ class ListView(View):
 
     def _arrived(self) -> None:
         self.table.arrived()
-        if not self.pages.query.filter:
+        if self.pages.query.filter == self.base:
             self._whole = self.pages.total
         if self.is_mounted and self.console_app.view is self:
             self.console_app.settled()
@@ -126,7 +128,7 @@ class ListView(View):
             self._wanted = words[0]
 
     def filter(self, text: str) -> None:
-        self.table.filter(text.strip())
+        self.table.filter(f"{self.base} {text}".strip())
 
     def back(self) -> bool:
         if self.pane_focus:

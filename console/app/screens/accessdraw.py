@@ -114,7 +114,7 @@ def what_changes(view: AccessView, width: int) -> list[Row]:
         rows.append(row)
     else:
         heads = _row(width)
-        for x, head in ((2, "From"), (17, "To"), (27, "Port")):
+        for x, head in ((2, "From"), (19, "To"), (32, "Port")):
             heads.put(x, head, "muted")
         heads.right(width - 2, "Pairs", "muted")
         rows.append(heads)
@@ -122,9 +122,9 @@ def what_changes(view: AccessView, width: int) -> list[Row]:
         row = _row(width)
         sign, role = (glyphs.plus, "ok") if change.gained else (glyphs.minus, "bad")
         row.put(2, sign, role, "b")
-        row.put(4, fit(inert(change.source), 12), "text")
-        row.put(17, fit(inert(change.destination), 9), "text")
-        row.put(27, fit(change.ports, 9), "text")
+        row.put(4, fit(inert(change.source), 14), "text")
+        row.put(19, fit(inert(change.destination), 12), "text")
+        row.put(32, fit(change.ports, 6), "text")
         row.right(width - 2, f"{sign}{count(change.pairs)}", role)
         rows.append(row)
     if len(pairs) > 10:

@@ -118,6 +118,7 @@ class CertificatesView(ListView):
     listing = Listing.CERTIFICATES
     noun = ("certificate", "certificates")
     sort = "valid_before"
+    base = "state:valid"
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,9 +139,10 @@ class CertificatesView(ListView):
 
     def nothing(self) -> Sequence[tuple[str, str]]:
         return (
-            ("No certificates yet", "text"),
+            ("No certificate is valid now" if self.base else "No certificates yet", "text"),
             ("People sign with: wardgate login NAME@GATE", "muted"),
             ("Hosts get theirs from their agent", "muted"),
+            *((("h shows those that are over", "muted"),) if self.base else ()),
         )
 
     async def load(self) -> None:
@@ -234,6 +236,12 @@ class CertificatesView(ListView):
                 writes=True,
                 when=lambda: not member and part.retirable(self.authorities) is not None,
             ),
+            Action(
+                key="h",
+                label="all" if self.base else "valid",
+                about="those that are over too, or valid ones alone",
+                run=self._history,
+            ),
             Action(key="K", label="KRL", about="what is revoked, for sshd", run=self._krl, when=lambda: not member),
         ]
 
@@ -262,6 +270,10 @@ class CertificatesView(ListView):
                 run=run,
             )
         )
+
+    def _history(self) -> None:
+        self.base = "" if self.base else "state:valid"
+        self.filter(self.filter_text)
 
     def _promote(self) -> None:
         found = part.pending(self.authorities)

@@ -512,7 +512,10 @@ class Seeded:
         for word in text.lower().split():
             key, colon, value = word.partition(":")
             if colon and key in {"state", "user", "device"}:
-                if str(getattr(row, key, "")) != value:
+                found = (
+                    row.state(self.clock) if isinstance(row, Certificate) and key == "state" else getattr(row, key, "")
+                )
+                if str(found) != value:
                     return False
             elif word not in body:
                 return False
