@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from policy import nets, ports
-from policy.bits import members
 from policy.delivery import addresses
 from policy.edges import Edge
 from policy.fault import line_and_column
 from policy.resolve import Target
-from policy.rules import Rule, Way
+from policy.rules import Way
 from policy.selectors import Kind
 from policy.world import Seen, World
 
@@ -121,21 +120,4 @@ def senders(access: Access, receiver: Seen, world: World, *, six: bool) -> int:
     edge = access.edge
     if access.own:
         return edge.own_senders & world.owner_devices(receiver.user)
-    found = 0
-    for part in edge.sources.parts:
-        if part.identity:
-            found |= part.held
-        elif part.spans == nets.EVERYTHING:
-            found |= world.live
-        else:
-            found |= world.holders(span for span in part.spans if (span[0] >= nets.SIX) is six)
-    return found
-
-
-def rule_words(rule: Rule) -> str:
-    """The sources of a rule, as it writes them."""
-    return ", ".join(selector.text for selector in rule.src)
-
-
-def slots_of(bits: int, world: World) -> list[Seen]:
-    return [world.at(slot) for slot in members(bits)]
+    return edge.sources.family(world, six=six)

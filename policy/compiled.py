@@ -246,9 +246,9 @@ class Compiled:
         names = self.world.names
         return frozenset(map(names.__getitem__, members(bits)))
 
-    def in_order(self, bits: int) -> list[Seen]:
-        """The devices of a set, in order of registration."""
-        return delivery.in_order(bits, self.world)
+    def in_order(self, bits: int, most: int | None = None) -> list[Seen]:
+        """The devices of a set in order of registration, or the first of them."""
+        return delivery.in_order(bits, self.world, most)
 
     def advance(
         self, network: Network, *, changed: Iterable[DeviceID] | None = None

@@ -41,12 +41,11 @@ def visible(edges: Edges, seen: Seen, world: World) -> int:
     return found & ~(1 << slot)
 
 
-def in_order(bits: int, world: World) -> list[Seen]:
-    everyone = world.seen
-    found = [each for slot in members(bits) if (each := everyone[slot]) is not None]
-    if not world.ordered:
-        found.sort(key=lambda each: each.rank)
-    return found
+def in_order(bits: int, world: World, most: int | None = None) -> list[Seen]:
+    slots = members(bits)
+    if world.ordered:
+        return [world.at(slot) for slot in slots[:most]]
+    return sorted((world.at(slot) for slot in slots), key=lambda each: each.rank)[:most]
 
 
 def peers(edges: Edges, seen: Seen, world: World, no_ipv4: int) -> dict[DeviceID, tuple[Prefix, ...]]:

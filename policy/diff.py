@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_LISTED = 1_000
 """Changes of a kind that are listed; all are counted."""
+MAX_SOURCES = 100
+"""Devices that one change lists as its sources."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -34,6 +36,8 @@ class Change(msgspec.Struct, frozen=True):
     nets: tuple[str, ...]
     ways: tuple[str, ...]
     sources: tuple[str, ...]
+    """The first of them; there are `count` in all."""
+    count: int
 
 
 class Diff(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,10 +255,10 @@ class _Side:
 
     def _change(self, receiver: Seen, own: bool, who: Who, cells: list[Cell]) -> Change:
         places = [] if own else [cell[0] for cell in cells if not isinstance(cell[0], str)]
-        sources = [self.names[seen.id] for seen in self.compiled.in_order(who[0])]
+        sources = [self.names[seen.id] for seen in self.compiled.in_order(who[0], MAX_SOURCES)]
         return Change(
             self.names[receiver.id], tuple(map(nets.show_span, nets.merge(places))), show_cells(cells),
-            (*sources, *map(nets.show_span, who[1])),
+            (*sources, *map(nets.show_span, who[1])), who[0].bit_count() + len(who[1]),
         )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from policy.world import World
 class Sources:
     """The sources of a rule together. Their text is worked out when first asked for, and kept."""
 
-    __slots__ = ("_text", "held", "matched", "named", "parts", "routes", "row")
+    __slots__ = ("_families", "_text", "held", "matched", "named", "parts", "routes", "row")
 
     def __init__(self, parts: Sequence[Resolved], world: World, satisfied: int | None) -> None:
         if satisfied is not None:
@@ -44,6 +44,7 @@ class Sources:
         self.row = self.matched.to_bytes(world.width, "little")
         """`matched` in bytes, where one device is found without copying the rest."""
         self._text: tuple[str, ...] | None = None
+        self._families: dict[bool, int] = {}
 
     @property
     def empty(self) -> bool:
@@ -62,6 +63,14 @@ class Sources:
             merged = self.merged(world)
             self._text = ("*",) if merged == nets.EVERYTHING else tuple(map(world.text, merged))
         return self._text
+
+    def family(self, world: World, *, six: bool) -> int:
+        """The devices whose IPv6 address is among the sources, or else those whose IPv4 address is."""
+        if six not in self._families:
+            space = nets.V6 if six else nets.V4
+            spans = [span for part in self.parts for span in part.spans if space[0] <= span[0] <= space[1]]
+            self._families[six] = self.named | world.holders(spans)
+        return self._families[six]
 
 
 class Edge:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from model.errors import NotFound
+from model.errors import Invalid, NotFound
 from model.ids import quoted
 from policy import nets, ports
 from policy.access import Access, RuleRef, accesses, edge_ref, opens, rule_ref, sends, show_ways
@@ -46,10 +46,14 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    access: Access | None
-    router: Seen | None
-    why: str
-    hint: str | None = None
+    """What came of one pair: the `access` that lets it pass, or else what comes close: `near` is open to the source on
+    other ports, `far` is open to other sources. `said` is the reason where it is none of these."""
+
+    access: Access | None = None
+    router: Seen | None = None
+    near: tuple[Access, ...] = ()
+    far: tuple[Access, ...] = ()
+    said: tuple[str, str | None] | None = None
 
 
 def explain(compiled: Compiled, src: str, dst: str, port: int | None, proto: str | None = None) -> Explanation:
@@ -59,30 +63,27 @@ def explain(compiled: Compiled, src: str, dst: str, port: int | None, proto: str
     whether any of the default protocols passes; `port` is None for protocols without ports.
     Raises `NotFound` for a name that nothing has, `Invalid` for an unknown protocol.
     """
-    protocols = _protocols(proto)
+    question = _Question(compiled, port, _protocols(proto))
     froms, tos = spots(compiled, src), spots(compiled, dst)
-    pairs = [(one, other) for one in froms for other in tos if one.numbers != other.numbers][:MAX_PAIRS]
+    each = ((one, other) for one in froms for other in tos if one.numbers != other.numbers)
+    pairs = list(islice(each, MAX_PAIRS))
     if not pairs:
         what = src if not froms else dst
         said = f"{what} names no device here" if not froms or not tos else f"{src} and {dst} are one device"
         return Explanation(allowed=False, source=src, destination=dst, port=port, proto=proto, rule=None, router=None,
                            why=said, pairs=0)  # fmt: skip
-    decided = [(one, other, decide(compiled, one, other, port, protocols)) for one, other in pairs]
-    reached = sum(decision.access is not None for _, _, decision in decided)
-    one, other, decision = next((each for each in decided if each[2].access is None), decided[0])
-    names = device_names(compiled)
-    access = decision.access
+    decided = [(one, other, question.decide(one, other)) for one, other in pairs]
+    one, other, decision = next((found for found in decided if found[2].access is None), decided[0])
+    why, hint = question.said(one, other, decision)
     return Explanation(
-        allowed=access is not None, source=one.label, destination=other.label, port=port, proto=proto,
-        rule=edge_ref(compiled, access.edge) if access is not None else None,
-        router=names[decision.router.id] if decision.router is not None else None,
-        why=decision.why, hint=decision.hint, pairs=len(pairs), reached=reached,
+        allowed=decision.access is not None, source=one.label, destination=other.label, port=port, proto=proto,
+        rule=edge_ref(compiled, decision.access.edge) if decision.access is not None else None,
+        router=device_names(compiled)[decision.router.id] if decision.router is not None else None,
+        why=why, hint=hint, pairs=len(pairs), reached=sum(found.access is not None for _, _, found in decided),
     )  # fmt: skip
 
 
 def _protocols(proto: str | None) -> frozenset[int]:
-    from model.errors import Invalid
-
     if proto is None:
         return frozenset(ports.DEFAULT_PROTOCOLS)
     try:
@@ -91,103 +92,103 @@ def _protocols(proto: str | None) -> frozenset[int]:
         raise Invalid(fault.message, hint=fault.hint) from None
 
 
-def decide(compiled: Compiled, one: Spot, other: Spot, port: int | None, protocols: frozenset[int]) -> Decision:
-    """What decides for one source and one destination."""
-    if other.seen is not None:
-        return _at(compiled, one, other, other.seen, port, protocols)
-    return _behind(compiled, one, other, port, protocols)
+class _Question:
+    """May anything pass on these ports and protocols? Asked of many pairs, a receiver's accesses are listed once."""
 
+    def __init__(self, compiled: Compiled, port: int | None, protocols: frozenset[int]) -> None:
+        self.compiled = compiled
+        self.world = compiled.world
+        self.port = port
+        self.protocols = protocols
+        self._accesses: dict[int, tuple[Access, ...]] = {}
 
-def _at(
-    compiled: Compiled, one: Spot, other: Spot, receiver: Seen, port: int | None, protocols: frozenset[int],
-    router: Seen | None = None,
-) -> Decision:  # fmt: skip
-    """What `receiver` lets in of what comes from `one` for `other`."""
-    near: list[Access] = []
-    far: list[Access] = []
-    for access in accesses(compiled.edges, receiver, compiled.world):
-        if not any(nets.overlaps(access.spans, (number, number)) for number in other.numbers):
-            continue
-        sent = _sent(compiled, access, one, other, receiver)
-        if sent and opens(access.ways, port, protocols):
-            ref = edge_ref(compiled, access.edge)
-            return Decision(access, router, f"{ref} on line {ref.line} lets {one.label} reach {other.label}")
-        (near if sent else far).append(access)
-    return Decision(None, router, *_missing(compiled, one, other, port, near, far, protocols))
+    def decide(self, one: Spot, other: Spot) -> Decision:
+        """What decides for one source and one destination."""
+        return self._behind(one, other) if other.seen is None else self._at(one, other, other.seen)
 
+    def _at(self, one: Spot, other: Spot, receiver: Seen, router: Seen | None = None) -> Decision:
+        """What `receiver` lets in of what comes from `one` for `other`."""
+        if receiver.slot not in self._accesses:
+            self._accesses[receiver.slot] = tuple(accesses(self.compiled.edges, receiver, self.world))
+        near: list[Access] = []
+        far: list[Access] = []
+        for access in self._accesses[receiver.slot]:
+            if not any(nets.overlaps(access.spans, (number, number)) for number in other.numbers):
+                continue
+            sent = self._sent(access, one, other, receiver)
+            if sent and opens(access.ways, self.port, self.protocols):
+                return Decision(access, router)
+            (near if sent else far).append(access)
+        return Decision(None, router, tuple(near), tuple(far))
 
-def _sent(compiled: Compiled, access: Access, one: Spot, other: Spot, receiver: Seen) -> bool:
-    """Whether an address of `one` may send to one of `other` of its own family."""
-    world = compiled.world
-    for number in one.numbers:
-        holder = one.seen
-        reachable = any(
-            (number < nets.SIX) is (place < nets.SIX) and nets.overlaps(access.spans, (place, place))
-            for place in other.numbers
-        )
-        if reachable and sends(access, number, holder, receiver, world):
-            return True
-    return False
+    def _sent(self, access: Access, one: Spot, other: Spot, receiver: Seen) -> bool:
+        """Whether an address of `one` may send to one of `other` of its own family."""
+        for number in one.numbers:
+            reachable = any(
+                (number < nets.SIX) is (place < nets.SIX) and nets.overlaps(access.spans, (place, place))
+                for place in other.numbers
+            )
+            if reachable and sends(access, number, one.seen, receiver, self.world):
+                return True
+        return False
 
-
-def _behind(compiled: Compiled, one: Spot, other: Spot, port: int | None, protocols: frozenset[int]) -> Decision:
-    """An address that no device has is reached through a router that carries its prefix for the source."""
-    number = other.numbers[0]
-    world = compiled.world
-    routers = list(_routers(compiled, one, number))
-    if not routers:
+    def _behind(self, one: Spot, other: Spot) -> Decision:
+        """An address that no device has is reached through a router that carries its prefix for the source."""
+        number, world = other.numbers[0], self.world
+        decision: Decision | None = None
+        for router in self._routers(one, number):
+            decision = self._at(one, other, router, router)
+            if decision.access is not None:
+                return decision
+        if decision is not None:
+            return decision
         places = world.routes.meeting(((number, number),))
         if not places and not (world.exits and nets.contains(world.internet, (number, number))):
-            return Decision(None, None, f"no device has {other.label}, and no approved route leads there",
-                            "approve a route with: devices routes NAME --approve PREFIX")  # fmt: skip
-        near = [world.at(slot) for slot in members(world.routes.routers(places) | (0 if places else world.exits))]
-        why = _at(compiled, one, other, near[0], port, protocols)
-        return Decision(None, None, why.why if why.access is None else
-                        f"no router carries {other.label} for {one.label}", why.hint)  # fmt: skip
-    decision = Decision(None, None, "")
-    for router in routers:
-        decision = _at(compiled, one, other, router, port, protocols, router)
-        if decision.access is not None:
+            return Decision(said=(f"no device has {other.label}, and no approved route leads there",
+                                  "approve a route with: devices routes NAME --approve PREFIX"))  # fmt: skip
+        serving = members(world.routes.routers(places) | (0 if places else world.exits))
+        decision = self._at(one, other, world.at(serving[0]))
+        if decision.access is None:
             return decision
-    return decision
+        return Decision(said=(f"no router carries {other.label} for {one.label}", None))
 
-
-def _routers(compiled: Compiled, one: Spot, number: int) -> Iterator[Seen]:
-    """Who carries `number` for the source: of a device its peers with such a prefix, else whoever serves it.
-    The longest prefix comes first, and decides."""
-    world = compiled.world
-    if one.seen is None:
-        for slot in members(world.routes.routers(world.routes.meeting(((number, number),)))):
-            yield world.at(slot)
-        return
-    best: list[tuple[int, Seen]] = []
-    for id, prefixes in compiled.peers(one.seen.id).items():
-        for prefix in prefixes:
-            span = nets.prefix(prefix)
+    def _routers(self, one: Spot, number: int) -> list[Seen]:
+        """Who carries `number` for the source: of a device its peers with the longest such prefix, else all who serve
+        it."""
+        world = self.world
+        if one.seen is None:
+            served = world.routes.routers(world.routes.meeting(((number, number),)))
+            return [world.at(slot) for slot in members(served)]
+        best: list[tuple[int, Seen]] = []
+        own = 1 if self.compiled.no_ipv4 else 2
+        for id, prefixes in self.compiled.peers(one.seen.id).items():
             peer = world.device(id)
-            if span is not None and peer is not None and span[0] <= number <= span[1]:
-                best.append((span[1] - span[0], peer))
-    narrowest = min((width for width, _ in best), default=0)
-    yield from (peer for width, peer in best if width == narrowest)
+            if len(prefixes) > own and peer is not None:
+                spans = (span for prefix in prefixes if (span := nets.prefix(prefix)) is not None)
+                best += [(span[1] - span[0], peer) for span in spans if span[0] <= number <= span[1]]
+        narrowest = min((width for width, _ in best), default=0)
+        return [peer for width, peer in best if width == narrowest]
 
-
-def _missing(
-    compiled: Compiled, one: Spot, other: Spot, port: int | None, near: list[Access], far: list[Access],
-    protocols: frozenset[int],
-) -> tuple[str, str | None]:  # fmt: skip
-    if near:
-        ref = edge_ref(compiled, near[0].edge)
-        ways = ", ".join(dict.fromkeys(text for access in near for text in show_ways(access.ways)))
-        return (f"{one.label} may reach {other.label} only on {ways}: {ref} on line {ref.line} does not open "
-                f"{_port(port, protocols)}", f"add the port to {ref}")  # fmt: skip
-    opening = [access for access in far if opens(access.ways, port, protocols)]
-    if opening:
-        ref = edge_ref(compiled, opening[0].edge)
-        words = ", ".join(selector.text for selector in opening[0].edge.rule.src)
-        return (f"{one.label} is not among the sources of {ref} on line {ref.line} ({words}), which opens "
-                f"{_port(port, protocols)} of {other.label}", f"name a source of {one.label} there")  # fmt: skip
-    return (f"no rule lets anything reach {_port(port, protocols)} of {other.label}",
-            "add an entry to acls or grants")  # fmt: skip
+    def said(self, one: Spot, other: Spot, decision: Decision) -> tuple[str, str | None]:
+        """The decision in a sentence, and what to do about it."""
+        if decision.access is not None:
+            ref = edge_ref(self.compiled, decision.access.edge)
+            return f"{ref} on line {ref.line} lets {one.label} reach {other.label}", None
+        if decision.said is not None:
+            return decision.said
+        wanted = _port(self.port, self.protocols)
+        if decision.near:
+            ref = edge_ref(self.compiled, decision.near[0].edge)
+            ways = ", ".join(dict.fromkeys(text for access in decision.near for text in show_ways(access.ways)))
+            return (f"{one.label} may reach {other.label} only on {ways}: {ref} on line {ref.line} does not open "
+                    f"{wanted}", f"add the port to {ref}")  # fmt: skip
+        opening = [access for access in decision.far if opens(access.ways, self.port, self.protocols)]
+        if opening:
+            ref = edge_ref(self.compiled, opening[0].edge)
+            words = ", ".join(selector.text for selector in opening[0].edge.rule.src)
+            return (f"{one.label} is not among the sources of {ref} on line {ref.line} ({words}), which opens "
+                    f"{wanted} of {other.label}", f"name a source of {one.label} there")  # fmt: skip
+        return f"no rule lets anything reach {wanted} of {other.label}", "add an entry to acls or grants"
 
 
 def _port(port: int | None, protocols: frozenset[int]) -> str:

@@ -147,6 +147,8 @@ def _allowed(
 
 def _sources(compiled: Compiled, edge: Edge, test: Test) -> tuple[nets.Span, ...]:
     """The sources of a rule; what a test says of its device's posture stands for what its device has."""
+    if compiled.allows_all:
+        return nets.EVERYTHING
     if not edge.rule.postures or test.src_posture_attrs is None:
         return edge.sources.merged(compiled.world)
     attributes = {str(name): _attribute(value) for name, value in test.src_posture_attrs.items()}

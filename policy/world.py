@@ -226,8 +226,8 @@ def step(before: World, network: Network, changed: Iterable[DeviceID] | None) ->
     users = _changed_users(before.network, network)
     found = set(_differing(before.network, network)) if changed is None else set(changed)
     found |= before.network.standby ^ network.standby
-    for name in users:
-        found |= {device.id for device in (*before.network.devices, *network.devices) if device.user == name}
+    if users:
+        found |= {device.id for device in (*before.network.devices, *network.devices) if device.user in users}
     out = _outsiders(network) if users else before.outsiders
     pairs: list[Pair] = []
     for id in sorted(found, key=int):

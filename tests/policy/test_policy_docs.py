@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,13 @@ def test_a_new_network_s_policy_lets_people_reach_their_own_devices_and_nothing_
     assert found.peers(LAPTOP.id).keys() == {other.id}
     assert found.peers(DB.id) == {}
     assert found.logins(LAPTOP.id) == {"*": (ALICE,), "root": (ALICE,)}
+
+
+def test_checking_a_policy_starts_without_what_takes_long_to_import():
+    heavy = "asyncio, asyncssh, textual, sqlite3, httpx, cryptography"
+    code = f"import sys, policy; print(*(sys.modules.keys() & set('{heavy}'.split(', '))))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("", "")
 
 
 def test_a_new_network_s_policy_fits_one_without_anybody():

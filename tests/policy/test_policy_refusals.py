@@ -274,6 +274,10 @@ def test_tests_that_hold_pass():
     }), NETWORK)  # fmt: skip
 
 
+def test_without_acls_and_grants_tests_are_held_against_everything_allowed():
+    check(json.dumps({**NAMES, "tests": [{"src": "192.0.2.1", "accept": ["web:22"]}]}), NETWORK)
+
+
 def test_a_test_may_say_what_posture_its_device_has():
     policy = {**NAMES, "acls": [allow("odin@example.com", "tag:server:22", srcPosture=["posture:fit"])]}
     fit = {"src": "odin@example.com", "accept": ["web:22"], "srcPostureAttrs": {"node:os": "linux"}}
