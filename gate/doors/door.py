@@ -74,7 +74,7 @@ class Door(asyncssh.SSHServer):
         self.source = ""
         self.login: Login | None = None
         self._connection: GateConnection | None = None
-        self._entered = self._logged_in = False
+        self._entered = self._logged_in = self._leaving = False
         self._gone = asyncio.Event()
         self._grace: asyncio.TimerHandle | None = None
         self._failures = self._offers = self._names = 0
@@ -122,6 +122,10 @@ class Door(asyncssh.SSHServer):
     async def leave(self, reason: str, patience: float = 1.0) -> None:
         """Ends the sessions in their own way and lets the client go by itself, for at most `patience` seconds: one that
         is disconnected at once may not show what it was told last."""
+        if self._leaving:
+            await self._gone.wait()
+            return
+        self._leaving = True
         try:
             async with asyncio.timeout(patience):
                 if self.login and self._connection and self._connection.busy:

@@ -20,17 +20,17 @@ from gate.login.dialogue import Conversation, by_password, log_in
 from gate.login.records import Proof
 from gate.login.talk import Challenge, Talk
 from model import change as c
-from model.errors import Invalid, Unavailable, WardgateError
+from model.errors import Ambiguous, Invalid, NotFound, Unavailable, WardgateError
 from model.ids import UserName, user_name
 from model.keys import SSHKey
 from model.records import Role, User, UserKey, UserState
-from store import logins, user_keys
+from store import Reader, logins, user_keys, users
 
 if TYPE_CHECKING:
     from gate.doors.door import Door
     from gate.doors.keeper import Keeper
     from gate.doors.limits import Limits
-    from gate.snapshot import Snapshot
+    from gate.gate import Gate
 
 log = logging.getLogger("wardgate.doors")
 
@@ -38,19 +38,24 @@ BREAK_GLASS = "break-glass"
 """The comment of the key that an owner keeps offline for emergencies."""
 
 
-def person(snapshot: Snapshot, name: str) -> tuple[str, User | None]:
+def person(gate: Gate, name: str) -> tuple[str, User | None]:
     """The name as it is counted by, and who has it: `local@domain`, a bare name under the network's user domain, or
-    a bare name that one person alone has."""
+    a bare name that one person alone has. As much is looked up for a name that nobody has."""
+    snapshot = gate.snapshot
     try:
         full = user_name(name, snapshot.user_domain)
     except Invalid:
         return name.casefold()[:256], None
-    found = snapshot.users.get(full)
-    if found is None and "@" not in name:
-        local = full.rpartition("@")[0] + "@"
-        alike = [user for known, user in snapshot.users.items() if known.startswith(local)]
-        found = alike[0] if len(alike) == 1 else None
+    alike = gate.store.read(lambda r: _alone(r, full, snapshot.user_domain)) if "@" not in name else None
+    found = snapshot.users.get(full) or alike
     return (found.name if found else full), found
+
+
+def _alone(r: Reader, full: UserName, user_domain: str) -> User | None:
+    try:
+        return users.find(r, full.rpartition("@")[0], user_domain)
+    except (NotFound, Ambiguous):
+        return None
 
 
 class PersonLogin:
@@ -59,7 +64,7 @@ class PersonLogin:
     def __init__(self, keeper: Keeper, door: Door, name: str) -> None:
         self._keeper = keeper
         self._door = door
-        self._name, user = person(keeper.gate.snapshot, name)
+        self._name, user = person(keeper.gate, name)
         self._user = user if user and user.state is UserState.ACTIVE else None
         speaks = self._user if self._user and not self._user.service else None
         self._applicant = Applicant(name=self._name, user=speaks, source=door.source)

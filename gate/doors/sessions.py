@@ -144,6 +144,7 @@ class PersonSession(asyncssh.SSHServerSession[bytes]):
         except Exception:
             log.exception("a session failed")
             self._streams.write_error("error: the gate failed at this; its log says why\n")
+        self._streams.flush()
         self._channel.exit(status)
 
     async def _serve(self) -> int:
@@ -158,9 +159,7 @@ class PersonSession(asyncssh.SSHServerSession[bytes]):
                 return self._help()
             self._console = TerminalChannel(self._channel, terminal)
             return await self._faces.console(self._gate, self._actor(), self._console, words[1:])
-        status = await self._faces.command(self._gate, self._actor(), words, self._streams, terminal)
-        await self._streams.drain()
-        return status
+        return await self._faces.command(self._gate, self._actor(), words, self._streams, terminal)
 
     def _words(self) -> list[str] | None:
         """As a POSIX shell splits them, without expansion; None where quotes do not balance."""

@@ -13,6 +13,8 @@ from model.errors import Invalid, Limited
 
 KEPT_INPUT = 64 * 1024
 """Bytes of input that wait here for a reader; more stay with the client."""
+KEPT_OUTPUT = 32 * 1024
+"""Bytes that are written together; more go out at once."""
 INTERRUPT, END = 3, 4
 _BARE_NEWLINE = re.compile(r"(?<!\r)\n")
 
@@ -43,6 +45,8 @@ class ChannelStreams:
         self._news = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
+        self._output: list[tuple[int | None, bytearray]] = []
+        self._kept = 0
 
     # For the door.
 
@@ -106,6 +110,8 @@ class ChannelStreams:
         self._send(data, None)
 
     async def drain(self) -> None:
+        if self._kept > KEPT_OUTPUT:
+            self.flush()
         if not self._gone:
             await self._writable.wait()
         if self._gone:
@@ -117,8 +123,21 @@ class ChannelStreams:
         self._send(text.encode("utf-8", "replace"), kind)
 
     def _send(self, data: bytes, kind: int | None) -> None:
+        """What is written in one step of the loop goes out together: a packet a line costs more than the lines."""
+        if not self._output:
+            asyncio.get_running_loop().call_soon(self.flush)
+        if self._output and self._output[-1][0] == kind:
+            self._output[-1][1].extend(data)
+        else:
+            self._output.append((kind, bytearray(data)))
+        self._kept += len(data)
+
+    def flush(self) -> None:
+        """Hands on what was written; called before the channel ends."""
+        output, self._output, self._kept = self._output, [], 0
         try:
-            self._channel.write(data, kind)
+            for kind, data in output:
+                self._channel.write(bytes(data), kind)
         except OSError:
             self.close()
 
