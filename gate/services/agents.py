@@ -85,6 +85,7 @@ def _again(tx: Transaction, call: Call, device: Device, key: EnrollmentKey, wire
         device,
         wireguard_key=wireguard,
         state=state,
+        approved_at=tx.now if state is DeviceState.APPROVED else device.approved_at,
         expires_at=devices.expiry(tx, call, tagged=bool(key.tags)) if state is DeviceState.APPROVED else None,
     )
     rows.put(tx, changed)

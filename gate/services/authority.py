@@ -8,7 +8,7 @@ import msgspec
 
 from gate.operation import Call, reads, writes
 from gate.presence import Presence
-from gate.services import certificates
+from gate.services import certificates, own
 from gate.snapshot import Snapshot
 from model import change as c
 from model.errors import Conflict, Denied
@@ -161,11 +161,11 @@ def trust(r: Reader, call: Call) -> TrustText:
     )
 
 
-@reads("ca trust")
+@reads("devices netmap")
 def trust_script(r: Reader, call: Call, *, device: str) -> str:
-    """The same for the sshd of `device`, as one script for a host without an agent."""
+    """The same for the sshd of `device`, as one script for a host without an agent. It names who may log in there."""
     found = call.snapshot
-    host = found.device(device)
+    host = own.device(r, call, device)
     issued = certificates.newest_host(r, host.id)
     return text.host_script(
         found.trust, base64.b64decode(found.krl), domain=found.domain, logins=found.compiled.logins(host.id),

@@ -113,8 +113,11 @@ def sign(
 
 
 def issue_host(tx: Transaction, call: Call, device: Device, key: SSHKey, lives: int | None = None) -> Certificate:
-    """A host certificate for `device`: its names and addresses."""
+    """A host certificate for `device`: its names and addresses. While its owner is disabled there is none."""
     _approved(device)
+    owner = users.by_name(tx, device.user) if device.user is not None else None
+    if owner is not None and owner.state is not UserState.ACTIVE:
+        raise Denied(f'the owner of device "{device.name}" is disabled', hint="ask an operator of this network")
     grant = sshca.grant(claims(call), CertificateKind.HOST, tags=device.tags)
     validity = sshca.validity(grant.lives, now=tx.now, asked=lives, limits=(device.expires_at,))
     principals = sshca.host_principals(device.name, call.snapshot.domain, device.addresses)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -137,13 +138,20 @@ def _approve(tx: Transaction, call: Call, device: Device) -> Device:
 
 def auto_approved(call: Call, device: Device) -> tuple[Route, ...]:
     """The device's routes, with those approved that the policy's autoApprovers cover."""
-    allowed = set(call.snapshot.compiled.auto_approved(device))
+    allowed = {one for one in call.snapshot.compiled.auto_approved(device) if not of_the_network(call, one)}
     return tuple(
         Route(route.prefix, RouteState.APPROVED)
         if route.state is RouteState.ADVERTISED and route.prefix in allowed
         else route
         for route in device.routes
     )
+
+
+def of_the_network(call: Call, route: Prefix) -> bool:
+    """Whether a route is a part of the network's own ranges: it would take other devices' addresses from them."""
+    inner = ipaddress.ip_network(route)
+    ranges = [ipaddress.ip_network(text) for text in (call.snapshot.ipv4, call.snapshot.ipv6)]
+    return any(inner.version == outer.version and inner.subnet_of(outer) for outer in ranges)  # type: ignore[arg-type]
 
 
 @writes("devices rename")
@@ -219,8 +227,9 @@ def _expire(tx: Transaction, call: Call, device: Device, within: int | None) -> 
 
 
 def end(tx: Transaction, call: Call, device: Device) -> Device:
-    """The device is expired from now on."""
-    changed = msgspec.structs.replace(device, state=DeviceState.EXPIRED, expires_at=tx.now)
+    """The device is expired from now on. One that is disabled stays so: its owner could enroll it anew otherwise."""
+    state = DeviceState.DISABLED if device.state is DeviceState.DISABLED else DeviceState.EXPIRED
+    changed = msgspec.structs.replace(device, state=state, expires_at=tx.now)
     devices.put(tx, changed)
     tx.record(c.DeviceExpired(device=changed))
     certificates.revoke_all(tx, call, device=device, reason="device expired")
@@ -251,7 +260,8 @@ def _enable(tx: Transaction, call: Call, device: Device) -> Device:
     if device.state is not DeviceState.DISABLED:
         return device
     over = device.expires_at is not None and device.expires_at <= tx.now
-    changed = msgspec.structs.replace(device, state=DeviceState.EXPIRED if over else DeviceState.APPROVED)
+    before = DeviceState.PENDING if device.approved_at is None else DeviceState.APPROVED
+    changed = msgspec.structs.replace(device, state=DeviceState.EXPIRED if over else before)
     devices.put(tx, changed)
     tx.record(c.DeviceEnabled(device=changed))
     _audit_state(tx, call, device, changed)
@@ -281,6 +291,11 @@ def routes(
         return device
     known = {route.prefix: route.state for route in device.routes}
     for given in map(prefix, approve):
+        if of_the_network(call, given):
+            raise Invalid(
+                f"{given} is of the network's own addresses, which belong to its devices",
+                hint="a route leads to what lies behind a device",
+            )
         known[given] = RouteState.WITHDRAWN if known.get(given) in {None, RouteState.WITHDRAWN} else RouteState.APPROVED
     for given in map(prefix, withdraw):
         if known.get(given) is RouteState.WITHDRAWN:

@@ -108,7 +108,15 @@ def _revoke(tx: Transaction, call: Call, id: EnrollmentKeyID) -> EnrollmentKey:
     record = enrollment_keys.by_id(tx, id)
     if call.own and record.user != call.actor.user:
         raise NotFound(f"no enrollment key has the id {quoted(id)}", hint="`enrollment-keys list` shows them")
-    revoked = enrollment_keys.revoke(tx, id)
+    revoked = enrollment_keys.revoke(tx, record.id)
     tx.record(c.EnrollmentKeyRevoked(id=id))
     call.audit(tx, id, before={"revoked_at": record.revoked_at}, after={"revoked_at": revoked.revoked_at})
     return revoked
+
+
+def revoke_of(tx: Transaction, call: Call, user: UserName) -> None:
+    """Those that a person owns or made and that could still serve: they let devices in by that person's word."""
+    for record in enrollment_keys.all(tx):
+        serves = record.revoked_at is None and record.expires_at > tx.now and record.uses_left != 0
+        if serves and user in {record.user, record.created_by}:
+            _revoke(tx, call, record.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gate.operation import Call, reads, writes
-from gate.services import certificates, logins, own
+from gate.services import certificates, enrollment_keys, logins, own
 from gate.services.queries import whole
 from model import change as c
 from model.errors import Conflict, Denied, Invalid
@@ -55,7 +55,8 @@ def set_role(tx: Transaction, call: Call, *, name: str, role: Role) -> User:
 
 @writes("users disable")
 def disable(tx: Transaction, call: Call, *, name: str) -> User:
-    """Ends what they have: logins end, certificates are revoked, and the doors close their connections."""
+    """Ends what they have: logins end, their certificates, their devices' and the enrollment keys that they own or
+    made are revoked, and the doors close their connections."""
     user = users.find(tx, name, call.snapshot.user_domain)
     _may_grant(call, user.role)
     if user.role is Role.OWNER:
@@ -64,6 +65,9 @@ def disable(tx: Transaction, call: Call, *, name: str) -> User:
     users.put(tx, changed)
     tx.record(c.UserDisabled(user=changed))
     logins.end_all(tx, call, user.name, "user disabled")
+    for device in devices.of_user(tx, user.name):
+        certificates.revoke_all(tx, call, device=device, reason="user disabled")
+    enrollment_keys.revoke_of(tx, call, user.name)
     call.audit(tx, user.name, before={"state": user.state.value}, after={"state": changed.state.value})
     return changed
 
@@ -87,6 +91,7 @@ def remove(tx: Transaction, call: Call, *, name: str) -> User:
     if user.role is Role.OWNER:
         _another_owner(tx, user)
     certificates.revoke_all(tx, call, user=user.name, reason="user removed")
+    enrollment_keys.revoke_of(tx, call, user.name)
     for device in devices.of_user(tx, user.name):
         certificates.revoke_all(tx, call, device=device, reason="user removed")
         devices.remove(tx, device)

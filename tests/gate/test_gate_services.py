@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import gate_builders as build
 import pytest
@@ -168,6 +170,76 @@ async def test_a_route_counts_for_nothing_until_it_is_offered_and_approved(tmp_p
         assert gate.snapshot.devices[router.id].routes[0].state is RouteState.APPROVED
         gone = await gate.perform(agents.report_routes, build.LOCAL, device=router.id, routes=[])
         assert [route.state for route in gone.routes] == [RouteState.WITHDRAWN]
+
+
+async def test_no_device_takes_addresses_of_the_network_by_a_route(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        server = await build.a_device(gate, "db-1", tags=["tag:db"])
+        thief = await build.a_device(gate, "laptop")
+        stolen = [f"{server.ipv4}/32", "100.64.0.0/10", f"{server.ipv6}/128"]
+        await build.a_policy(gate, json.dumps({"acls": [], "autoApprovers": {"routes": {
+            "100.64.0.0/10": ["alice@net.example.com"], "10.0.0.0/8": ["alice@net.example.com"],
+        }}}))  # fmt: skip
+        told = await gate.perform(agents.report_routes, build.LOCAL, device=thief.id, routes=[*stolen, "10.1.0.0/16"])
+        assert [route.prefix for route in told.routes if route.state is RouteState.APPROVED] == ["10.1.0.0/16"]
+        for prefix in stolen:
+            with pytest.raises(Invalid, match="network's own addresses"):
+                await gate.perform(devices.routes, build.LOCAL, name="laptop", approve=[prefix])
+
+
+async def test_a_disabled_device_is_not_freed_by_its_owner(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        bob = await build.a_user(gate, "bob")
+        key = build.an_ssh_key()
+        await enrolled(gate, "laptop", user="bob", ssh_key=key)
+        await gate.perform(devices.disable, build.LOCAL, names=["laptop"])
+        (ended,) = await gate.perform(devices.expire, bob, names=["laptop"])
+        assert ended.state is DeviceState.DISABLED
+        with pytest.raises(Denied, match="disabled"):
+            await enrolled(gate, "laptop", user="bob", ssh_key=key)
+
+
+async def test_enabling_a_device_does_not_approve_it(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await enrolled(gate, "laptop", pre_approved=False)
+        await gate.perform(devices.disable, build.LOCAL, names=["laptop"])
+        (enabled,) = await gate.perform(devices.enable, build.LOCAL, names=["laptop"])
+        assert enabled.state is DeviceState.PENDING
+
+
+@pytest.mark.parametrize("deed", [users.disable, users.remove], ids=["disabled", "removed"])
+async def test_enrollment_keys_end_with_the_person_who_owns_or_made_them(tmp_path: Path, deed: Any) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        bob = await build.a_user(gate, "bob", Role.OPERATOR)
+        mine = await gate.perform(enrollment_keys.create, bob)
+        servers = await gate.perform(enrollment_keys.create, bob, tags=["tag:db"], uses=None, pre_approved=True)
+        others = await gate.perform(enrollment_keys.create, build.LOCAL, tags=["tag:db"])
+        await gate.perform(deed, build.LOCAL, name="bob")
+        for made in (mine, servers):
+            with pytest.raises((Conflict, NotFound), match=r"revoked|not known"):
+                await enroll_with(gate, made.key, "late")
+        assert (await enroll_with(gate, others.key, "db-1")).tags == ("tag:db",)
+
+
+async def test_a_disabled_persons_host_is_certified_no_more(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_user(gate, "bob")
+        host = await build.a_device(gate, "laptop", user="bob")
+        issued = await gate.perform(agents.host_certificate, build.LOCAL, device=host.id, key=build.an_ssh_key())
+        await gate.perform(users.disable, build.LOCAL, name="bob")
+        assert (await gate.perform(certificates.show, build.LOCAL, serial=issued.serial)).revoked_at is not None
+        with pytest.raises(Denied, match="owner"):
+            await gate.perform(agents.host_certificate, build.LOCAL, device=host.id, key=build.an_ssh_key())
+
+
+async def test_a_member_learns_nothing_of_who_logs_in_on_others_hosts(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        bob = await build.a_user(gate, "bob")
+        await build.a_device(gate, "db-1", tags=["tag:db"])
+        await build.a_device(gate, "bobs", user="bob")
+        with pytest.raises(NotFound):
+            await gate.perform(authority.trust_script, bob, device="db-1")
+        assert "sshd" in await gate.perform(authority.trust_script, bob, device="bobs")
 
 
 async def test_a_removed_persons_devices_go_with_them(tmp_path: Path) -> None:
