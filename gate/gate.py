@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from gate import snapshot
 from gate.actor import GATE, Actor
-from gate.operation import Call, Operation
+from gate.operation import Call, First, Operation, Prepared
 from gate.presence import Presence
 from gate.signers import Signers, passphrase_from_environment
 from gate.snapshot import Snapshot
@@ -108,13 +108,25 @@ class Gate:
 
         if operation.reads:
             return await self.store.fetch(work)
+        prepared = None
         try:
+            if operation.first is not None:
+                prepared = arguments["prepared"] = await self._first(operation, operation.first, actor, arguments)
             done, number = await self.store.write(lambda tx: (work(tx), tx.changes[-1].number if tx.changes else 0))
-        except Denied as denied:
-            await self._audit_refusal(operation, actor, denied)
+        except BaseException as fault:
+            if prepared is not None:
+                await asyncio.to_thread(prepared.drop)
+            if isinstance(fault, Denied):
+                await self._audit_refusal(operation, actor, fault)
             raise
         await self.reached(number)
         return done
+
+    async def _first(
+        self, operation: Operation[S, ..., T], first: First, actor: Actor, arguments: dict[str, object]
+    ) -> Prepared:
+        proved, own = await self.store.fetch(lambda r: operation.authorize(r, actor))
+        return await asyncio.to_thread(first, self._call(operation, proved, own), **arguments)
 
     async def perform_if_due(
         self, operation: Operation[S, [], T], due: Callable[[Snapshot, Presence, int], bool]
@@ -174,7 +186,8 @@ class Gate:
                 log.exception("the snapshot is built anew: a change did not apply")
                 new = await self.store.fetch(lambda r: snapshot.load(r, int(time.time())))
             self.snapshot = new
-            self.signers.load(tuple(g for g in new.generations if g not in old.generations))
+            if new.generations is not old.generations:
+                await asyncio.to_thread(self.signers.load, new.generations)
             for listener in tuple(self._listeners):
                 try:
                     listener(old, new, entries)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 import msgspec
 
@@ -48,13 +48,28 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         tx.audit(self.actor.name, self.operation, subject, before=before, after=after, source=self.actor.source)
 
 
+class Prepared(Protocol):
+    """What was made before a transaction, for it to record."""
+
+    def drop(self) -> None:
+        """Undoes it, where the transaction came to nothing."""
+
+
+First = Callable[..., Prepared]
+"""Called with the `Call` and the operation's arguments, once the actor is authorized, in a thread of its own: for what
+takes too long for a transaction. The operation gets the outcome as `prepared`."""
+
+
 class Operation(Generic[S, P, T_co]):
     """A service's function with its name and the permission that the table gives it."""
 
-    def __init__(self, name: str, run: Callable[Concatenate[S, Call, P], T_co], *, reads: bool) -> None:
+    def __init__(
+        self, name: str, run: Callable[Concatenate[S, Call, P], T_co], *, reads: bool, first: First | None = None
+    ) -> None:
         self.name = name
         self.run = run
         self.reads = reads
+        self.first = first
         self.permission: Permission = PERMISSIONS["agent" if name.startswith("agent ") else name]
         self.__doc__ = run.__doc__
 
@@ -88,7 +103,7 @@ def reads(name: str) -> Callable[[Callable[Concatenate[Reader, Call, P], T]], Op
 
 
 def writes(
-    name: str,
+    name: str, first: First | None = None
 ) -> Callable[[Callable[Concatenate[Transaction, Call, P], T]], Operation[Transaction, P, T]]:
-    """Declares an operation that runs on the writer, all of it in one transaction."""
-    return lambda run: Operation(name, run, reads=False)
+    """Declares an operation that runs on the writer, all of it in one transaction, after `first`."""
+    return lambda run: Operation(name, run, reads=False, first=first)

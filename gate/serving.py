@@ -25,6 +25,8 @@ log = logging.getLogger("wardgate.gate")
 EVERY = 1.0
 """Seconds between looks at what is due by time: expired devices, unconfirmed policies, retired CA keys."""
 SAVE_PRESENCE_EVERY = 30.0
+ASK_CA_KEYS_EVERY = 60.0
+"""Seconds between looks whether CA keys in an ssh-agent or on a token sign, so that `gate status` need not wait."""
 
 
 class Serving:
@@ -37,6 +39,7 @@ class Serving:
         self._tasks = [
             asyncio.create_task(_repeat(EVERY, self._due)),
             asyncio.create_task(_repeat(SAVE_PRESENCE_EVERY, self._save)),
+            asyncio.create_task(_repeat(ASK_CA_KEYS_EVERY, self._ask_ca_keys)),
         ]
 
     @classmethod
@@ -68,6 +71,9 @@ class Serving:
 
     async def _save(self) -> None:
         await self.gate.save_presence()
+
+    async def _ask_ca_keys(self) -> None:
+        await asyncio.to_thread(self.gate.signers.check)
 
     async def stop(self, reason: str = "the gate is stopping") -> None:
         for task in self._tasks:

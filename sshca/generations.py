@@ -33,13 +33,18 @@ def rotate(
     generations: Collection[Generation], kind: CertificateKind, key: SSHKey, *, backend: str, now: int
 ) -> Generation:
     """A new pending generation, to be trusted everywhere before it signs."""
+    none_pending(generations, kind)
+    return _made(generations, kind, key, backend=backend, now=now)
+
+
+def none_pending(generations: Iterable[Generation], kind: CertificateKind) -> None:
+    """Raises `Conflict` where a rotation is under way."""
     waiting = _one(generations, kind, GenerationState.PENDING)
     if waiting is not None:
         raise Conflict(
             f"generation {waiting.id} is pending already",
             hint=f"promote it with `ca promote {kind}`, or drop it with `ca retire {waiting.id}`",
         )
-    return _made(generations, kind, key, backend=backend, now=now)
 
 
 def promote(

@@ -9,11 +9,12 @@ import msgspec
 from gate.operation import Call, reads, writes
 from gate.presence import Presence
 from gate.services import certificates, own
+from gate.signers import Prepared
 from gate.snapshot import Snapshot
 from model import change as c
 from model.errors import Conflict, Denied
 from model.ids import GenerationID
-from model.records import CertificateKind, Generation, GenerationState
+from model.records import CertificateKind, Generation
 from model.sshd import TRUST_ATTRIBUTE, drop_in, trust_mark, user_ca_file
 from sshca import generations as steps
 from sshca import trust as text
@@ -56,7 +57,20 @@ def _view(r: Reader, call: Call, generation: Generation) -> GenerationView:
     )
 
 
-@writes("ca rotate")
+def _next_key(
+    call: Call, *, kind: CertificateKind, algorithm: str = "ed25519", emergency: bool = False, backend: str = "file"
+) -> Prepared:
+    if backend != "file" and call.actor.source != "local":
+        raise Denied(
+            "where a key is held is said on the gate's own host alone: it may name a library that the gate loads",
+            hint="there: wardgate ca rotate … --held-by …",
+        )
+    if not emergency:
+        steps.none_pending(call.snapshot.generations, kind)
+    return call.signers.prepare(algorithm, backend)
+
+
+@writes("ca rotate", first=_next_key)
 def rotate(
     tx: Transaction,
     call: Call,
@@ -65,33 +79,24 @@ def rotate(
     algorithm: str = "ed25519",
     emergency: bool = False,
     backend: str = "file",
+    prepared: Prepared,
 ) -> tuple[Generation, ...]:
     """A pending generation: everyone comes to trust it before it signs.
 
     `emergency` answers a stolen key: a new one signs at once, every other of the kind is trusted no more, and what
-    they signed is revoked as well, for hosts that take the KRL sooner than the trust.
+    they signed is revoked as well, for hosts that take the KRL sooner than the trust. `algorithm` and `backend` say
+    what `prepared` is, a key that no generation had.
     """
-    known = generations.all(tx)
-    waiting = [one for one in known if one.kind is kind and one.state is GenerationState.PENDING]
-    if waiting and not emergency:
-        raise Conflict(f"{waiting[0].id} is pending already", hint=f"wardgate ca promote {kind}")
-    if backend != "file" and call.actor.source != "local":
-        raise Denied(
-            "where a key is held is said on the gate's own host alone: it may name a library that the gate loads",
-            hint="there: wardgate ca rotate … --held-by …",
-        )
-    signer = call.signers.make(generations.next_id(tx, kind), algorithm, backend)
-    if not emergency:
-        made = generations.add(tx, kind=kind, key=signer.key, backend=backend)
-        return (_changed(tx, call, None, made),)
-    changed = [
-        _put(tx, call, one, msgspec.structs.replace(one, state=GenerationState.RETIRED, retired_at=tx.now))
-        for one in known
-        if one.kind is kind and one.state is not GenerationState.RETIRED
-    ]
-    made = generations.add(tx, kind=kind, key=signer.key, state=GenerationState.ACTIVE, backend=backend)
-    for one in changed:
-        certificates.revoke_key(tx, call, one.key, f"{one.id} was replaced in an emergency")
+    known, key = generations.all(tx), prepared.signer.key
+    if emergency:
+        made, *replaced = steps.replace_at_once(known, kind, key, backend=backend, now=tx.now)
+    else:
+        made, replaced = steps.rotate(known, kind, key, backend=backend, now=tx.now), []
+    changed = [_put(tx, call, steps.by_id(known, gone.id), gone) for gone in replaced]
+    generations.add(tx, kind=kind, key=key, state=made.state, backend=backend)
+    for gone in changed:
+        certificates.revoke_key(tx, call, gone.key, f"{gone.id} was replaced in an emergency")
+    call.signers.keep(made.id, prepared)
     return (_changed(tx, call, None, made), *changed)
 
 
@@ -184,8 +189,10 @@ def anything_due(snapshot: Snapshot, presence: Presence, now: int) -> bool:
 
 @writes("agent ca-lapse")
 def lapse(tx: Transaction, call: Call) -> None:
-    """Retires generations whose last certificate is over."""
+    """Retires generations whose last certificate is over. One that was signed while another was being promoted, and
+    lives longer than was known then, is waited for."""
     known = generations.all(tx)
-    by_id = {one.id: one for one in known}
     for gone in steps.due(known, tx.now):
-        _put(tx, call, by_id[gone.id], gone)
+        before, last = steps.by_id(known, gone.id), rows.longest_end(tx, gone.id) or 0
+        after = msgspec.structs.replace(before, trusted_until=last) if last > tx.now else gone
+        _put(tx, call, before, after)

@@ -16,6 +16,7 @@ from gate import settings as table
 from gate.backups import archived
 from gate.operation import Call, reads, writes
 from gate.services.queries import whole
+from gate.signers import how_to_mend
 from model import change as c
 from model.errors import Denied
 from model.ids import GenerationID
@@ -215,9 +216,11 @@ def doctor(r: Reader, call: Call) -> tuple[Finding, ...]:
                 text=f"others may read {', '.join(loose)}" if loose else "secrets are readable by their owner alone",
                 hint=f"chmod go= {' '.join(loose)}" if loose else None),
     ]  # fmt: skip
+    call.signers.check()
+    held_by = {generation.id: generation.backend for generation in call.snapshot.generations}
     for id, fault in call.signers.faults.items():
         findings.append(
-            Finding(ok=False, subject=id, text=fault, hint="give the passphrase: --ca-passphrase-file, and start again")
+            Finding(ok=False, subject=id, text=f"cannot sign: {fault}", hint=how_to_mend(held_by.get(id, "file")))
         )
     return tuple(findings)
 
