@@ -307,12 +307,11 @@ def _news(
             continue
         if _of_itself(before) != _of_itself(after):
             own.add(id)
-        place = compiled.world.device(id)
-        if place is None or _shown(before) == _shown(after):
-            continue
+        if before.state != after.state:
+            named.add(id)  # whatever the policy thinks of it: its owner may be disabled
         if before.name != after.name:
             named |= compiled.visible_from(id) | {id}
-        else:
+        elif _shown(before) != _shown(after) and (place := compiled.world.device(id)) is not None:
             seen[id] = compiled.visible(place)
     return News(seen=seen, own=frozenset(own), views=views | named, parts=parts)
 

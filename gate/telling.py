@@ -77,7 +77,7 @@ class Teller:
             mine = _peers(now, id)
             allowed = {place.id: mine[place.id] for place in some if place.id in mine}
         else:
-            allowed = {place.id: place.own for place in some} if _approved(device) else {}
+            allowed = {place.id: place.shown[1] for place in some} if _approved(device) else {}
         told = {part: self._part(now, device, part) for part in parts}
         if not allowed and not told:
             return None
@@ -145,9 +145,12 @@ def current(version: Version, base: Version) -> bytes:
 
 
 def _whole(version: Version, peers: Sequence[Piece], parts: Mapping[str, Piece]) -> bytes:
-    ends = [b'"%s":%s' % (part.encode(), piece.text) for part, piece in parts.items()]
-    return b'{"type":"netmap","version":%d,%s,"peers":[%s],"digest":"%s"}\n' % (
-        version, b",".join(ends), b",".join([piece.text for piece in peers]), _sealed(peers, parts).encode(),
+    """In the order of `model.netmap.NetMap`: device, peers, filter and so on, which a shell script may count on."""
+    device, rest = parts["device"], [(part, piece) for part, piece in parts.items() if part != "device"]
+    ends = [b'"%s":%s' % (part.encode(), piece.text) for part, piece in rest]
+    return b'{"type":"netmap","version":%d,"device":%s,"peers":[%s],%s,"digest":"%s"}\n' % (
+        version, device.text, b",".join([piece.text for piece in peers]), b",".join(ends),
+        _sealed(peers, parts).encode(),
     )  # fmt: skip
 
 
