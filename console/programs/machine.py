@@ -60,6 +60,10 @@ def parse_gate(text: str) -> tuple[str | None, str, int]:
            metavar="P"),
     option("--accept-routes/--no-accept-routes", help="Use routes behind other devices.", default=True,
            show_default=True),
+    option("--exit-node", help="A device through which everything else leaves.", metavar="NAME"),
+    option("--masquerade/--no-masquerade", help="Show hosts behind an advertised route this machine's address.",
+           default=True, show_default=True),
+    option("--rotate-key", help="Make a new WireGuard key, and prove it to the gate.", is_flag=True),
     option("--interface", help="The WireGuard interface.", default="wg-ward0", show_default=True),
     option("--listen-port", help="The UDP port; chosen once without it.", type=click.IntRange(1, 65535)),
     option("--hosts-file", help="Where names are written; empty for nowhere.", default="/etc/hosts", show_default=True),
@@ -70,7 +74,8 @@ def parse_gate(text: str) -> tuple[str | None, str, int]:
 )  # fmt: skip
 async def up(
     as_json: bool, gate: str | None, key_file: str | None, hostname: str | None, advertised: tuple[str, ...],
-    accept_routes: bool, interface: str, listen_port: int | None, hosts_file: str, sshd: bool, state: str,
+    accept_routes: bool, exit_node: str | None, masquerade: bool, rotate_key: bool, interface: str,
+    listen_port: int | None, hosts_file: str, sshd: bool, state: str,
 ) -> int:  # fmt: skip
     user, host, port = parse_gate(gate) if gate else (None, None, 2222)
     key = None
@@ -78,7 +83,8 @@ async def up(
         key = Secret((sys.stdin.readline() if key_file == "-" else read_file(key_file).decode()).strip())
     options = _agent().options(
         host=host, port=port, user=user, enrollment_key=key, state=Path(state), interface=interface,
-        hostname=hostname, accept_routes=accept_routes,
+        hostname=hostname, accept_routes=accept_routes, exit_node=exit_node, masquerade=masquerade,
+        rotate_key=rotate_key,
         advertise_routes=tuple(prefix(text) for text in advertised), listen_port=listen_port,
         hosts_file=Path(hosts_file) if hosts_file else None, sshd=sshd,
     )  # fmt: skip
