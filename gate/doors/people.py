@@ -71,6 +71,7 @@ class PersonLogin:
         self._talk: Conversation | None = None
         self._sessions: set[PersonSession] = set()
         self._expiry: asyncio.TimerHandle | None = None
+        self._found: UserKey | None = None
         self._key_ends_at: int | None = None
         self.proof: Proof | None = None
         self.key: SSHKey | None = None
@@ -83,7 +84,8 @@ class PersonLogin:
     # Keys.
 
     def accepts(self, key: SSHKey) -> bool:
-        return self._registered(key) is not None and self._user is not None
+        self._found = self._registered(key)
+        return self._found is not None and self._user is not None
 
     def _registered(self, key: SSHKey) -> UserKey | None:
         """Asked alike for nobody's name, so that it takes alike."""
@@ -95,9 +97,9 @@ class PersonLogin:
         return None
 
     def proved(self, key: SSHKey) -> None:
-        kept = self._registered(key)
+        kept = self._found  # of the `accepts` that goes before, in the same step of the loop
         assert kept is not None
-        assert self._user is not None
+        assert kept.key == key
         self.key = key
         self.proof = self._by_login(kept) or self._by_key(key, kept)
         self._key_ends_at = kept.expires_at
