@@ -64,7 +64,7 @@ class Gate:
         lock = StateLock(state)
         try:
             store = Store.open(state / DATABASE)
-            start = store.read(lambda r: snapshot.load(r, int(time.time())))
+            start = store.read(snapshot.load)
             signers = Signers(state, passphrase or passphrase_from_environment())
             signers.load(start.generations)
             gate = cls(state, store, lock, start, signers)
@@ -184,7 +184,7 @@ class Gate:
                     new = await asyncio.to_thread(snapshot.advance, old, entries)
             except Exception:
                 log.exception("the snapshot is built anew: a change did not apply")
-                new = await self.store.fetch(lambda r: snapshot.load(r, int(time.time())))
+                new = await self.store.fetch(snapshot.load)
             self.snapshot = new
             if new.generations is not old.generations:
                 await asyncio.to_thread(self.signers.load, new.generations)

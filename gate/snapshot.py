@@ -5,7 +5,6 @@ Immutable. Agents and consoles are served from it without a query.
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import TypeVar, cast
 import msgspec
 
 import policy as language
-import sshca
+from gate.refused import Refused, encode_krl
 from model import change as c
 from model.errors import Ambiguous, NotFound, PolicyRefused
 from model.ids import DeviceID, DeviceName, DNSName, Domain, Prefix, UserName, Version, quoted
@@ -67,9 +66,14 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What devices may have to be told that they were not told from the snapshot before."""
     generations: tuple[Generation, ...]
     revocations: tuple[Revocation, ...]
+    refused: Refused
     krl: str
     """The KRL in base64."""
     settings: Mapping[str, object]
+
+    @property
+    def standby(self) -> frozenset[DeviceID]:
+        return self.compiled.world.network.standby
 
     @property
     def network(self) -> NetworkFacts:
@@ -107,8 +111,15 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         return found[0]
 
 
+STANDBY = "routers.standby"
+"""Where the store keeps which routers stand by: no setting of an operator's."""
+
+
 def policy_network(
-    people: Mapping[UserName, User], machines: Mapping[DeviceID, Device], facts: NetworkFacts
+    people: Mapping[UserName, User],
+    machines: Mapping[DeviceID, Device],
+    facts: NetworkFacts,
+    standby: frozenset[DeviceID] = frozenset(),
 ) -> Network:
     """What the policy sees: every user, and the devices that are approved."""
     return Network(
@@ -117,10 +128,11 @@ def policy_network(
         domain=facts.domain,
         ipv4=facts.ipv4,
         ipv6=facts.ipv6,
+        standby=standby,
     )
 
 
-def load(r: Reader, at: int) -> Snapshot:
+def load(r: Reader) -> Snapshot:
     """The snapshot of what the store holds."""
     values = settings.all(r)
     facts = NetworkFacts(
@@ -128,7 +140,7 @@ def load(r: Reader, at: int) -> Snapshot:
     )
     people = {user.name: user for user in users.all(r)}
     machines = {device.id: device for device in devices.all(r)}
-    in_force, compiled, fault = _last_good(r, policy_network(people, machines, facts))
+    in_force, compiled, fault = _last_good(r, policy_network(people, machines, facts, _standby(values)))
     revocations = certificate_rows.revocations(r)
     cas = generations.all(r)
     return Snapshot(
@@ -136,8 +148,14 @@ def load(r: Reader, at: int) -> Snapshot:
         ipv4=facts.ipv4, ipv6=facts.ipv6, users=people, devices=machines,
         by_name={device.name: device.id for device in machines.values()},
         names=names.all(r), policy=in_force, policy_fault=fault, compiled=compiled, news=News(everyone=True),
-        generations=cas, revocations=revocations, krl=encode_krl(cas, revocations, at), settings=values,
+        generations=cas, revocations=revocations, refused=Refused().after(cas, revocations),
+        krl=encode_krl(cas, revocations), settings=values,
     )  # fmt: skip
+
+
+def _standby(values: Mapping[str, object]) -> frozenset[DeviceID]:
+    kept = values.get(STANDBY)
+    return frozenset(DeviceID(str(id)) for id in kept) if isinstance(kept, list) else frozenset()
 
 
 def _user_domain(values: Mapping[str, object], network: Domain) -> Domain:
@@ -155,47 +173,44 @@ def _last_good(r: Reader, network: Network) -> tuple[PolicyVersion | None, langu
     return None, language.compile(language.read(NO_POLICY), network), fault
 
 
-def encode_krl(cas: Sequence[Generation], revocations: Sequence[Revocation], at: int) -> str:
-    """The KRL of all revocations in base64. Its version is the last revocation's number, so it rises."""
-    data = sshca.krl(
-        version=revocations[-1].number if revocations else 0,
-        generated_at=at,
-        comment="wardgate",
-        revocations=revocations,
-        ca_keys={generation.id: generation.key for generation in cas},
-    )
-    return base64.b64encode(data).decode()
-
-
-HEAVY = c.PolicySet | c.UserChange | c.UserRemoved | c.CertificatesRevoked | c.GenerationChanged
+HEAVY = c.PolicySet | c.UserChange | c.UserRemoved | c.CertificatesRevoked
 
 
 def is_light(committed: Sequence[c.Committed]) -> bool:
     """Whether `advance` takes so little that it may run on the event loop: nothing is compiled or encoded whole."""
-    return len(committed) <= 2 and not any(isinstance(entry.change, HEAVY) for entry in committed)
+    told = [entry.change for entry in committed if not isinstance(entry.change, c.CertificateIssued)]
+    return len(told) <= 2 and not any(isinstance(change, HEAVY) for change in told)
 
 
 def advance(old: Snapshot, committed: Sequence[c.Committed]) -> Snapshot:
     """`old` with `committed` applied, in their order; `news` says whose NetMaps may differ, and in what."""
+    told = [entry.change for entry in committed if not isinstance(entry.change, c.CertificateIssued)]
+    if not told:  # a certificate is no part of a snapshot, and nobody's map tells of it
+        return msgspec.structs.replace(old, version=committed[-1].number, news=News())
     now = _Draft(old)
-    for entry in committed:
-        now.apply(entry.change)
+    for change in told:
+        now.apply(change)
     policy_changed = now.policy is not None and (old.policy is None or now.policy.number != old.policy.number)
     compiled, views = old.compiled, frozenset[DeviceID]()
     if policy_changed:
         assert now.policy is not None
-        network = policy_network(now.users, now.devices, old.network)
-        compiled = language.compile(language.read(now.policy.text), network)
-    elif now.moved or now.regroup:
+        network = policy_network(now.users, now.devices, old.network, now.standby)
+        compiled = language.compile(language.read(now.policy.text), network, over=old.compiled)
+    elif now.moved or now.regroup or now.standby != old.standby:
         network = _network_after(old, now.users if now.regroup else None, now.devices, now.moved)
+        network = msgspec.structs.replace(network, standby=now.standby)
         compiled, views = old.compiled.advance(network, changed=now.moved)
-    krl = encode_krl(now.generations, now.revocations, committed[-1].at) if now.revoked else old.krl
+    refused, krl = old.refused, old.krl
+    if now.revoked or now.generations is not old.generations:
+        refused = old.refused.after(now.generations, now.revoked)
+    if now.revoked:
+        krl = encode_krl(now.generations, now.revocations)
     return Snapshot(
         version=committed[-1].number, domain=old.domain, user_domain=_user_domain(now.settings, old.domain),
         ipv4=old.ipv4, ipv6=old.ipv6, users=now.users, devices=now.devices, by_name=now.by_name, names=now.names,
         policy=now.policy, policy_fault=None if policy_changed else old.policy_fault, compiled=compiled,
         news=News(everyone=True) if policy_changed else _news(old, now, compiled, views, _parts(old, now, krl)),
-        generations=now.generations, revocations=now.revocations, krl=krl, settings=now.settings,
+        generations=now.generations, revocations=now.revocations, refused=refused, krl=krl, settings=now.settings,
     )  # fmt: skip
 
 
@@ -207,10 +222,12 @@ class _Draft:
         self.users, self.devices, self.by_name = old.users, old.devices, old.by_name
         self.names, self.settings, self.policy = old.names, old.settings, old.policy
         self.generations, self.revocations = old.generations, old.revocations
+        self.standby = old.standby
         self.moved: set[DeviceID] = set()
-        self.regroup = self.revoked = False
+        self.revoked: list[Revocation] = []
+        self.regroup = False
 
-    def apply(self, change: c.Change) -> None:
+    def apply(self, change: c.Change) -> None:  # noqa: PLR0912 - one arm a kind of change
         match change:
             case c.UserChange(user=user):
                 self.users, self.regroup = {**self.users, user.name: user}, True
@@ -229,10 +246,13 @@ class _Draft:
             case c.NameRemoved(name=name_, type=type_, value=value):
                 self.names = _without(self.names, name_, type_, value)
             case c.CertificatesRevoked(revocations=more):
-                self.revocations, self.revoked = (*self.revocations, *more), True
+                self.revocations = (*self.revocations, *more)
+                self.revoked += more
             case c.GenerationChanged(generation=generation):
                 kept = {g.id: g for g in self.generations} | {generation.id: generation}
-                self.generations, self.revoked = tuple(kept.values()), True
+                self.generations = tuple(kept.values())
+            case c.StandbySet(devices=ids):
+                self.standby = frozenset(ids)
             case c.SettingSet(key=key, value=setting):
                 self.settings = {**self.settings, key: setting}
             case _:

@@ -255,6 +255,8 @@ class Revocation(Record, frozen=True, kw_only=True):
     at: int
     by: str
     reason: str = ""
+    until: int | None = None
+    """When the certificate of `serial` is over by itself; None where that is not known, and for all else."""
 
 
 class GenerationState(StrEnum):

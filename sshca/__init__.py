@@ -14,7 +14,7 @@ from sshca.principals import (
     user_key_id,
     user_principals,
 )
-from sshca.revocation import ParsedKRL, krl, read_krl
+from sshca.revocation import LONG_OVER, ParsedKRL, krl, read_krl, still_needed
 from sshca.signer import Signer
 from sshca.signing import issue, sign
 from sshca.specification import CriticalOption, Extension, Specification
@@ -25,6 +25,7 @@ from sshca.verifying import verify
 
 __all__ = [
     "CA_ALGORITHMS",
+    "LONG_OVER",
     "AgentSigner",
     "Claim",
     "CriticalOption",
@@ -59,6 +60,7 @@ __all__ = [
     "save",
     "sign",
     "sshfp",
+    "still_needed",
     "tag_principals",
     "user_key_id",
     "user_principals",

@@ -30,6 +30,21 @@ _SERIAL: Final = attrgetter("serial")
 _GENERATION: Final = attrgetter("generation")
 
 
+LONG_OVER: Final = 30 * 86400
+"""Seconds after a certificate's end: no host's clock that still serves is so slow that it takes it for valid."""
+
+
+def still_needed(revocations: Iterable[Revocation]) -> tuple[Revocation, ...]:
+    """Without serials whose certificates are `LONG_OVER`, counted at the newest revocation. All else stays for good.
+
+    So a list changes only when something is revoked, under that revocation's number, and is the same whenever it is
+    made again: an entry never leaves and comes back under one version.
+    """
+    listed = tuple(revocations)
+    before = listed[-1].at - LONG_OVER if listed else 0
+    return tuple(one for one in listed if one.until is None or one.until > before)
+
+
 def krl(
     *,
     version: int,

@@ -101,7 +101,7 @@ def revoke(
     record where no generation is given with it.
     """
     given = {"serial": serial, "key": key.blob if key else None, "key_id": key_id, "fingerprint": fingerprint}
-    columns = {name: value for name, value in given.items() if value is not None}
+    columns: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     if len(columns) != 1:
         raise Invalid("a revocation names one of serial, key, key ID, fingerprint", hint="revoke one after the other")
     ((column, value),) = columns.items()
@@ -109,7 +109,9 @@ def revoke(
     if known is not None:
         return known
     if serial is not None:
-        columns["generation"] = generation or by_serial(tx, serial).generation
+        meant = by_serial(tx, serial) if generation is None else _ROWS.one(tx, "serial = ?", serial)
+        columns["generation"] = meant.generation if meant and generation is None else generation
+        columns["until"] = meant.valid_before if meant else None
     _REVOCATIONS.insert(tx, {**columns, "at": tx.now, "by": by, "reason": reason})
     _mark(tx, "fingerprint" if key else column, key.fingerprint if key else value)
     revocation = _REVOCATIONS.one(tx, f'"{column}" = ?', value)

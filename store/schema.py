@@ -329,6 +329,16 @@ def pages(db: Database) -> None:
     db.execute("CREATE INDEX devices_user_name ON devices (user, name)")
 
 
+@migrations()
+def ends(db: Database) -> None:
+    """When what was revoked by serial is over anyway, so that a KRL need not list it for good."""
+    db.execute("ALTER TABLE revocations ADD COLUMN until INTEGER")
+    db.execute(
+        "UPDATE revocations SET until ="
+        " (SELECT valid_before FROM certificates WHERE certificates.serial = revocations.serial)"
+    )
+
+
 def _text_index(db: Database, table: str, columns: str) -> None:
     """A trigram index over the generated column `visible` of `table`, kept in step by triggers."""
     insert = f"INSERT INTO {table}_text (rowid, visible) VALUES (new.id, new.visible);"  # noqa: S608

@@ -206,7 +206,7 @@ def _issue(
 ) -> Certificate:
     """Validates, signs and records, in this order and in one transaction: what is not recorded was never given out."""
     generation, signer = call.signers.active(kind, call.snapshot.generations)
-    serial = certificates.next_serial(tx)
+    serial, refused = certificates.next_serial(tx), call.snapshot.refused
     device, person = subject.device, kind is CertificateKind.USER
     specification = sshca.Specification(
         kind=kind, serial=serial, key=subject.key,
@@ -219,9 +219,9 @@ def _issue(
     line = sshca.sign(
         signer,
         specification,
-        ca_keys={one.key for one in call.snapshot.generations},
-        revoked_keys={one.key for one in call.snapshot.revocations if one.key},
-        revoked_fingerprints={one.fingerprint for one in call.snapshot.revocations if one.fingerprint},
+        ca_keys=refused.ca_keys,
+        revoked_keys=refused.keys,
+        revoked_fingerprints=refused.fingerprints,
         now=tx.now,
     )
     record = Certificate(
@@ -262,7 +262,7 @@ def revoke(
     if key is not None:
         if call.own:
             raise Denied("your role revokes certificates of your own, by serial or device")
-        if any(generation.key == key for generation in call.snapshot.generations):
+        if key in call.snapshot.refused.ca_keys:
             raise Invalid("this is a CA key", hint="a stolen CA key is replaced: wardgate ca rotate KIND --emergency")
         return revoke_key(tx, call, key, reason)
     found = [own.certificate(call, certificates.by_serial(tx, serial)) for serial in serials]

@@ -16,14 +16,17 @@ from pathlib import Path
 
 import gate_builders as build
 import pytest
+from msgspec.structs import replace
 
+from gate.actor import GATE
 from gate.gate import Gate
 from gate.patience import PatientSigner
 from gate.services import authority, certificates, network
 from model.errors import Conflict, Unavailable
 from model.keys import SSHKey, ssh_key
-from model.records import CertificateKind, Role
+from model.records import CertificateKind, GenerationState, Role
 from sshca import generate
+from store import Query
 
 USER = CertificateKind.USER
 
@@ -248,3 +251,42 @@ def test_a_token_that_hangs_is_waited_for_only_so_long(tmp_path: Path) -> None:
     finally:
         gate.kill()
         gate.wait()
+
+
+async def test_what_is_refused_is_kept_ready_and_the_same_after_a_restart(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "laptop")
+        stolen = build.an_ssh_key()
+        await asks(gate)
+        await gate.perform(certificates.revoke, build.LOCAL, device="laptop")
+        await gate.perform(certificates.revoke, build.LOCAL, key=stolen)
+        await gate.perform(authority.rotate, build.LOCAL, kind=USER)
+        before = gate.snapshot
+        assert before.refused.keys == {stolen}
+        assert before.refused.ca_keys == {one.key for one in before.generations}
+    async with build.a_gate(tmp_path) as gate:
+        assert gate.snapshot.refused == before.refused
+        assert gate.snapshot.krl == before.krl
+
+
+async def test_a_generation_lives_as_long_as_what_it_signed_during_the_promotion(tmp_path: Path) -> None:
+    from store import certificates as rows
+    from store import generations
+
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "laptop")
+        await gate.perform(authority.rotate, build.LOCAL, kind=USER)
+        await gate.perform(authority.promote, build.LOCAL, kind=USER)
+        await asks(gate)
+        last = gate.store.read(lambda r: rows.longest_end(r, "user-2"))  # type: ignore[arg-type]
+        old = gate.store.read(lambda r: generations.by_id(r, "user-1"))  # type: ignore[arg-type]
+        late = gate.store.read(lambda r: rows.with_key(r, rows.page(r, Query(limit=1)).rows[0].fingerprint))[0]  # type: ignore[attr-defined]
+        await gate.store.write(
+            lambda tx: rows.add(tx, replace(late, serial=9000, generation="user-1"))  # type: ignore[arg-type]
+        )
+        assert old.trusted_until is not None
+        assert old.trusted_until <= gate.store.now()
+        await gate.perform(authority.lapse, GATE)
+        now = {one.id: one for one in gate.snapshot.generations}
+        assert now["user-1"].state is GenerationState.TRUSTED
+        assert now["user-1"].trusted_until == last

@@ -14,7 +14,7 @@ from model.errors import Invalid
 from model.ids import GenerationID, Serial
 from model.keys import SSHKey
 from model.records import Revocation
-from sshca import issue, krl, parse, read_krl
+from sshca import LONG_OVER, issue, krl, parse, read_krl, still_needed
 from sshca.revocation import RevokedSerials
 
 USER_1, USER_2 = GenerationID("user-1"), GenerationID("user-2")
@@ -265,3 +265,33 @@ def test_ranges_are_asked_for_membership() -> None:
 def test_a_certificate_revoked_by_serial_is_the_one_that_was_signed(tmp_path: Path) -> None:
     line = issue(a_signer(), SPEC)
     assert parse(line).serial in read_krl(of_serials([1042])).serials[0]
+
+
+def ended(number: int, at: int, until: int) -> Revocation:
+    return a_revocation(number=number, serial=Serial(number), at=at, until=until)
+
+
+def test_a_serial_leaves_the_list_long_after_its_certificate_is_over() -> None:
+    gone, stays = ended(1, NOW, NOW + 60), ended(2, NOW, NOW + 61)
+    newest = ended(3, NOW + 60 + LONG_OVER, NOW + 90 * 86400)
+    assert still_needed([gone, stays]) == (gone, stays)
+    assert still_needed([gone, stays, newest]) == (stays, newest)
+
+
+@given(st.lists(st.tuples(st.integers(0, 90 * 86400), st.integers(60, 40 * 86400)), max_size=30))
+def test_nothing_is_taken_back_while_a_certificate_could_live(steps: list[tuple[int, int]]) -> None:
+    at, made, before = NOW, [], ()
+    for number, (later, life) in enumerate(steps, 1):
+        at += later
+        made.append(ended(number, at, at + life))
+        listed = still_needed(made)
+        assert {one for one in made if one.until + LONG_OVER > at} == set(listed)
+        assert set(listed) - {made[-1]} <= set(before)  # who left does not come back
+        before = listed
+
+
+def test_keys_and_serials_without_a_known_end_stay_for_good() -> None:
+    key = a_revocation(number=1, key=a_key())
+    unknown = a_revocation(number=2, serial=Serial(2))
+    last = ended(3, NOW + 1000 * 86400, NOW + 1001 * 86400)
+    assert still_needed([key, unknown, last]) == (key, unknown, last)
