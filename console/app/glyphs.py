@@ -45,6 +45,13 @@ ASCII = Glyphs(
 )  # fmt: skip
 
 
+PUNCTUATION = {
+    "–": "-", "…": "~", "·": ".", "•": "*", "‹": "<", "›": ">", "←": "<", "→": ">", "↑": "^", "↓": "v", "−": "-",
+    "—": "-", "×": "x", "█": "#", "▀": "^", "▄": "_",
+}  # fmt: skip
+"""What else the console writes that is not ASCII, for the same terminals."""
+
+
 def glyphs_for(term: str, encoding: str, setting: str = "auto") -> Glyphs:
     """The Linux console's font lacks half of them; and a client that says it has no UTF-8 is believed."""
     if setting in {"ascii", "unicode"}:

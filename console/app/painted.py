@@ -9,6 +9,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from console.app.glyphs import ASCII, PUNCTUATION
 from console.app.row import Row
 from console.app.theme import Theme
 
@@ -60,6 +61,9 @@ class Painted(Widget):
         theme = self.console_app.theme_in_use
         rows = self.draw(width, height)[:height]
         rows += [Row(width) for _ in range(height - len(rows))]
+        if self.console_app.glyphs is ASCII:
+            for row in rows:
+                row.replace(PUNCTUATION)
         old = list(zip(self._links, self._strips, strict=False)) if theme is self._theme else []
         old += [(Row(0), Strip([]))] * (height - len(old))
         self._strips = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import groupby
 
 from rich.cells import cell_len, get_character_cell_size
@@ -93,6 +93,10 @@ class Row:
         self._styles[x:end] = other._styles[:span]
         self._planes[x:end] = other._planes[:span]
         self.links += [(x + start, x + stop, link) for start, stop, link in other.links]
+
+    def replace(self, signs: Mapping[str, str]) -> None:
+        """Each cell that holds one of `signs` gets what stands for it."""
+        self._chars = [signs.get(char, char) for char in self._chars]
 
     def same(self, other: Row) -> bool:
         """Whether it looks the same."""

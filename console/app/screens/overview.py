@@ -19,6 +19,9 @@ from model.records import AuditEntry
 
 WIDE = 110
 CHART = 6
+FEW = 12
+"""Changes that are shown where the rest of the page follows below them."""
+LONG = 10_000
 STATES = (
     ("online", "on", "ok"),
     ("offline", "off", "muted"),
@@ -39,6 +42,9 @@ class OverviewView(View):
         self._fresh: set[int] = set()
         self._fresh_until = 0
         self._loaded = False
+        self._shown = FEW
+        self._below = False
+        """In sight is what follows the last thing."""
 
     async def load(self) -> None:
         known = {entry.number for entry in self.facts.changes}
@@ -57,7 +63,7 @@ class OverviewView(View):
             self._fresh = set()
 
     def _things(self) -> list[Need | AuditEntry]:
-        return [*self.facts.needs, *self.facts.changes]
+        return [*self.facts.needs, *self.facts.changes[: self._shown]]
 
     def _thing(self) -> Need | AuditEntry | None:
         things = self._things()
@@ -81,6 +87,7 @@ class OverviewView(View):
         }.get(event.key)
         if step is None:
             return False
+        self._below = step > 0 and self.at == last
         self.at = max(0, min(self.at + step, last))
         return True
 
@@ -156,7 +163,7 @@ class OverviewView(View):
         places: dict[int, int] = {}
         head = self._figures(width)
         room = height - 1 - len(head)
-        left = self._left(left_width, room if wide else 10_000, context, places)
+        left = self._left(left_width, room if wide else LONG, context, places)
         right = self._right(width - left_width - 4 if wide else width - 2, context)
         if wide:
             rows = head + [self._beside(width, left_width, left, right, y) for y in range(max(len(left), len(right)))]
@@ -165,6 +172,8 @@ class OverviewView(View):
         line = places.get(self.at, 0) + len(head)
         body = height - 1
         self._top = max(0, min(max(self._top, line - body + 1), max(0, line - 6), max(0, len(rows) - body)))
+        if self._below:
+            self._top = max(0, len(rows) - body)
         shown = rows[self._top : self._top + body]
         return [*shown, *[Row(width) for _ in range(body - len(shown))], self.draw_status(width)]
 
@@ -211,7 +220,8 @@ class OverviewView(View):
             else:
                 heads.put(x, head, "muted")
         rows += [title, heads]
-        shown = self.facts.changes[: max(3, room - len(rows))]
+        shown = self.facts.changes[: max(3, room - len(rows)) if room < LONG else FEW]
+        self._shown = len(shown)
         for at, entry in enumerate(shown):
             places[len(self.facts.needs) + at] = len(rows)
             rows.append(self._change(width, entry, spots, len(self.facts.needs) + at, context))
