@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import signal
+import time
 from collections.abc import Awaitable, Callable
 
 from gate import network
@@ -15,7 +16,7 @@ from gate.doors.local import LocalDoor
 from gate.doors.server import Server
 from gate.faces import Faces
 from gate.gate import Gate
-from gate.services import agents, authority, policies
+from gate.services import agents, authority, policies, routers
 from model.errors import WardgateError
 from sshca import load
 from store.layout import host_key
@@ -25,6 +26,8 @@ log = logging.getLogger("wardgate.gate")
 EVERY = 1.0
 """Seconds between looks at what is due by time: expired devices, unconfirmed policies, retired CA keys."""
 SAVE_PRESENCE_EVERY = 30.0
+SETTLING = 60.0
+"""Seconds after the start in which no router counts as away: agents are on their way back."""
 ASK_CA_KEYS_EVERY = 60.0
 """Seconds between looks whether CA keys in an ssh-agent or on a token sign, so that `gate status` need not wait."""
 
@@ -66,6 +69,8 @@ class Serving:
     async def _due(self) -> None:
         self.gate.presence.sample()
         await self.gate.perform_if_due(agents.lapse, agents.anything_due)
+        if time.time() - self.gate.started_at > SETTLING:
+            await self.gate.perform_if_due(routers.settle, routers.anything_due)
         await self.gate.perform_if_due(policies.lapse, policies.anything_due)
         await self.gate.perform_if_due(authority.lapse, authority.anything_due)
 

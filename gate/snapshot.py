@@ -317,7 +317,8 @@ def _news(
     seen: dict[DeviceID, int] = {}
     own: set[DeviceID] = set()
     named: set[DeviceID] = set()
-    if not now.regroup and _same_rules(old.compiled, compiled) and all(
+    standing = not now.regroup and now.standby == old.standby
+    if standing and _same_rules(old.compiled, compiled) and all(
         _placed(old.devices.get(id)) == _placed(now.devices.get(id)) for id in now.moved
     ):  # fmt: skip
         views = frozenset()  # what differs is an attribute that no rule asks for

@@ -162,6 +162,12 @@ class GenerationChanged(Change, frozen=True, kw_only=True):
     generation: Generation
 
 
+class StandbySet(Change, frozen=True, kw_only=True):
+    """Which routers serve a prefix only where no other can, since they are away, or were and another took over."""
+
+    devices: tuple[DeviceID, ...]
+
+
 class SettingSet(Change, frozen=True, kw_only=True):
     key: str
     value: object
@@ -173,7 +179,7 @@ AnyChange = (
     | DeviceEnrolled | DeviceApproved | DeviceRenamed | DeviceTagged | DeviceExpirySet | DeviceExpired | DeviceDisabled
     | DeviceEnabled | DeviceKeyRotated | DeviceAttributesSet | DeviceReported | EndpointsReported | RoutesChanged
     | DeviceRemoved | EnrollmentKeyCreated | EnrollmentKeyRevoked | PolicySet | PolicyConfirmed | NameSet | NameRemoved
-    | CertificateIssued | CertificatesRevoked | GenerationChanged | SettingSet
+    | StandbySet | CertificateIssued | CertificatesRevoked | GenerationChanged | SettingSet
 )  # fmt: skip
 """All kinds, as the change log decodes them."""
 

@@ -49,6 +49,8 @@ async def set_policy(run: Run, file: str, if_version: int | None, confirm_within
         service.set_policy, text=await run.text(file), if_version=if_version, confirm_within=confirm_within,
         allow_all=allow_all,
     )  # fmt: skip
+    for warning in run.gate.snapshot.compiled.warnings:
+        run.note(f"warning: {warning}")
     text = f"version {version.number} is in force"
     if version.confirm_by is not None:
         text += (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import policy
 from gate.operation import Call, reads, writes
 from gate.presence import Presence
 from gate.snapshot import Snapshot, policy_network
 from model import change as c
-from model.errors import Conflict, Invalid
+from model.errors import Conflict, Invalid, PolicyRefused
 from model.network import Network
 from model.records import PolicyVersion
 from policy import explain as analysis
@@ -17,6 +19,7 @@ from policy.reach import Reach
 from policy.reach import reach as reach_of
 from store import Reader, Transaction, policies
 
+_DIRECTIONS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 MIN_CONFIRM, MAX_CONFIRM = 10, 3600
 
 
@@ -33,7 +36,7 @@ def history(r: Reader, call: Call, *, limit: int = 50) -> tuple[PolicyVersion, .
 @reads("policy check")
 def check(r: Reader, call: Call, *, text: str) -> policy.Compiled:
     """Reads, compiles and runs the policy's own tests against this network. Raises `PolicyRefused`."""
-    return policy.check(text, _network(call))
+    return policy.check(text, _network(call), over=call.snapshot.compiled)
 
 
 @reads("policy explain")
@@ -59,7 +62,7 @@ def reach(r: Reader, call: Call, *, name: str) -> Reach:
 @reads("policy diff")
 def diff(r: Reader, call: Call, *, text: str) -> Diff:
     """What setting `text` would change: who gains and who loses which access. Raises `PolicyRefused`."""
-    return difference(call.snapshot.compiled, policy.check(text, _network(call)))
+    return difference(call.snapshot.compiled, policy.check(text, _network(call), over=call.snapshot.compiled))
 
 
 @writes("policy set")
@@ -80,7 +83,8 @@ def set_policy(
             f"version {was.number} by {was.created_by} came first; yours is based on {if_version}",
             hint="look at it with `policy show`, and merge",
         )
-    compiled = policy.check(text, _network(call))
+    _shown_as_it_is(text)
+    compiled = policy.check(text, _network(call), over=call.snapshot.compiled)
     if compiled.allows_all and not allow_all:
         raise Invalid(
             "this policy lets everything pass: it has neither acls nor grants",
@@ -122,7 +126,7 @@ def rollback(tx: Transaction, call: Call, *, number: int | None = None) -> Polic
     target = policies.by_number(tx, number if number is not None else was.number - 1)
     if target.number == was.number:
         raise Conflict(f"version {was.number} is the one in force")
-    policy.check(target.text, _network(call))
+    policy.check(target.text, _network(call), over=call.snapshot.compiled)
     return revert(tx, call, was, target)
 
 
@@ -144,6 +148,18 @@ def lapse(tx: Transaction, call: Call) -> PolicyVersion | None:
     if waiting is None or waiting.confirm_by is None or waiting.confirm_by > tx.now:
         return None
     return revert(tx, call, waiting, policies.by_number(tx, waiting.number - 1))
+
+
+def _shown_as_it_is(text: str) -> None:
+    """Refuses what would make a terminal show something else than what the policy says, in comments too."""
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+        for char in line:
+            if char != "\t" and (unicodedata.category(char) == "Cc" or unicodedata.bidirectional(char) in _DIRECTIONS):
+                raise PolicyRefused(
+                    f"the policy holds the control character U+{ord(char):04X}",
+                    line=number,
+                    hint="take it out: it hides what the policy says",
+                )
 
 
 def _settled(tx: Transaction) -> None:
@@ -168,4 +184,5 @@ def _put(
 
 
 def _network(call: Call) -> Network:
-    return policy_network(call.snapshot.users, call.snapshot.devices, call.snapshot.network)
+    found = call.snapshot
+    return policy_network(found.users, found.devices, found.network, found.standby)
