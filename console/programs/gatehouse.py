@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
+import importlib
 import logging
 import os
 import sys
@@ -126,6 +128,8 @@ async def serve(as_json: bool, listen: str, state: str | None, passphrase_file: 
         serving = await Serving.start(gate, ConsoleFaces(), host, port)
         shown = f"[{host}]" if ":" in host else host or "*"
         print(f"listening on {shown}:{serving.server.port} {serving.server.fingerprint}", flush=True)
+        # The first console of a gate's life need not wait for Textual to be imported.
+        await asyncio.to_thread(importlib.import_module, "console.app.session")
         await until_stopped()
         await serving.stop()
     return 0
