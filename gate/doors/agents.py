@@ -200,7 +200,7 @@ class Agents:
     def wait(self, session: AgentSession, place: int) -> None:
         """The session is to be told what happened since `place`."""
         if self._sessions.get(session.device) is session:
-            self._waiting.setdefault(session.device, place)
+            self._waiting[session.device] = min(place, self._waiting.get(session.device, place))
             self._start_telling()
 
     def _start_telling(self) -> None:

@@ -1,0 +1,148 @@
+"""Agents for tests of the peers door: each assembles its map from the lines that it gets, as a real one does."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncssh
+import msgspec
+
+from gate.doors import Server
+from gate.doors.agentsession import AgentSession
+from gate.gate import Gate
+from model.ids import DeviceID
+from model.netmap import Delta, NetMap, apply_delta, digest
+from model.wire import PeersGateLine, peers_gate_line
+
+HIGH_WATER = 8 * 1024
+
+
+class Assembling:
+    """The map that follows from lines, with what is wrong with them found at once."""
+
+    def __init__(self, held: NetMap | None = None) -> None:
+        self.held = held
+        self.others: list[PeersGateLine] = []
+        self.wholes = self.deltas = 0
+
+    def take(self, line: bytes) -> None:
+        message = peers_gate_line.decode(line)
+        match message:
+            case NetMap():
+                self.wholes += 1
+                self._keep(msgspec.structs.replace(message, digest=""), message.digest)
+            case Delta():
+                self.deltas += 1
+                assert self.held is not None, "a delta over nothing"
+                self._keep(apply_delta(self.held, message), message.digest)
+            case _:
+                self.others.append(message)
+
+    def _keep(self, newer: NetMap, told: str) -> None:
+        assert self.held is None or newer.version >= self.held.version, "the version fell"
+        assert told in {"", digest(newer)}, "the digest is of another map"
+        self.held = newer
+
+    def same_as(self, truth: NetMap) -> bool:
+        """But for the version: what changes nothing for a device is not told to it."""
+        return self.held is not None and msgspec.structs.replace(self.held, version=truth.version) == truth
+
+
+class Unplugged(Assembling):
+    """An agent on a session of the gate's own, without a wire: `reading` False is a client that stopped reading."""
+
+    def __init__(self, gate: Gate, server: Server, device: DeviceID, held: NetMap | None = None) -> None:
+        super().__init__(held)
+        self.device = device
+        self.reading = True
+        self.status: int | None = None
+        self._kept = b""
+        agents = server.keeper.agents
+        key = gate.snapshot.devices[device].ssh_key
+        assert key is not None
+        self.session = AgentSession(gate, agents, device, key, _NoDoor())  # type: ignore[arg-type]
+        self.session.connection_made(self)  # type: ignore[arg-type]
+        self.session.session_started()
+
+    def say(self, line: bytes) -> None:
+        self.session.data_received(line, None)
+
+    def read(self) -> None:
+        """Takes all that was sent, and goes on reading."""
+        self.reading = True
+        *lines, self._kept = self._kept.split(b"\n")
+        for line in lines:
+            self.take(line)
+        if self.session.paused:
+            self.session.resume_writing()
+
+    def leave(self) -> None:
+        self.session.connection_lost(None)
+
+    # The channel's side, as the session uses it.
+
+    def write(self, data: bytes) -> None:
+        self._kept += data
+        if self.reading:
+            self.read()
+        elif len(self._kept) > HIGH_WATER and not self.session.paused:
+            self.session.pause_writing()
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def exit(self, status: int) -> None:
+        self.status = status
+
+
+class _NoDoor:
+    source, number = "127.0.0.1", 0
+
+    def disconnect(self, reason: str) -> None: ...
+
+    async def leave(self, reason: str) -> None: ...
+
+
+class Plugged(Assembling, asyncssh.SSHClientSession):  # type: ignore[misc]
+    """An agent over SSH, in this process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connection: asyncssh.SSHClientConnection | None = None
+        self.channel: Any = None
+        self.lost = asyncio.Event()
+        self.status: int | None = None
+        self._kept = b""
+
+    def connection_made(self, chan: Any) -> None:
+        self.channel = chan
+
+    def data_received(self, data: bytes, datatype: Any) -> None:
+        *lines, self._kept = (self._kept + data).split(b"\n")
+        for line in lines:
+            self.take(line)
+
+    def exit_status_received(self, status: int) -> None:
+        self.status = status
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.set()
+
+
+async def plug_in(port: int, key: asyncssh.SSHKey, *, hello: bytes = b"", host: str = "127.0.0.1") -> Plugged:
+    """Connects as `device` with `key`, and opens the subsystem."""
+    connection = await asyncssh.connect(
+        "127.0.0.1", port, username="device", client_keys=[key], config=None, agent_path=None, known_hosts=None,
+        preferred_auth="publickey", compression_algs=None, encryption_algs=["aes128-gcm@openssh.com"],
+        local_addr=(host, 0), login_timeout=60,
+    )  # fmt: skip
+    _, agent = await connection.create_session(Plugged, subsystem="peers", encoding=None)
+    agent.connection = connection
+    if hello:
+        agent.channel.write(hello)
+    return agent
+
+
+__all__ = ["Assembling", "Plugged", "Unplugged", "plug_in"]
