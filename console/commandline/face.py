@@ -12,6 +12,7 @@ import msgspec
 
 from console.commandline.command import HelpWanted, Noun, Parsed, help_option
 from console.commandline.nouns import MINE, NOUNS
+from console.commandline.render import inert
 from console.commandline.run import Run
 from model.errors import Invalid, WardgateError
 
@@ -73,6 +74,8 @@ async def execute(
 ) -> int:
     """Runs one command and returns its exit status; nothing but a lost connection is raised."""
     as_json = "--json" in words
+    if [*words[:1]] == ["help"]:  # ssh takes options after the host for its own
+        words = [*words[1:], "--help"]
     try:
         parsed = parse(words, width=terminal.columns if terminal else None)
         as_json = parsed.as_json
@@ -117,6 +120,6 @@ def report(streams: Streams, code: str, message: str, hint: str | None, *, as_js
         body = {"error": {"code": code, "message": message, "hint": hint}}
         streams.write_error(msgspec.json.encode(body).decode() + "\n")
         return
-    streams.write_error(f"error: {message[:1].lower() + message[1:]}".rstrip(".") + "\n")
+    streams.write_error(inert(f"error: {message[:1].lower() + message[1:]}").rstrip(".") + "\n")
     if hint:
-        streams.write_error(f"hint: {hint}\n")
+        streams.write_error(f"hint: {inert(hint)}\n")

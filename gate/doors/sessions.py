@@ -13,7 +13,7 @@ import asyncssh
 from gate.actor import Actor
 from gate.doors.streams import ChannelStreams, TerminalChannel, described
 from gate.faces import Terminal
-from model.errors import WardgateError
+from model.errors import Limited, WardgateError
 
 if TYPE_CHECKING:
     from gate.faces import Faces
@@ -148,6 +148,8 @@ class PersonSession(asyncssh.SSHServerSession[bytes]):
         self._channel.exit(status)
 
     async def _serve(self) -> int:
+        if self._command is not None and len(self._command) > MAX_COMMAND:
+            raise Limited(f"a command has at most {MAX_COMMAND} characters", hint="do it in several, or send a file")
         words = self._words()
         if words is None:
             self._streams.write_error("error: the command's quotes do not balance\n")
@@ -166,7 +168,7 @@ class PersonSession(asyncssh.SSHServerSession[bytes]):
         if self._command is None:
             return []
         try:
-            return shlex.split(self._command[:MAX_COMMAND])
+            return shlex.split(self._command)
         except ValueError:
             return None
 

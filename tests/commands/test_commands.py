@@ -138,6 +138,14 @@ async def test_an_error_as_json_has_code_message_and_hint(tmp_path: Path) -> Non
         assert usage.error["code"] == "usage"
 
 
+async def test_help_is_a_word_as_well_and_what_was_typed_commands_no_terminal(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        assert (await h.run(gate, "help", "devices")).out == (await h.run(gate, "devices", "--help")).out
+        answer = await h.run(gate, "devices", "list", "\x1b[31m\nok")
+        assert "\x1b" not in answer.err
+        assert answer.err.count("\n") == 2
+
+
 async def test_help_names_role_and_examples_and_is_no_error(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         answer = await h.run(gate, "devices", "expire", "--help")

@@ -78,6 +78,13 @@ async def test_quotes_are_split_as_a_shell_does_without_expansion(tmp_path: Path
         assert """['a b', '$HOME', '*']""" in (await house.run("alice", """'a b' $HOME *""", key="alice")).out
 
 
+async def test_a_command_that_is_too_long_is_refused_and_never_cut(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house, house.client("alice") as client:
+        answer = await client.run("echo " + "x" * (64 * 1024 - 8) + " db-10")
+        assert (answer.exit_status, answer.stdout) == (1, "")
+        assert "at most 65536 characters" in str(answer.stderr)
+
+
 async def test_quotes_that_do_not_balance_are_a_usage_error(tmp_path: Path) -> None:
     async with a_house(tmp_path) as house:
         ran = await house.run("alice", "users add 'bob", key="alice")

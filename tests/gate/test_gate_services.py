@@ -374,6 +374,13 @@ async def test_a_policy_that_does_not_compile_changes_nothing(tmp_path: Path) ->
         assert gate.snapshot.policy.number == 1
 
 
+@pytest.mark.parametrize("hidden", ["\x1b]0;x\x07", "\x9b31m", "\x85", "\u202e", "\u2067"])
+async def test_a_policy_holds_nothing_that_a_terminal_obeys(tmp_path: Path, hidden: str) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        with pytest.raises(PolicyRefused, match="control character"):
+            await build.a_policy(gate, f'{{\r\n\t// {hidden}\n"acls": []}}')
+
+
 async def test_the_second_of_two_who_edit_the_same_version_is_told(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         await gate.perform(policies.set_policy, build.LOCAL, text=build.acls(), if_version=1)
