@@ -127,10 +127,12 @@ async def serve(as_json: bool, listen: str, state: str | None, passphrase_file: 
     async with await Gate.open(_folder(state), _passphrase(passphrase_file)) as gate:
         serving = await Serving.start(gate, ConsoleFaces(), host, port)
         shown = f"[{host}]" if ":" in host else host or "*"
+        stopped = asyncio.create_task(until_stopped())
+        await asyncio.sleep(0)  # signals are heard from here on
         print(f"listening on {shown}:{serving.server.port} {serving.server.fingerprint}", flush=True)
         # The first console of a gate's life need not wait for Textual to be imported.
         await asyncio.to_thread(importlib.import_module, "console.app.session")
-        await until_stopped()
+        await stopped
         await serving.stop()
     return 0
 
