@@ -97,7 +97,7 @@ class GateConnection(asyncssh.SSHServerConnection):
             super().send_packet(pkttype, *args, handler=handler)
 
     def _send(self, data: bytes) -> None:
-        if self._transport:
+        if self._transport and not self._ending:
             if not self._outbox:
                 self._loop.call_soon(self._flush, self._transport)
             self._outbox.append(data)

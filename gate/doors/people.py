@@ -175,6 +175,9 @@ class PersonLogin:
     def completed(self) -> str | None:
         assert self.proof is not None
         desk = self._keeper.desk
+        user = self._keeper.gate.snapshot.users.get(self.proof.user)
+        if user is None or user.state is not UserState.ACTIVE:  # a login may take minutes
+            return "your account was disabled"
         desk.guesses.succeeded(self._name, self._door.source)
         if "login-key" not in self.proof.factors:
             desk.note(self.proof, self._door.source, self.key.fingerprint if self.key else "")

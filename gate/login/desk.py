@@ -8,6 +8,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -35,6 +36,7 @@ log = logging.getLogger("wardgate.login")
 
 CODES, CODES_PER_ADDRESS = 200, 10
 """Logins that may wait for a provider's code, in all and from one address."""
+CODE_LIFE = 960.0
 REFRESH_LOOK = 30.0
 NOTED_AGAIN = 3600.0
 """Seconds in which logins with one key from one address are one entry: scripts come every minute."""
@@ -114,7 +116,7 @@ class Desk:
         if configured != self._configured:
             self._configured = configured
             for provider in self._providers.values():
-                self.later(provider.close)
+                self.later(partial(_retire, provider))
             try:
                 found = issuers.parse(configured, self.gate.snapshot.user_domain)
             except Invalid as fault:
@@ -263,6 +265,14 @@ class Desk:
             )
         except WardgateError as fault:
             log.warning("%s: %s", provider.name, fault.message)
+
+
+async def _retire(provider: Provider) -> None:
+    """Logins that are under way with it may finish."""
+    try:
+        await asyncio.sleep(CODE_LIFE)
+    finally:
+        await provider.close()
 
 
 def _made(found: dict[str, issuers.Issuer]) -> dict[str, Provider]:

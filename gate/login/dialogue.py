@@ -162,17 +162,29 @@ async def by_invitation(desk: Desk, applicant: Applicant, talk: Conversation, te
         return proof
     if not desk.passwords:
         raise Denied("this network takes no passwords, and no provider is for you", hint="ask an operator")
-    given = await _new_secrets(desk, user, talk)
-    if given is None:
-        return None
-    await desk.write(lambda tx: records.use_invitation(tx, user, hash, given, applicant.source))
-    return _proof(user, ("password", "totp") if given.sealed_totp else ("password",))
+    given, proof = await _new_secrets(desk, applicant, user, talk)
+    if given and proof:
+        await desk.write(lambda tx: records.use_invitation(tx, user, hash, given, applicant.source))
+    return proof
 
 
-async def _new_secrets(desk: Desk, user: User, talk: Conversation) -> NewSecrets | None:
+async def _new_secrets(
+    desk: Desk, applicant: Applicant, user: User, talk: Conversation
+) -> tuple[NewSecrets | None, Proof | None]:
+    """A new password never passes by an authenticator that is there: an operator takes a lost one away first."""
     password = await _new_password(talk)
     if password is None:
-        return None
+        return None, None
+    given: NewSecrets | None = NewSecrets(password_hash=password)
+    if _second_factor_of(desk, user) is not None:
+        return given, await second_factor(desk, applicant, talk)
+    given = await _new_second_factor(desk, user, talk, password)
+    if given is None:
+        return None, None
+    return given, _proof(user, ("password", "totp") if given.sealed_totp else ("password",))
+
+
+async def _new_second_factor(desk: Desk, user: User, talk: Conversation, password: str) -> NewSecrets | None:
     if not _demanded(desk, user):
         answer = await talk.ask_one("Set up an authenticator app too? y or n: ", shows=True)
         if not answer.strip().lower().startswith("y"):

@@ -259,8 +259,16 @@ class Provider:
                 found = await self._json("GET", where, Metadata, auth=None)
                 if found.issuer != self.issuer.issuer:
                     raise Unavailable(f"{self.name} calls itself by another name than settings do")
+                self._guarded(found)
                 self._metadata = time.monotonic(), found
             return self._metadata[1]
+
+    def _guarded(self, found: Metadata) -> None:
+        """Tokens travel encrypted, but on the machine itself."""
+        scheme = self.issuer.issuer.partition(":")[0]
+        endpoints = (found.token_endpoint, found.jwks_uri, found.device_authorization_endpoint, found.userinfo_endpoint)
+        if any(endpoint and endpoint.partition(":")[0] not in {"https", scheme} for endpoint in endpoints):
+            raise Unavailable(f"{self.name} names an address that is not https", hint=_MEANWHILE)
 
     async def keys(self, *, again: bool = False) -> KeySet:
         """The provider's public keys; fetched again for an unknown key id, at most every `KEYS_AGAIN` seconds."""

@@ -131,10 +131,10 @@ def add_login_key(tx: Transaction, call: Call, *, key: SSHKey) -> UserKey:
         raise Conflict("this key is a device's", hint="a person has keys of their own; make one with ssh-keygen")
     ends_at = actor.login_at + int(str(call.snapshot.settings["login.life"]))
     for kept in user_keys.of(tx, user.name):
-        if kept.key == key:
-            if kept.expires_at is None:
-                raise Conflict("this key is registered already, without an end")
-            user_keys.remove(tx, user.name, key.fingerprint)
+        if kept.key == key and kept.expires_at is None:
+            raise Conflict("this key is registered already, without an end")
+        if kept.expires_at is not None and (kept.key == key or kept.expires_at <= tx.now):
+            user_keys.remove(tx, user.name, kept.key.fingerprint)
     logins.start(
         tx, user=user.name, method=actor.method, factors=("login-key",), source=actor.source, ends_at=ends_at,
         auth_time=actor.fresh_at, key_fingerprint=key.fingerprint, started_at=actor.login_at,

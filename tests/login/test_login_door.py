@@ -21,7 +21,7 @@ from gate.services import network as network_operations
 from gate.services import users as user_operations
 from model.errors import Denied, Invalid
 from model.records import Role
-from store import Query, audit, logins, totp, users
+from store import Query, audit, logins, totp, user_keys, users
 
 PASSWORD = "correct horse battery"
 WORDS = ("-o", "PubkeyAuthentication=no", "-o", "NumberOfPasswordPrompts=3")
@@ -497,3 +497,35 @@ async def test_devices_follow_the_last_login_where_settings_say_so(tmp_path: Pat
         ended = await house.gate.perform(login_operations.lapse, GATE, since=since)
         state = house.gate.snapshot.devices[device.id].state
         assert (ended, state.value) == ((("bob@net.test",), "expired") if follow == "on" else ((), "approved"))
+
+
+async def test_who_is_disabled_while_they_log_in_does_not_get_in(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await with_password(house, "bob")
+        async with a_terminal(house, "me", user="bob", key=None, options=WORDS) as terminal:
+            await terminal.until(b"Password: ")
+            await house.gate.perform(user_operations.disable, GATE, name="bob")
+            await terminal.type(f"{PASSWORD}\r".encode())
+            await terminal.until(b"your account was disabled")
+        assert house.faces.actors == []
+
+
+async def test_an_invitation_passes_no_authenticator_by(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await with_password(house, "bob")
+        generator = await with_totp(house, "bob")
+        code = str((await house.gate.perform(login_operations.invite, GATE, name="bob")).code)
+        new = "another fine password"
+        await refused(house, "bob", code, new, new, "000000")
+        connection, client = await answering(house, "bob", code, new, new, generator.now())
+        assert client.prompts[-1].startswith("Code of your authenticator")
+        connection.close()
+
+
+async def test_keys_whose_login_is_over_are_taken_out(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        user = await house.a_user("bob")
+        await house.gate.store.write(lambda tx: user_keys.add(tx, user, house.key("old"), "", tx.now - 5))
+        await house.gate.perform(login_operations.add_login_key, somebody(house, "bob"), key=house.key("bob"))
+        kept = house.gate.store.read(lambda r: user_keys.of(r, user.name))
+        assert [key.key for key in kept] == [house.key("bob")]

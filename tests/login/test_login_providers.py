@@ -394,6 +394,7 @@ BAD = {
         "cannot be shown",
     ),
     "no-device-flow": ("/.well-known/openid-configuration", None, 200, "no login by device code"),
+    "addresses-in-the-clear": ("/.well-known/openid-configuration", "clear", 200, "not https"),
     "another-name": ("/.well-known/openid-configuration", {"issuer": "https://evil.test"}, 200, "another name"),
     "no-configuration": ("/.well-known/openid-configuration", b"", 404, "answers 404"),
     "keys-of-rubbish": ("/jwks", {"keys": [{"kty": "RSA", "n": "!", "e": 3, "use": "sig"}]}, 200, "read"),
@@ -412,6 +413,8 @@ async def test_rubbish_fails_that_login_clearly_and_nothing_else(tmp_path: Path,
         ready(fake)
         if name == "another-name":
             value = fake.metadata(issuer="https://evil.test")
+        if value == "clear":
+            value = fake.metadata(token_endpoint="ftp://idp.test/token")
         if value is None:
             value = fake.metadata(device_authorization_endpoint=None)
         fake.says(path, value, status)
