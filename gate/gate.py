@@ -46,6 +46,8 @@ class Gate:
         self.signers = signers
         self.started_at = time.time()
         self.connections = itertools.count(1)
+        self.locked: Callable[[str], float] = lambda _: 0.0
+        """Seconds that a name has to wait after wrong guesses, as the door that counts them says."""
         self._lock = lock
         self._listeners: list[Listener] = []
         self._log: deque[Committed] = deque()
@@ -112,7 +114,9 @@ class Gate:
         try:
             if operation.first is not None:
                 prepared = arguments["prepared"] = await self._first(operation, operation.first, actor, arguments)
-            done, number = await self.store.write(lambda tx: (work(tx), tx.changes[-1].number if tx.changes else 0))
+            done, number = await self.store.write(
+                lambda tx: (work(tx), tx.changes[-1].number if tx.changes else 0), repeatable=operation.repeatable
+            )
         except BaseException as fault:
             if prepared is not None:
                 await asyncio.to_thread(prepared.drop)

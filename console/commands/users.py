@@ -43,7 +43,9 @@ async def list_users(run: Run, words: str, limit: int) -> None:
 
 @verb("show", "show a person: what lets them in, and their devices", NAME, operation="users show")
 async def show(run: Run, name: str) -> None:
-    person(run, await run.perform(logins.about, name=name))
+    found = await run.perform(logins.about, name=name)
+    wait = run.gate.locked(found.user.name)
+    person(run, found, (("locked", f"{int(wait) + 1} s, after wrong guesses"),) if wait else ())
 
 
 @verb(

@@ -36,6 +36,7 @@ class Keeper:
         self.people = People(limits)
         self.agents = Agents(gate)
         self._tasks: set[asyncio.Task[None]] = set()
+        gate.locked = desk.guesses.locked
         self._unsubscribe = gate.subscribe(self._changed)
 
     def login(self, door: Door, name: str) -> Login:

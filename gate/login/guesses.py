@@ -86,6 +86,11 @@ class Guesses:
             return (("here", f"{name} {where}"),)
         return ("name", name), ("address", where)
 
+    def locked(self, name: str) -> float:
+        """Seconds that `name` still has to wait, where strangers guess."""
+        count = self._counts.get(("name", name))
+        return max(0.0, count.until - self._clock()) if count else 0.0
+
     def locks(self) -> tuple[Lock, ...]:
         now = self._clock()
         return tuple(

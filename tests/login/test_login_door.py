@@ -172,7 +172,9 @@ async def test_too_many_guesses_wait_and_a_key_still_gets_in(tmp_path: Path) -> 
         assert "too many wrong logins" in await refused(house, "bob", PASSWORD)
         assert (await house.run("bob", "me", key="bob")).status == 0
         await eventually(lambda: any("login locked bob@net.test" in line for line in trail(house)))
+        assert house.gate.locked("bob@net.test") > 0
         await house.gate.perform(login_operations.unlock, GATE, name="bob")
+        assert house.gate.locked("bob@net.test") == 0
         connection, _ = await answering(house, "bob", PASSWORD)
         connection.close()
 
