@@ -178,7 +178,7 @@ class PersonLogin:
         user = self._keeper.gate.snapshot.users.get(self.proof.user)
         if user is None or user.state is not UserState.ACTIVE:  # a login may take minutes
             return "your account was disabled"
-        desk.guesses.succeeded(self._name, self._door.source)
+        desk.guesses.succeeded(self._name, self._door.source, guessed=self.key is None)
         if "login-key" not in self.proof.factors:
             desk.note(self.proof, self._door.source, self.key.fingerprint if self.key else "")
         ends_at = min(self.proof.login_at + desk.login_life, self._key_ends_at or 2**62)

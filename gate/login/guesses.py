@@ -70,10 +70,14 @@ class Guesses:
             self._counts.popitem(last=False)
         return began
 
-    def succeeded(self, name: str, address: str) -> None:
-        """The person is at `address`: guesses of others elsewhere do not hinder them here."""
-        self._counts.pop(("here", f"{name} {origin(address)}"), None)
-        self._counts.pop(("name", name), None)
+    def succeeded(self, name: str, address: str, *, guessed: bool = True) -> None:
+        """The person is at `address`: guesses of others elsewhere do not hinder them here.
+
+        What is forgotten is what they mistyped themselves; a login by a key (`guessed` false) forgives nobody's.
+        """
+        for key in self._keys(name, address) if guessed else ():
+            if key[0] != "address":
+                self._counts.pop(key, None)
         key = (name, origin(address))
         self._known.pop(key, None)
         self._known[key] = self._clock() + KNOWN_FOR

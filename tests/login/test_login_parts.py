@@ -324,3 +324,23 @@ def test_a_backup_takes_the_key_of_second_factors_along(tmp_path: Path) -> None:
     store.close()
     backups.restore(tmp_path / "kept.tar", copy)
     assert Seal.of(copy).open(sealed, "totp alice") == b"secret"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_login_by_key_forgives_no_guesses_of_strangers(known: bool) -> None:
+    guesses = Guesses(Clock())
+    if known:
+        guesses.succeeded("alice", "198.51.100.7")
+    for _ in range(FREE):
+        guesses.failed("alice", "192.0.2.1")
+    guesses.succeeded("alice", "198.51.100.7", guessed=False)
+    assert guesses.wait("alice", "192.0.2.1") > 0
+
+
+def test_a_login_where_one_is_known_forgives_no_guesses_of_strangers() -> None:
+    guesses = Guesses(Clock())
+    guesses.succeeded("alice", "198.51.100.7")
+    for _ in range(FREE):
+        guesses.failed("alice", "192.0.2.1")
+    guesses.succeeded("alice", "198.51.100.7")
+    assert guesses.wait("alice", "192.0.2.1") > 0
