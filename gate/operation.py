@@ -15,6 +15,7 @@ from model.records import Role, UserState
 from store import Reader, Transaction, users
 
 if TYPE_CHECKING:
+    from gate.connections import Connections
     from gate.presence import Presence
     from gate.signers import Signers
     from gate.snapshot import Snapshot
@@ -35,6 +36,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: Snapshot
     presence: Presence
     signers: Signers
+    connections: Connections
     state: Path
 
     def audit(
@@ -64,12 +66,19 @@ class Operation(Generic[S, P, T_co]):
     """A service's function with its name and the permission that the table gives it."""
 
     def __init__(
-        self, name: str, run: Callable[Concatenate[S, Call, P], T_co], *, reads: bool, first: First | None = None
+        self,
+        name: str,
+        run: Callable[Concatenate[S, Call, P], T_co],
+        *,
+        reads: bool,
+        first: First | None = None,
+        repeatable: bool = False,
     ) -> None:
         self.name = name
         self.run = run
         self.reads = reads
         self.first = first
+        self.repeatable = repeatable
         self.permission: Permission = PERMISSIONS["agent" if name.startswith("agent ") else name]
         self.__doc__ = run.__doc__
 
@@ -103,7 +112,10 @@ def reads(name: str) -> Callable[[Callable[Concatenate[Reader, Call, P], T]], Op
 
 
 def writes(
-    name: str, first: First | None = None
+    name: str, first: First | None = None, *, repeatable: bool = False
 ) -> Callable[[Callable[Concatenate[Transaction, Call, P], T]], Operation[Transaction, P, T]]:
-    """Declares an operation that runs on the writer, all of it in one transaction, after `first`."""
-    return lambda run: Operation(name, run, reads=False, first=first)
+    """Declares an operation that runs on the writer, all of it in one transaction, after `first`.
+
+    `repeatable` is one that many ask for at once, and that `Store.write` may do twice.
+    """
+    return lambda run: Operation(name, run, reads=False, first=first, repeatable=repeatable)
