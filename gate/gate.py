@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import time
 from collections import deque
@@ -15,6 +14,7 @@ from typing import TypeVar
 
 from gate import snapshot
 from gate.actor import GATE, Actor
+from gate.connections import Connections
 from gate.operation import Call, First, Operation, Prepared
 from gate.presence import Presence
 from gate.signers import Signers, passphrase_from_environment
@@ -45,7 +45,7 @@ class Gate:
         self.watch = Watch()
         self.signers = signers
         self.started_at = time.time()
-        self.connections = itertools.count(1)
+        self.connections = Connections()
         self.locked: Callable[[str], float] = lambda _: 0.0
         """Seconds that a name has to wait after wrong guesses, as the door that counts them says."""
         self._lock = lock
@@ -105,7 +105,7 @@ class Gate:
         """
 
         def work(tx: Reader) -> T:
-            proved, own = operation.authorize(tx, actor)
+            proved, own = self._authorize(operation, tx, actor)
             return operation.run(tx, self._call(operation, proved, own), **arguments)  # type: ignore[arg-type]
 
         if operation.reads:
@@ -129,7 +129,7 @@ class Gate:
     async def _first(
         self, operation: Operation[S, ..., T], first: First, actor: Actor, arguments: dict[str, object]
     ) -> Prepared:
-        proved, own = await self.store.fetch(lambda r: operation.authorize(r, actor))
+        proved, own = await self.store.fetch(lambda r: self._authorize(operation, r, actor))
         return await asyncio.to_thread(first, self._call(operation, proved, own), **arguments)
 
     async def perform_if_due(
@@ -143,16 +143,21 @@ class Gate:
         """A reading operation, here and now, without giving the loop away: for the console's first frame."""
 
         def work(r: Reader) -> T:
-            proved, own = operation.authorize(r, actor)
+            proved, own = self._authorize(operation, r, actor)
             return operation.run(r, self._call(operation, proved, own), **arguments)  # type: ignore[arg-type]
 
         assert operation.reads
         return self.store.read(work)
 
+    def _authorize(self, operation: Operation[S, ..., T], r: Reader, actor: Actor) -> tuple[Actor, bool]:
+        if self.connections.over(actor):
+            raise Denied("the login of this connection was ended", hint="connect again")
+        return operation.authorize(r, actor)
+
     def _call(self, operation: Operation[S, ..., T], actor: Actor, own: bool) -> Call:
         return Call(
             actor=actor, operation=operation.name, own=own, snapshot=self.snapshot, presence=self.presence,
-            signers=self.signers, state=self.state,
+            signers=self.signers, connections=self.connections, state=self.state,
         )  # fmt: skip
 
     async def _audit_refusal(self, operation: Operation[S, ..., T], actor: Actor, denied: Denied) -> None:

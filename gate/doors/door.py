@@ -164,6 +164,10 @@ class Door(asyncssh.SSHServer):
         return True
 
     def accepts(self, key: SSHKey) -> bool:
+        """A key that was revoked gets in nowhere."""
+        refused = self.keeper.gate.snapshot.refused
+        if key in refused.keys or key.fingerprint in refused.fingerprints:
+            return False
         return self.login is not None and self.login.accepts(key)
 
     def proved(self, key: SSHKey) -> None:

@@ -12,7 +12,7 @@ from gate.doors.enrollment import EnrollmentLogin
 from gate.doors.limits import Admission, Limits
 from gate.doors.people import People, PersonLogin
 from gate.login.desk import Desk
-from model.change import Committed, UserUnlocked
+from model.change import CertificatesRevoked, Committed, UserUnlocked
 
 if TYPE_CHECKING:
     from gate.doors.door import Door, Login
@@ -56,10 +56,21 @@ class Keeper:
         for entry in changes:
             if isinstance(entry.change, UserUnlocked):
                 self.desk.guesses.lift(entry.change.user)
+        for door in self._by_revoked_keys(changes):
+            self.leave_soon(door, "the key that you logged in with was revoked")
         for door, reason in self.people.unwelcome(changes):
             self.leave_soon(door, reason)
         for door, reason in self.agents.advance(old, new, changes):
             self.leave_soon(door, reason)
+
+    def _by_revoked_keys(self, changes: Sequence[Committed]) -> list[Door]:
+        revoked = [one for entry in changes if isinstance(entry.change, CertificatesRevoked)
+                   for one in entry.change.revocations]  # fmt: skip
+        keys = {one.key.fingerprint if one.key else one.fingerprint for one in revoked} - {None}
+        if not keys:
+            return []
+        held = ((door, getattr(door.login, "key", None)) for door in self.open)
+        return [door for door, key in held if key is not None and key.fingerprint in keys]
 
     async def close(self, reason: str) -> None:
         """Tells everyone and ends all connections, within the limits' `close_grace`."""

@@ -14,8 +14,8 @@ from model import change as c
 from model.errors import Conflict, Denied, Invalid, NotFound
 from model.ids import DeviceID, Serial, UserName
 from model.keys import SSHKey
-from model.records import Certificate, CertificateKind, Consent, Device, DeviceState, Page, Revocation, UserState
-from store import Query, Reader, Transaction, certificates, consents, devices, users
+from model.records import Certificate, CertificateKind, Consent, Device, DeviceState, Page, Revocation, Role, UserState
+from store import Query, Reader, Transaction, certificates, consents, devices, user_keys, users
 
 
 @reads("certs list")
@@ -264,13 +264,15 @@ def revoke(
             raise Denied("your role revokes certificates of your own, by serial or device")
         if key in call.snapshot.refused.ca_keys:
             raise Invalid("this is a CA key", hint="a stolen CA key is replaced: wardgate ca rotate KIND --emergency")
+        if call.actor.role is not Role.OWNER and any(one.role is Role.OWNER for one in user_keys.users_with(tx, key)):
+            raise Denied("this key lets an owner in: only an owner may do this to an owner")
         return revoke_key(tx, call, key, reason)
     found = [own.certificate(call, certificates.by_serial(tx, serial)) for serial in serials]
     return _revoke(tx, call, found, reason)
 
 
 def revoke_key(tx: Transaction, call: Call, key: SSHKey, reason: str) -> tuple[Revocation, ...]:
-    """The key itself: what was signed of it, or by it, and what would be."""
+    """The key itself: what was signed of it, or by it, and what would be. It gets in at no door either."""
     return _record(tx, call, [certificates.revoke(tx, key=key, by=call.actor.name, reason=reason)])
 
 

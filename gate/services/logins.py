@@ -194,6 +194,7 @@ def end(tx: Transaction, call: Call, *, user: UserName, reason: str) -> tuple[lo
 
 def end_all(tx: Transaction, call: Call, user: UserName, reason: str) -> tuple[logins.Login, ...]:
     """The doors close the person's connections, keys for the time of a login are taken out, certificates revoked."""
+    call.connections.end(user)
     ended = logins.end_all(tx, user)
     for kept in user_keys.of(tx, user):
         if kept.expires_at is not None:

@@ -11,8 +11,10 @@ from doors_harness import a_house, a_terminal, eventually, run
 
 from gate.actor import GATE
 from gate.doors import serve
+from gate.services import certificates as certificate_operations
+from gate.services import logins as login_operations
 from gate.services import users as user_operations
-from model.errors import Unavailable
+from model.errors import Denied, Unavailable
 from model.records import Role
 
 
@@ -345,6 +347,37 @@ async def test_a_disabled_person_is_out_at_once(tmp_path: Path) -> None:
             await terminal.until(b"console closed")
             await terminal.until(b"your account was disabled")
         assert (await house.run("bob", "me", key="bob")).status == 255
+
+
+async def test_a_revoked_key_gets_in_nowhere_and_takes_its_connections_along(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_user("bob", key="bob")
+        await house.a_device("db-1")
+        async with house.client("bob", "bob") as person, house.client("device", "db-1") as device:
+            for name in ("bob", "db-1"):
+                await house.gate.perform(certificate_operations.revoke, GATE, key=house.key(name))
+            await asyncio.wait_for(asyncio.gather(person.wait_closed(), device.wait_closed()), 10)
+        for user, key in (("bob", "bob"), ("device", "db-1"), ("enroll", "db-1")):
+            with pytest.raises(asyncssh.PermissionDenied):
+                await house.connect(user, key)
+
+
+async def test_what_waits_behind_the_end_of_a_login_is_refused(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_user("bob", key="bob")
+        await house.a_device("laptop", user="bob@net.test")
+        async with house.client("bob", "bob") as client:
+            await client.run("me")
+            actor = house.faces.actors[-1]
+            done = await asyncio.gather(
+                house.gate.perform(login_operations.logout, actor),
+                house.gate.perform(certificate_operations.for_myself, actor, key=house.key("bob")),
+                return_exceptions=True,
+            )  # fmt: skip
+        assert isinstance(done[1], Denied)
+        assert (await house.run("bob", "me", key="bob")).status == 0
+        again = house.faces.actors[-1]
+        await house.gate.perform(certificate_operations.for_myself, again, key=house.key("bob"))
 
 
 async def test_a_removed_key_takes_its_own_connections_along_and_no_others(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import gate.services
 from gate.actor import Actor
 from gate.operation import Operation
 from gate.roles import PERMISSIONS
-from gate.services import logins, network, users
+from gate.services import certificates, logins, network, users
 from model.errors import Conflict, Denied
 from model.records import Role
 
@@ -121,7 +121,8 @@ async def test_a_disabled_person_may_do_nothing(tmp_path: Path) -> None:
 
 async def test_an_admin_makes_no_owner_and_touches_none(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as running:
-        admin = await build.a_user(running, "bob", Role.ADMIN)
+        admin, key = await build.a_user(running, "bob", Role.ADMIN), build.an_ssh_key()
+        await running.perform(users.add_key, build.LOCAL, name="alice", key=key)
         for attempt in (
             running.perform(users.add, admin, name="carol", role=Role.OWNER),
             running.perform(users.set_role, admin, name="bob", role=Role.OWNER),
@@ -129,6 +130,7 @@ async def test_an_admin_makes_no_owner_and_touches_none(tmp_path: Path) -> None:
             running.perform(users.disable, admin, name="alice"),
             running.perform(users.remove, admin, name="alice"),
             running.perform(users.add_key, admin, name="alice", key=build.an_ssh_key()),
+            running.perform(certificates.revoke, admin, key=key),
         ):
             with pytest.raises(Denied, match="only an owner"):
                 await attempt
