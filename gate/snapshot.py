@@ -20,6 +20,7 @@ from model.ids import DeviceID, DeviceName, DNSName, Domain, Prefix, UserName, V
 from model.netmap import NetworkFacts, Trust
 from model.network import Network
 from model.records import Device, DeviceState, Generation, Name, PolicyVersion, Revocation, RouteState, User
+from sshca import Claim
 from sshca.generations import trust
 from store import Reader, changes, devices, generations, names, policies, settings, users
 from store import certificates as certificate_rows
@@ -70,6 +71,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     krl: str
     """The KRL in base64."""
     settings: Mapping[str, object]
+    claims: tuple[Claim, ...]
+    """The setting `certificates.claims`."""
 
     @property
     def standby(self) -> frozenset[DeviceID]:
@@ -149,13 +152,17 @@ def load(r: Reader) -> Snapshot:
         by_name={device.name: device.id for device in machines.values()},
         names=names.all(r), policy=in_force, policy_fault=fault, compiled=compiled, news=News(everyone=True),
         generations=cas, revocations=revocations, refused=Refused().after(cas, revocations),
-        krl=encode_krl(cas, revocations), settings=values,
+        krl=encode_krl(cas, revocations), settings=values, claims=_claims(values),
     )  # fmt: skip
 
 
 def _standby(values: Mapping[str, object]) -> frozenset[DeviceID]:
     kept = values.get(STANDBY)
     return frozenset(DeviceID(str(id)) for id in kept) if isinstance(kept, list) else frozenset()
+
+
+def _claims(values: Mapping[str, object]) -> tuple[Claim, ...]:
+    return msgspec.convert(values["certificates.claims"], tuple[Claim, ...])
 
 
 def _user_domain(values: Mapping[str, object], network: Domain) -> Domain:
@@ -211,6 +218,7 @@ def advance(old: Snapshot, committed: Sequence[c.Committed]) -> Snapshot:
         policy=now.policy, policy_fault=None if policy_changed else old.policy_fault, compiled=compiled,
         news=News(everyone=True) if policy_changed else _news(old, now, compiled, views, _parts(old, now, krl)),
         generations=now.generations, revocations=now.revocations, refused=refused, krl=krl, settings=now.settings,
+        claims=old.claims if now.settings is old.settings else _claims(now.settings),
     )  # fmt: skip
 
 

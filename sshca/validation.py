@@ -44,7 +44,7 @@ def validate(
     check_key(spec.key)
     if spec.key in ca_keys:
         raise Invalid("the key is a certificate authority's own", hint="give the key of the person or the host")
-    if spec.key in revoked_keys or spec.key.fingerprint in revoked_fingerprints:
+    if spec.key in revoked_keys or (revoked_fingerprints and spec.key.fingerprint in revoked_fingerprints):
         raise Invalid(f"the key {spec.key.fingerprint} is revoked", hint="make a new one with: ssh-keygen -t ed25519")
     _check_key_id(spec.key_id)
     _check_validity(spec.valid_after, spec.valid_before, now)

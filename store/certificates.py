@@ -41,7 +41,7 @@ def skip_serials(tx: Transaction, count: int) -> None:
 def add(tx: Transaction, certificate: Certificate) -> None:
     """Records an issued certificate. Raises `Conflict` where its serial is on record."""
     try:
-        _ROWS.insert(tx, _ROWS.encode_record(certificate))
+        _ROWS.insert_record(tx, certificate)
     except sqlite3.IntegrityError as fault:
         if "serial" in str(fault):
             raise Conflict(

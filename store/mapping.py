@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -79,6 +79,7 @@ class Rows(Generic[R]):
         self.fields = tuple(name for name in record.__struct_fields__ if name not in elsewhere)
         self.columns = ", ".join(f'{table}."{name}"' for name in self.fields)
         self.select = f"SELECT {self.columns} FROM {table}"  # noqa: S608 - names from our own records
+        self._insert = self._insertion(self.fields)
         self._into: list[tuple[str, Convert]] = []
         self._from: list[tuple[str, Convert]] = []
         for name in self.fields:
@@ -112,14 +113,21 @@ class Rows(Generic[R]):
     def many(self, r: Reader, tail: str = "", *parameters: object) -> tuple[R, ...]:
         return tuple(map(self.decode, r.sql.execute(f"{self.select} {tail}", parameters)))
 
+    def _insertion(self, names: Iterable[str]) -> str:
+        names = list(names)
+        quoted, marks = ", ".join(f'"{name}"' for name in names), ", ".join("?" * len(names))
+        return f"INSERT INTO {self.table} ({quoted}) VALUES ({marks})"  # noqa: S608 - names from our own records
+
     def insert(self, tx: Transaction, columns: dict[str, Any]) -> int:
         """Adds a row and gives its number. Raises `sqlite3.IntegrityError`."""
-        names = ", ".join(f'"{name}"' for name in columns)
-        marks = ", ".join("?" * len(columns))
-        cursor = tx.sql.execute(
-            f"INSERT INTO {self.table} ({names}) VALUES ({marks})",  # noqa: S608 - names from our own records
-            tuple(columns.values()),
-        )
+        return self._inserted(tx, self._insertion(columns), columns)
+
+    def insert_record(self, tx: Transaction, record: R) -> int:
+        """`insert` for all fields of a record at once."""
+        return self._inserted(tx, self._insert, self.encode_record(record))
+
+    def _inserted(self, tx: Transaction, insertion: str, columns: dict[str, Any]) -> int:
+        cursor = tx.sql.execute(insertion, tuple(columns.values()))
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 

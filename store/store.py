@@ -93,9 +93,13 @@ class Store:
         """Runs `work` on the writer and waits until it is durable. From any thread but an event loop's."""
         return self._writer.transact(work)
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
-        """`transact` for coroutines. Cancelled before the writer came to it, the work is not done; later it is."""
-        return await self._writer.submit(work)
+    async def write(self, work: Callable[[Transaction], T], *, repeatable: bool = False) -> T:
+        """`transact` for coroutines. Cancelled before the writer came to it, the work is not done; later it is.
+
+        `repeatable` work costs less where much of it waits: it may be done twice, the first time undone, and what it
+        wrote before it refuses with a `WardgateError` stays.
+        """
+        return await self._writer.submit(work, repeatable=repeatable)
 
     def read(self, work: Callable[[Reader], T]) -> T:
         """Runs `work` here and now on one consistent snapshot, which lacks nothing that was answered before."""

@@ -8,6 +8,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar, cast
@@ -15,7 +16,7 @@ from typing import Any, TypeVar, cast
 from sqlite_utils import Database
 
 from model.change import Committed
-from model.errors import Unavailable
+from model.errors import Unavailable, WardgateError
 from store.faults import translated
 from store.transaction import Transaction
 
@@ -30,10 +31,11 @@ _MOST = 1024
 class _Job:
     """A piece of work and who waits for it: a thread (`done`) or a coroutine (`future` on `loop`)."""
 
-    __slots__ = ("done", "fault", "future", "loop", "result", "work")
+    __slots__ = ("done", "fault", "future", "loop", "repeatable", "result", "work")
 
-    def __init__(self, work: Work[Any]) -> None:
+    def __init__(self, work: Work[Any], repeatable: bool = False) -> None:
         self.work = work
+        self.repeatable = repeatable
         self.result: Any = None
         self.fault: BaseException | None = None
         self.done: threading.Lock | None = None
@@ -70,9 +72,13 @@ class Writer:
             raise job.fault
         return cast(T, job.result)
 
-    def submit(self, work: Work[T]) -> asyncio.Future[T]:
-        """On an event loop: hands the work over at once, and gives what becomes of it."""
-        job = _Job(work)
+    def submit(self, work: Work[T], *, repeatable: bool = False) -> asyncio.Future[T]:
+        """On an event loop: hands the work over at once, and gives what becomes of it.
+
+        Work that is `repeatable` may be done twice, the first time undone, and writes nothing that counts before it
+        refuses with a `WardgateError`. Pieces of it share one savepoint, which costs as much as some of them do.
+        """
+        job = _Job(work, repeatable)
         job.loop = asyncio.get_running_loop()
         job.future = future = job.loop.create_future()
         self._hand_over(job)
@@ -125,23 +131,50 @@ class Writer:
 
     def _attempt(self, batch: Sequence[_Job]) -> list[Committed]:
         """Runs each piece of work; a fault undoes that piece alone. Raises where the whole transaction is lost."""
-        db, sql, now = self._db, self._sql, self._now()
-        run = sql.cursor().execute
-        committed: list[Committed] = []
-        for job in batch:
-            tx = Transaction(db, now)
-            run("SAVEPOINT work")
+        now, committed = self._now(), list[Committed]()
+        for repeatable, group in groupby(batch, lambda job: job.repeatable):
+            jobs = list(group)
+            if not (repeatable and len(jobs) > 1 and self._together(jobs, now, committed)):
+                for job in jobs:
+                    self._alone(job, now, committed)
+        return committed
+
+    def _alone(self, job: _Job, now: int, committed: list[Committed]) -> None:
+        tx, run = Transaction(self._db, now), self._sql.execute
+        run("SAVEPOINT work")
+        try:
+            job.result = job.work(tx)
+        except BaseException as fault:
+            if not self._sql.in_transaction:
+                raise
+            run("ROLLBACK TO work")
+            job.fault = translated(fault, self._path)
+        else:
+            committed += tx.changes
+        run("RELEASE work")
+
+    def _together(self, jobs: Sequence[_Job], now: int, committed: list[Committed]) -> bool:
+        """Under one savepoint; False, and all of it undone, where one failed otherwise than by refusing."""
+        run, recorded = self._sql.execute, list[Committed]()
+        run("SAVEPOINT work")
+        for job in jobs:
+            tx = Transaction(self._db, now)
             try:
                 job.result = job.work(tx)
-            except BaseException as fault:
-                if not sql.in_transaction:
+                recorded += tx.changes
+            except WardgateError as refused:
+                job.fault = refused
+            except BaseException:
+                if not self._sql.in_transaction:
                     raise
                 run("ROLLBACK TO work")
-                job.fault = translated(fault, self._path)
-            else:
-                committed += tx.changes
-            run("RELEASE work")
-        return committed
+                run("RELEASE work")
+                for again in jobs:
+                    again.result = again.fault = None
+                return False
+        run("RELEASE work")
+        committed += recorded
+        return True
 
     def _give_up(self, batch: Sequence[_Job], fault: BaseException) -> None:
         if self._sql.in_transaction:

@@ -44,7 +44,7 @@ def krl(r: Reader, call: Call) -> str:
     return call.snapshot.krl
 
 
-@writes("cert")
+@writes("cert", repeatable=True)
 def for_myself(
     tx: Transaction, call: Call, *, key: SSHKey, device: str | None = None, lives: int | None = None
 ) -> Certificate | Consent:
@@ -52,26 +52,24 @@ def for_myself(
 
     Where the claims ask for a second operator who has not consented yet, the request that waits for one.
     """
-    assert call.actor.user is not None
-    user = users.by_name(tx, call.actor.user)
-    if user is None or user.state is not UserState.ACTIVE:
-        raise Denied(f"{call.actor.user} is disabled or removed")
-    machine = _device_of(tx, user.name, device)
+    user, role = call.actor.user, call.actor.role
+    assert user is not None
+    machine = _device_of(tx, call, user, device)
     login_end = call.actor.login_at and call.actor.login_at + int(str(call.snapshot.settings["login.life"]))
-    grant = sshca.grant(claims(call), CertificateKind.USER, role=user.role)
+    grant = sshca.grant(claims(call), CertificateKind.USER, role=role)
     after, before = sshca.validity(grant.lives, now=tx.now, asked=lives, limits=(machine.expires_at, login_end))
     principals = sshca.user_principals(
-        user.name, valid_before=before, fresh_at=call.actor.fresh_at, windows=call.snapshot.compiled.check_periods
+        user, valid_before=before, fresh_at=call.actor.fresh_at, windows=call.snapshot.compiled.check_periods
     )
-    subject = _Subject(key, machine, user.name, principals)
-    rule = _rule(call, user.role.value, machine.tags)
+    subject = _Subject(key, machine, user, principals)
+    rule = _rule(call, role.value, machine.tags)
     if grant.approval is None:
         return _issue(tx, call, grant, subject, (after, before), rule=rule)
     return _with_consent(tx, call, grant, subject, (after, before), rule)
 
 
-def _device_of(tx: Transaction, user: UserName, wanted: str | None) -> Device:
-    mine = [device for device in devices.of_user(tx, user) if device.state is DeviceState.APPROVED]
+def _device_of(tx: Transaction, call: Call, user: UserName, wanted: str | None) -> Device:
+    mine = devices.approved_of(tx, user, call.snapshot.devices)
     if wanted is not None:
         named = [device for device in mine if wanted.strip().lower() in {device.name, device.id, *device.addresses}]
         if not named:
@@ -90,7 +88,7 @@ def _device_of(tx: Transaction, user: UserName, wanted: str | None) -> Device:
     return mine[0]
 
 
-@writes("certs sign")
+@writes("certs sign", repeatable=True)
 def sign(
     tx: Transaction, call: Call, *, key: SSHKey, device: str, host: bool, lives: int | None = None
 ) -> Certificate | Consent:
@@ -175,7 +173,7 @@ def _rule(call: Call, role: str | None, tags: Sequence[str]) -> str:
 
 def claims(call: Call) -> tuple[sshca.Claim, ...]:
     """The network's table of lives and permissions."""
-    return msgspec.convert(call.snapshot.settings["certificates.claims"], tuple[sshca.Claim, ...])
+    return call.snapshot.claims
 
 
 def _approved(device: Device) -> None:

@@ -1,0 +1,114 @@
+"""User certificates through the service, many callers at once: validated, signed, recorded durably, read again.
+
+Beside it in the same run: the same certificates validated, signed and read without a gate, raw Ed25519 signing, and
+`ssh-keygen -s`, which records nothing. Rounds are taken in turns, and their medians told, since a shared machine is
+faster at one moment than at the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from bench.certificates import openssh_per_second, specification
+from bench.report import Figures, report
+from gate.actor import Actor, local_actor
+from gate.gate import Gate
+from gate.network import NewNetwork, init
+from gate.services import certificates, devices, network, users
+from model.ids import UserName
+from model.keys import SSHKey
+from model.records import Certificate, Role
+from sshca import generate, issue, parse, sign
+
+PEOPLE, CALLERS, EACH, ROUNDS = 64, 256, 10, 7
+LOCAL = local_actor(0)
+_Asking = tuple[Actor, list[SSHKey]]
+
+
+async def _people(gate: Gate) -> list[Actor]:
+    """Each with one device, and a login that is fresh."""
+    actors = []
+    for number in range(PEOPLE):
+        user = await gate.perform(users.add, LOCAL, name=f"person-{number}")
+        key = base64.b64encode(os.urandom(32)).decode()
+        await gate.perform(devices.add, LOCAL, name=f"laptop-{number}", wireguard=key, user=user.name)
+        actors.append(
+            Actor(name=user.name, role=Role.MEMBER, user=UserName(user.name), source="192.0.2.1", method="password",
+                  login_at=int(time.time()), fresh_at=int(time.time()))
+        )  # fmt: skip
+    return actors
+
+
+async def _round(gate: Gate, asking: list[_Asking]) -> tuple[float, float]:
+    """Certificates a second by the clock, and by this process's CPU time."""
+
+    async def caller(actor: Actor, keys: list[SSHKey]) -> Certificate:
+        for key in keys:
+            made = await gate.perform(certificates.for_myself, actor, key=key)
+        assert isinstance(made, Certificate)
+        return made
+
+    began, spent = time.perf_counter(), time.process_time()
+    made = await asyncio.gather(*(caller(actor, keys) for actor, keys in asking))
+    count = CALLERS * EACH
+    rates = count / (time.perf_counter() - began), count / (time.process_time() - spent)
+    assert all(parse(one.line).key_id == one.key_id for one in made)
+    return rates
+
+
+def _asking(actors: list[Actor], keys: list[SSHKey]) -> list[_Asking]:
+    """Each caller with keys that no one signed before."""
+    return [(actors[n % PEOPLE], keys[n * EACH : (n + 1) * EACH]) for n in range(CALLERS)]
+
+
+def _without_a_gate(keys: list[SSHKey]) -> tuple[float, float]:
+    """Validated, signed and read; and raw signatures of the same length. A second, by the clock."""
+    ca, now = generate(), int(time.time())
+    spec = specification(now)
+    signed = parse(issue(ca, spec)).signed
+    began = time.perf_counter()
+    for _ in keys:
+        sign(ca, spec, ca_keys={ca.key}, revoked_keys=(), now=now)
+    issued = len(keys) / (time.perf_counter() - began)
+    began = time.perf_counter()
+    for _ in keys:
+        ca.private.sign(signed)
+    return issued, len(keys) / (time.perf_counter() - began)
+
+
+async def _measure(folder: Path) -> Figures:
+    init(folder / "state", NewNetwork(domain="net.example.com", owner="alice"))
+    rounds: list[tuple[float, float, float, float]] = []
+    async with await Gate.open(folder / "state") as gate:
+        actors = await _people(gate)
+        for _ in range(ROUNDS):
+            keys = [generate().key for _ in range(CALLERS * EACH)]
+            rounds.append((*await _round(gate, _asking(actors, keys)), *_without_a_gate(keys)))
+        status = await gate.perform(network.status, LOCAL)
+        assert status.certificates_valid == ROUNDS * CALLERS * EACH
+    service, cpu, alone, raw = (statistics.median(column) for column in zip(*rounds, strict=True))
+    found: dict[str, float | int | str] = {
+        "callers": CALLERS, "per_second": service, "best_per_second": max(one[0] for one in rounds),
+        "per_cpu_second": cpu, "validate_and_issue_per_second": alone, "raw_signatures_per_second": raw,
+        "share_of_validate_and_issue": statistics.median(one[0] / one[2] for one in rounds),
+    }  # fmt: skip
+    if shutil.which("ssh-keygen"):
+        openssh = statistics.median(openssh_per_second() for _ in range(3))
+        found |= {"ssh_keygen_per_second": openssh, "times_ssh_keygen": service / openssh}
+    return found
+
+
+def figures() -> Figures:
+    with tempfile.TemporaryDirectory() as folder:
+        return asyncio.run(_measure(Path(folder)))
+
+
+if __name__ == "__main__":
+    report("issuance", figures())
