@@ -189,6 +189,8 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     domain: Domain
     user_domain: Domain
     login_ends: int | None = None
+    connection: int = 0
+    """0 where the session came over none: what is set here can be confirmed here."""
 
     @property
     def reads_only(self) -> bool:

@@ -38,7 +38,7 @@ def actions(app: ConsoleApp) -> list[Action]:
         for digit, title in app.screens()
     ]
     return [
-        Action(key="colon", label="command", about="a command, the same as over ssh; or a screen's name", run=command),
+        Action(key="colon", label="command", about="a command, or a screen's name", run=command),
         Action(
             key="slash", label="filter", about="show only what matches", run=filter_, when=lambda: app.view.filterable
         ),
@@ -48,9 +48,7 @@ def actions(app: ConsoleApp) -> list[Action]:
         Action(key="escape", label="back", about="one step back", run=app.up, shown=False),
         Action(key="ctrl+p", label="palette", about="everything that can be done here", run=app.palette, shown=False),
         Action(key="z", label="undo", about="take the last change back", run=app.undo, shown=False, writes=True),
-        Action(
-            key="P", label="pause", about="hold the screen still, or follow changes again", run=app.pause, shown=False
-        ),
+        Action(key="P", label="pause", about="hold still, or follow again", run=app.pause, shown=False),
         Action(
             key="ctrl+t",
             label="theme",

@@ -96,6 +96,7 @@ class GateBackend:
             domain=snapshot.domain,
             user_domain=snapshot.user_domain,
             login_ends=ends,
+            connection=self._actor.connection,
         )
 
     def online(self, device: DeviceID) -> bool:

@@ -194,7 +194,7 @@ class ListView(View):
             Action(key="tab", label="pane", about="into the facts and back", run=self._tab, when=lambda: self.has_pane),
             Action(key="o", label="order", about="sort by the next column", run=self._next_order, shown=False),
             Action(key="O", label="reverse", about="turn the order around", run=self._reverse, shown=False),
-            Action(key="c", label="copy", about="copy the row's name to your clipboard", run=self.copy, shown=False),
+            Action(key="c", label="copy", about="to your clipboard", run=self.copy, shown=False),
         ]
 
     def _enter(self) -> None:

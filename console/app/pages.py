@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
@@ -15,6 +16,8 @@ from model.records import AuditEntry, Certificate, Name, Record
 
 PAGE = 128
 KEPT = 12
+TYPING, PAUSE = 0.25, 0.06
+"""Questions that follow one another within `TYPING` seconds are asked once `PAUSE` has gone by without another."""
 FLASH = 1.2
 """Seconds that a changed row shows it."""
 
@@ -51,6 +54,7 @@ class Pages:
         self._wanted = (0, 0)
         self._working = False
         self._generation = 0
+        self._asked = self._begin = 0.0
 
     def row(self, index: int) -> Record | None:
         rows = self._pages.get(index // PAGE, ())
@@ -69,6 +73,9 @@ class Pages:
         """Another filter or order: what stands stays until the first new page comes."""
         self.query = msgspec.structs.replace(query, limit=PAGE)
         self._generation += 1
+        now = time.monotonic()
+        self._begin = now + PAUSE if now - self._asked < TYPING else now
+        self._asked = now
         self._stale = set(self._pages)
         self.flashing.clear()
 
@@ -99,6 +106,9 @@ class Pages:
         """Fetches what is wanted now, until nothing is: pages scrolled past are never asked for."""
         try:
             while (page := self._missing()) is not None:
+                if (wait := self._begin - time.monotonic()) > 0:
+                    await asyncio.sleep(wait)
+                    continue
                 generation = self._generation
                 query = msgspec.structs.replace(self.query, offset=page * PAGE)
                 try:

@@ -63,6 +63,8 @@ class Row:
                 x += size
             else:
                 x += size
+                if x > 0 and self._chars:
+                    self._chars[0] = " "  # its other half is beyond the edge
         return x
 
     def right(self, end: int, text: str, role: str = "text", attributes: str = "", link: Link | None = None) -> int:

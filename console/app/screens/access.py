@@ -314,7 +314,6 @@ class AccessView(View):
         def settled(_: object) -> None:
             self.editor.base = text
             self.based_on += 1
-            self.difference = PolicyDiff()
 
         self.console_app.perform(
             words,
@@ -394,7 +393,9 @@ class AccessView(View):
                 rows[y] = whole
         left = self.console_app.unconfirmed
         if left is not None and self.console_app.mode is None and height > 12:
-            rows[height - 5 :] = accessdraw.countdown(width, *left, CONFIRM, self.console_app.glyphs)
+            proved = self.backend.me().connection == 0
+            band = accessdraw.countdown(width, *left, CONFIRM, self.console_app.glyphs, proved=proved)
+            rows[height - 1 - len(band) : height - 1] = band
         return rows
 
     def _left(self, width: int, height: int) -> list[Row]:

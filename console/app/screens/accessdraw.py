@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 
 
 def pane(view: AccessView, width: int, height: int) -> list[Row]:
-    rows = what_changes(view, width) if view.tab == 1 and view.editor.changed else who_reaches(view, width, height)
+    rows = what_changes(view, width) if view.tab == 1 and _compares(view) else who_reaches(view, width, height)
     if view.console_app.unconfirmed is not None:
         rows += by_hand(width)
     rows += [Row(width, "surface") for _ in range(height - len(rows))]
     return rows[:height]
+
+
+def _compares(view: AccessView) -> bool:
+    """A draft, or a version that waits, against what was before."""
+    return view.editor.changed or (view.console_app.unconfirmed is not None and bool(view.difference.pairs))
 
 
 def _row(width: int) -> Row:
@@ -219,8 +224,11 @@ def history(view: AccessView, width: int, height: int) -> list[Row]:
     return rows + [Row(width) for _ in range(height - len(rows))]
 
 
-def countdown(width: int, number: int, left: int, whole: int, glyphs: Glyphs) -> list[Row]:
-    """The band that asks to confirm; it counts, whatever else is done."""
+def countdown(width: int, number: int, left: int, whole: int, glyphs: Glyphs, *, proved: bool) -> list[Row]:
+    """The band that asks to confirm; it counts, whatever else is done.
+
+    Without `proved`, this session is older than the version, so that only a new connection can confirm it.
+    """
     plane = "bad" if left <= 10 else "warn"
     rows = [Row(width, plane) for _ in range(5)]
     for row in rows:
@@ -228,8 +236,11 @@ def countdown(width: int, number: int, left: int, whole: int, glyphs: Glyphs) ->
     rows[1].put(3, f"Version {number} is in force. Confirm it?", "bright", "b")
     end = rows[1].right(width - 2, f"roll back to {number - 1}", "text")
     end = rows[1].right(end - 1, "u", "accent", "b")
-    end = rows[1].right(end - 5, f"confirm {number}", "text")
-    rows[1].right(end - 1, "y", "accent", "b")
+    if proved:
+        end = rows[1].right(end - 5, f"confirm {number}", "text")
+        rows[1].right(end - 1, "y", "accent", "b")
+    else:
+        rows[1].right(end - 5, "from a new connection: policy confirm", "text")
     x = rows[3].put(3, f"Unconfirmed, version {number - 1} comes back in ", "text")
     x = rows[3].put(x, f"{left // 60}:{left % 60:02}", plane, "b") + 3
     whole = max(whole, left)

@@ -27,7 +27,7 @@ def actions(view: DevicesView) -> list[Action]:
         Action(
             key="a",
             label="approve",
-            about="let what is pending join; expired ones come back",
+            about="let in what is pending or expired",
             run=lambda: approve(view),
             writes=True,
             when=lambda: some() and not member,
@@ -78,7 +78,7 @@ def actions(view: DevicesView) -> list[Action]:
         Action(
             key="n",
             label="new",
-            about="an enrollment key, for a device that is to join",
+            about="an enrollment key for the next device",
             run=lambda: new(view),
             writes=True,
             shown=not some(),

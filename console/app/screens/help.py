@@ -15,7 +15,7 @@ _MOVES = (
     ("PgUp PgDn", "a page"),
     ("g G  Home End", "first and last"),
     ("Enter", "in: the facts of a row"),
-    ("Esc", "one step back; clears a filter or a selection first"),
+    ("Esc", "one step back"),
     ("Tab", "into the pane and back; ← → its tabs"),
 )
 

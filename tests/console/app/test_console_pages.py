@@ -133,6 +133,7 @@ async def test_an_answer_to_an_older_question_is_dropped() -> None:
     table, _ = a_table(source)
     table.filter("d-1")
     table.filter("d-2")
+    await asyncio.sleep(0.2)
     await calm()
     assert table.total == 11
     assert on(table) == "d-2"

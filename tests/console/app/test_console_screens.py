@@ -65,7 +65,7 @@ async def test_one_escape_is_one_step() -> None:
 async def test_help_lists_the_screens_keys_and_closes() -> None:
     async with a_console(Seeded(size=60), "devices") as session:
         await session.type("?")
-        await session.shows("let what is pending join")
+        await session.shows("let in what is pending or expired")
         await session.type("?")
         await until(lambda: session.app.view.title == "Devices")
 
