@@ -18,15 +18,24 @@ def check_described(policy_text: str, network: Mapping[str, Any]) -> dict[str, A
 
     Raises `Invalid` where the description is none of a network.
     """
-    described, names = described_network(network)
+    return answer(policy_text, *described_network(network))
+
+
+def answer(
+    policy_text: str, network: Network, names: Mapping[DeviceID, str], *, over: Compiled | None = None
+) -> dict[str, Any]:
+    """The same for a network that is known; `names` is what each device is called, and which are told of."""
     try:
-        compiled = check(policy_text, described)
+        compiled = check(policy_text, network, over=over)
     except PolicyRefused as refused:
         return {
             "accepted": False, "message": refused.message, "line": refused.line, "column": refused.column,
             "hint": refused.hint,
         }  # fmt: skip
-    return {"accepted": True, "devices": {name: _told(compiled, id, names) for id, name in names.items()}}
+    return {
+        "accepted": True, "allows_all": compiled.allows_all, "warnings": list(compiled.warnings),
+        "devices": {name: _told(compiled, id, names) for id, name in names.items()},
+    }  # fmt: skip
 
 
 def _told(compiled: Compiled, id: DeviceID, names: Mapping[DeviceID, str]) -> dict[str, Any]:

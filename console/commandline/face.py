@@ -83,8 +83,9 @@ async def execute(
             raise Invalid("this is done on the gate's own host alone", hint=f"there: wardgate {' '.join(words)}")
         run = Run(gate, actor, streams, terminal, as_json=as_json, files=files)
         assert parsed.command.callback is not None
-        await parsed.command.callback(run, **parsed.arguments)
+        status = await parsed.command.callback(run, **parsed.arguments)
         await streams.drain()
+        return int(status or DONE)
     except HelpWanted as wanted:
         streams.write(wanted.text + "\n")
     except click.UsageError as fault:

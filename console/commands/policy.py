@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from console.commandline import shapes
@@ -30,10 +28,15 @@ async def show(run: Run, number: int | None) -> None:
     "check", "read, compile and test a policy against this network, and change nothing", FILE_ARGUMENT,
     operation="policy check", examples=("policy check policy.hujson", "policy check FILE --network FILE --json"),
 )  # fmt: skip
-async def check(run: Run, file: str) -> None:
-    found = await run.perform(service.check, text=await run.text(file))
-    document: dict[str, Any] = {"accepted": True, "warnings": list(found.warnings), "allows_all": found.allows_all}
-    run.result(document, "".join(f"warning: {one}\n" for one in found.warnings) + "the policy is good")
+async def check(run: Run, file: str) -> int:
+    text = await run.text(file)
+    if run.as_json:  # a refusal is the answer that was asked for, so it goes to standard output
+        answer = await run.perform(service.answer, text=text)
+        run.document(answer)
+        return 0 if answer["accepted"] else 1
+    found = await run.perform(service.check, text=text)
+    run.result(None, "".join(f"warning: {one}\n" for one in found.warnings) + "the policy is good")
+    return 0
 
 
 @verb(

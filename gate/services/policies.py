@@ -13,6 +13,7 @@ from model.errors import Conflict, Invalid, PolicyRefused
 from model.network import Network
 from model.records import PolicyVersion
 from policy import explain as analysis
+from policy.described import answer as document_of
 from policy.diff import Diff
 from policy.diff import diff as difference
 from policy.reach import Reach
@@ -57,6 +58,14 @@ def explain_ssh(r: Reader, call: Call, *, src: str, login: str, host: str) -> an
 def reach(r: Reader, call: Call, *, name: str) -> Reach:
     """What a device or person reaches, and who reaches it."""
     return reach_of(call.snapshot.compiled, name)
+
+
+@reads("policy check")
+def answer(r: Reader, call: Call, *, text: str) -> dict[str, object]:
+    """What a check against this network comes to: what each approved device is told, or the refusal."""
+    network = _network(call)
+    names = {device.id: device.name for device in network.devices}
+    return document_of(text, network, names, over=call.snapshot.compiled)
 
 
 @reads("policy diff")

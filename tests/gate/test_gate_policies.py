@@ -1,0 +1,100 @@
+"""The policy over restarts, and what its commands say."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import gate_builders as build
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "commands"))
+import command_harness as h
+
+from gate.services import policies
+from store import policies as rows
+
+BROKEN = '{"acls": [{"action": "accept", "src": ["tag:gone"], "dst": ["*:*"]}]}'
+
+
+async def test_a_stored_policy_that_no_longer_compiles_keeps_the_last_good_one_and_says_so(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_policy(gate, build.acls(("tag:web", "tag:db:22")))
+        await gate.store.write(lambda tx: rows.add(tx, BROKEN, "an older program"))
+    async with build.a_gate(tmp_path) as gate:
+        assert gate.snapshot.policy is not None
+        assert gate.snapshot.policy.number == 2
+        assert "version 3 does not compile" in (gate.snapshot.policy_fault or "")
+        status = await h.run(gate, "gate", "status", "--json")
+        assert "version 3" in status.document["policy_fault"]
+
+
+async def test_with_no_policy_that_compiles_nothing_passes(tmp_path: Path) -> None:
+    from gate import netmaps
+
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "a")
+        await build.a_device(gate, "b")
+        await gate.store.write(lambda tx: tx.sql.execute("UPDATE policies SET text = ?", (BROKEN,)))
+    async with build.a_gate(tmp_path) as gate:
+        assert gate.snapshot.policy is None
+        for id in gate.snapshot.devices:
+            told = netmaps.netmap(gate.snapshot, id)
+            assert (told.peers, told.filter, told.ssh) == ((), (), {"root": ()}) or told.ssh == {}
+
+
+async def test_a_deadline_survives_a_restart(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await gate.perform(policies.set_policy, build.LOCAL, text=build.acls(), confirm_within=10)
+    async with build.a_gate(tmp_path) as gate:
+        assert gate.snapshot.policy is not None
+        assert gate.snapshot.policy.confirm_by is not None
+        assert policies.anything_due(gate.snapshot, gate.presence, gate.snapshot.policy.confirm_by)
+
+
+async def test_explain_reach_and_diff_tell_rule_and_line(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "web-1", tags=["tag:web"])
+        await build.a_device(gate, "db-1", tags=["tag:db"])
+        await build.a_policy(gate, build.acls(("tag:web", "tag:db:5432")))
+        yes = await h.run(gate, "policy", "explain", "web-1", "db-1:5432", "--json")
+        assert (yes.document["allowed"], yes.document["rule"]["name"], yes.document["rule"]["line"]) == (
+            True, "acls[0]", 1,
+        )  # fmt: skip
+        no = await h.run(gate, "policy", "explain", "web-1", "db-1:22", "--json")
+        assert (no.document["allowed"], no.document["rule"]) == (False, None)
+        reach = await h.run(gate, "policy", "reach", "web-1", "--json")
+        assert reach.document["outgoing"][0]["devices"] == ["db-1"]
+        diff = await h.run(gate, "policy", "diff", "-", "--json", stdin=build.acls())
+        assert (diff.document["gained_pairs"], diff.document["lost_pairs"]) == (0, 1)
+        assert diff.document["devices"] == ["db-1", "web-1"]
+
+
+async def test_a_refused_policy_is_told_with_its_place_and_the_nearest_key(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        refused = await h.run(gate, "policy", "check", "-", "--json", stdin='{\n  "acl": []\n}')
+        assert (refused.status, refused.err) == (1, "")
+        assert (refused.document["accepted"], refused.document["line"]) == (False, 2)
+        assert "acls" in (refused.document["hint"] or refused.document["message"])
+
+
+async def test_a_check_tells_what_each_device_would_be_told(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "web-1", tags=["tag:web"])
+        db = await build.a_device(gate, "db-1", tags=["tag:db"])
+        told = await h.run(gate, "policy", "check", "-", "--json", stdin=build.acls(("tag:web", "tag:db:5432")))
+        assert told.document["accepted"] is True
+        assert list(told.document["devices"]["web-1"]["peers"]) == ["db-1"]
+        (rule,) = told.document["devices"]["db-1"]["filter"]
+        assert {"net": db.ipv4, "ports": [5432, 5432]} in rule["dst"]
+
+
+async def test_a_failing_test_of_the_policy_refuses_it_and_says_what_failed(tmp_path: Path) -> None:
+    text = """{"tagOwners": {"tag:web": [], "tag:db": []}, "acls": [],
+      "tests": [{"src": "tag:web", "accept": ["tag:db:22"]}]}"""
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "web-1", tags=["tag:web"])
+        await build.a_device(gate, "db-1", tags=["tag:db"])
+        refused = await h.run(gate, "policy", "set", "-", stdin=text)
+        assert refused.status == 1
+        assert "test(s) failed" in refused.err
+        assert "tag:db:22" in refused.err
