@@ -29,7 +29,8 @@ from store import Transaction, identities, users
 
 if TYPE_CHECKING:
     from gate.gate import Gate
-    from gate.login.provider import Provider, Tokens
+    from gate.login.messages import Tokens
+    from gate.login.provider import Provider
 
 T = TypeVar("T")
 log = logging.getLogger("wardgate.login")

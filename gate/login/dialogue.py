@@ -21,7 +21,8 @@ from model.records import User
 from store import totp as kept_totp
 
 if TYPE_CHECKING:
-    from gate.login.provider import DeviceCode, Provider, Tokens
+    from gate.login.messages import DeviceCode, Tokens
+    from gate.login.provider import Provider
 
 Conversation = Talk[Proof | None]
 BROWSER = "wardgate-login "

@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import Awaitable, Mapping
 from hmac import compare_digest
 from typing import Any, TypeVar
 
@@ -17,7 +17,9 @@ from authlib.common.errors import AuthlibBaseError
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from gate.login.capped import CappedTransport
 from gate.login.issuers import Issuer
+from gate.login.messages import DeviceCode, Flow, Metadata, Tokens, address, code_like, plain
 from gate.login.tokens import Claims, Expected, UnknownKey, check_id_token
 from model.errors import Denied, Unavailable
 
@@ -34,7 +36,6 @@ logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each address tha
 
 TIMEOUT = 10.0
 """Seconds for one exchange with a provider, all of it."""
-MAX_ANSWER = 1024 * 1024
 KEPT_FOR = 3600.0
 KEYS_AGAIN = 30.0
 """Seconds between two fetches of keys that were asked for by unknown key ids."""
@@ -42,81 +43,7 @@ SLOWER = 5
 """Seconds that `slow_down` adds (RFC 8628, section 3.5); also the interval where none is given."""
 LONGEST_CODE = 900
 DOWN_FOR = 60.0
-_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-
-
-class Metadata(msgspec.Struct, frozen=True):
-    """OpenID Connect Discovery 1.0; fields that are not used are passed over."""
-
-    issuer: str
-    token_endpoint: str
-    jwks_uri: str
-    authorization_endpoint: str | None = None
-    device_authorization_endpoint: str | None = None
-    userinfo_endpoint: str | None = None
-
-
-class DeviceCode(msgspec.Struct, frozen=True):
-    """RFC 8628, section 3.2."""
-
-    device_code: str
-    user_code: str
-    verification_uri: str
-    expires_in: int
-    verification_uri_complete: str | None = None
-    interval: int = SLOWER
-
-    def __repr__(self) -> str:
-        return f"DeviceCode({self.verification_uri!r})"
-
-
-class Tokens(msgspec.Struct, frozen=True):
-    id_token: str
-    access_token: str
-    refresh_token: str | None = None
-
-    def __repr__(self) -> str:
-        return "Tokens(…)"
-
-
-class Flow(msgspec.Struct, frozen=True):
-    """An authorization code on its way (RFC 7636); the client sees the address alone."""
-
-    address: str
-    state: str
-    nonce: str
-    verifier: str
-    redirect: str
-
-    def __repr__(self) -> str:
-        return "Flow(…)"
-
-
-class _Capped(httpx.AsyncByteStream):
-    def __init__(self, stream: httpx.AsyncByteStream) -> None:
-        self._stream = stream
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for chunk in self._stream:
-            size += len(chunk)
-            if size > MAX_ANSWER:
-                raise httpx.ReadError("the answer is too large")
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-class CappedTransport(httpx.AsyncHTTPTransport):
-    """No answer has more than `MAX_ANSWER` bytes."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await super().handle_async_request(request)
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        response.stream = _Capped(response.stream)
-        return response
 
 
 class Provider:
@@ -157,9 +84,9 @@ class Provider:
         code = msgspec.structs.replace(
             code, expires_in=max(30, min(code.expires_in, LONGEST_CODE)), interval=max(1, min(code.interval, 60))
         )
-        if not _address(code.verification_uri) or not _plain(code.user_code):
+        if not address(code.verification_uri) or not plain(code.user_code):
             raise Unavailable(f"{self.name} sent a code that cannot be shown", hint=_MEANWHILE)
-        if code.verification_uri_complete and not _address(code.verification_uri_complete):
+        if code.verification_uri_complete and not address(code.verification_uri_complete):
             code = msgspec.structs.replace(code, verification_uri_complete=None)
         self.last_code, self.last_delay = code, time.monotonic() - began
         return code
@@ -172,8 +99,8 @@ class Provider:
         await asyncio.sleep(self.last_delay)
         like = self.last_code
         if like is None:
-            return DeviceCode("", _code_like("BCDF-GHJK"), self.issuer.issuer.rstrip("/") + "/device", LONGEST_CODE)
-        made = _code_like(like.user_code)
+            return DeviceCode("", code_like("BCDF-GHJK"), self.issuer.issuer.rstrip("/") + "/device", LONGEST_CODE)
+        made = code_like(like.user_code)
         complete = like.verification_uri_complete
         return msgspec.structs.replace(
             like, device_code="", user_code=made,
@@ -344,19 +271,3 @@ class Provider:
 
 
 _MEANWHILE = "a registered key gets in meanwhile"
-
-
-def _plain(text: str) -> bool:
-    return 0 < len(text) <= 64 and text.isascii() and text.isprintable()
-
-
-def _address(text: str) -> bool:
-    return text.startswith(("https://", "http://")) and len(text) <= 512 and text.isascii() and text.isprintable()
-
-
-def _code_like(code: str) -> str:
-    """Another code of the same shape."""
-    letters = {True: "0123456789", False: _LETTERS}
-    made = (secrets.choice(letters[char.isdigit()]) if char.isalnum() else char for char in code)
-    text = "".join(made)
-    return text.lower() if code.islower() else text
