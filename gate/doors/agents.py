@@ -203,6 +203,11 @@ class Agents:
             self._waiting[session.device] = min(place, self._waiting.get(session.device, place))
             self._start_telling()
 
+    def settled(self, session: AgentSession) -> None:
+        """The session is told all up to now, and waits for nothing: a delta over less would undo nothing of it."""
+        if self._sessions.get(session.device) is session:
+            self._waiting.pop(session.device, None)
+
     def _start_telling(self) -> None:
         if self._telling is None and self._waiting:
             self._telling = asyncio.get_running_loop().create_task(self._tell())

@@ -103,6 +103,7 @@ class AgentSession(LineSession):
             self.dismiss(WardgateError("the gate failed at this; its log says why"), retry_after=30)
             return
         self.started_telling, self._missing, self._told = True, None, now.version
+        self._agents.settled(self)
         self.send_bytes(line)
 
     def tell(self, place: int, *, sealed: bool = False) -> None:
@@ -194,6 +195,7 @@ class AgentSession(LineSession):
 
     def _resume(self, held: Version) -> None:
         self._begin()
+        self._agents.settled(self)
         self.started_telling, self._told = True, held
 
     async def _report(self, message: wire.PeersClientLine) -> None:
