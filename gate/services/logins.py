@@ -20,6 +20,8 @@ from model.records import CertificateKind, Device, DeviceState, GenerationState,
 from store import Reader, Transaction, codes, devices, identities, logins, totp, user_keys, users
 
 INVITATION_LIFE = 72 * 3600
+SECOND_FACTOR_AGE = 900
+"""Seconds since a second factor was given, in which it may be replaced."""
 FOLLOW = "devices.follow-login"
 
 
@@ -36,6 +38,7 @@ class TOTPSetup(msgspec.Struct, frozen=True, kw_only=True):
 def set_up_totp(tx: Transaction, call: Call, *, name: str) -> TOTPSetup:
     """A new secret and new recovery codes in place of the old ones."""
     user = _person(tx, call, name)
+    by_second_factor(tx, call, user)
     secret, recovery = codes_of_time.new_secret(), codes_of_time.new_recovery_codes()
     totp.put(tx, user.name, Seal.of(call.state).seal(secret, purpose(user.name)))
     totp.put_recovery_codes(tx, user.name, [codes_of_time.recovery_hash(user.name, code) for code in recovery])
@@ -62,6 +65,7 @@ def confirm_totp(tx: Transaction, call: Call, *, name: str, code: str) -> User:
 def remove_totp(tx: Transaction, call: Call, *, name: str) -> User:
     """With the recovery codes. A member cannot take their own away while the network demands it."""
     user = _person(tx, call, name)
+    by_second_factor(tx, call, user)
     demanded = str(call.snapshot.settings.get("login.second-factor", "off"))
     if call.own and records.needs_second_factor(user, demanded):
         raise Denied("this network demands a second factor of you", hint="set up a new one instead")
@@ -69,6 +73,19 @@ def remove_totp(tx: Transaction, call: Call, *, name: str) -> User:
         raise NotFound(f"{user.name} has no authenticator")
     call.audit(tx, user.name, after={"totp": "removed"})
     return user
+
+
+def by_second_factor(r: Reader, call: Call, user: User) -> None:
+    """Refuses someone who would change their own second factor, once they have one, over a login without it: a stolen
+    key would otherwise be as good as both. Operators change that of others."""
+    kept = totp.get(r, user.name)
+    if call.actor.user != user.name or kept is None or kept.confirmed_at is None:
+        return
+    if call.actor.fresh_at is None or call.actor.fresh_at < r.now - SECOND_FACTOR_AGE:
+        raise Denied(
+            "this needs a login with your second factor, of the last 15 minutes",
+            hint="log in with password and code (ssh -o PubkeyAuthentication=no), or ask an admin",
+        )
 
 
 def purpose(user: UserName) -> str:
@@ -88,6 +105,7 @@ class Invitation(msgspec.Struct, frozen=True, kw_only=True):
 def invite(tx: Transaction, call: Call, *, name: str, lives: int = INVITATION_LIFE) -> Invitation:
     """Also how a forgotten password is replaced. An earlier invitation of the same person serves no more."""
     user = _person(tx, call, name)
+    by_second_factor(tx, call, user)
     if not 60 <= lives <= 30 * 86400:
         raise Invalid(f"an invitation lives from 60 s to 30 d, not {lives} s")
     code = invitations.new(_host_ca(call))

@@ -127,6 +127,8 @@ def add_key(tx: Transaction, call: Call, *, name: str, key: SSHKey, comment: str
         _may_grant(call, user.role)
     if any(generation.key == key for generation in call.snapshot.generations):
         raise Invalid("this is a CA key of this network, not a person's")
+    if key.algorithm.startswith("sk-"):
+        logins.by_second_factor(tx, call, user)
     if devices.by_ssh_key(tx, key) is not None:
         raise Conflict("this key is a device's", hint="a person has keys of their own; make one with ssh-keygen")
     added = user_keys.add(tx, user, key, _printable(comment))

@@ -424,6 +424,22 @@ async def test_a_registered_key_makes_no_key_for_the_time_of_a_login(tmp_path: P
                 )
 
 
+async def test_a_second_factor_is_replaced_over_a_login_with_it_alone(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await with_password(house, "bob", Role.ADMIN)
+        await with_totp(house, "bob")
+        now = int(time.time())
+        for fresh_at in (None, now - 1000):
+            thief = somebody(house, "bob", fresh_at=fresh_at)
+            for operation in (
+                login_operations.set_up_totp, login_operations.remove_totp, login_operations.invite,
+            ):  # fmt: skip
+                with pytest.raises(Denied, match="second factor"):
+                    await house.gate.perform(operation, thief, name="bob")
+        await house.gate.perform(login_operations.set_up_totp, somebody(house, "bob", fresh_at=now - 10), name="bob")
+        await house.gate.perform(login_operations.set_up_totp, somebody(house, "bob"), name="bob")
+
+
 async def test_logging_out_closes_what_a_login_opened(tmp_path: Path) -> None:
     async with a_house(tmp_path) as house:
         await with_password(house, "bob")
