@@ -57,7 +57,6 @@ class UserRow(Record, frozen=True, kw_only=True):
     devices: int = 0
     certificates: int = 0
     """Valid ones."""
-    keys: int = 0
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,6 +188,8 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     domain: Domain
     user_domain: Domain
     login_ends: int | None = None
+    adds_devices: bool = True
+    """Whether they may add a device that does not enroll itself, such as a phone."""
     connection: int = 0
     """0 where the session came over none: what is set here can be confirmed here."""
 

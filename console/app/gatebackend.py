@@ -29,6 +29,7 @@ from console.app.backend import (
 from console.app.gateoverview import overview
 from console.app.memory import MemoryStreams
 from gate.faces import Terminal
+from gate.roles import PERMISSIONS
 from gate.services import (
     authority,
     certificates,
@@ -51,6 +52,7 @@ from model.records import (
     DeviceState,
     Generation,
     GenerationState,
+    Role,
     User,
 )
 from model.sshd import TRUST_ATTRIBUTE, trust_mark
@@ -96,6 +98,7 @@ class GateBackend:
             domain=snapshot.domain,
             user_domain=snapshot.user_domain,
             login_ends=ends,
+            adds_devices=may("devices add", user.role if user else self._actor.role),
             connection=self._actor.connection,
         )
 
@@ -151,7 +154,11 @@ class GateBackend:
     async def _users(self, query: Query) -> Rows:
         found = await self._paged(users.list_users, query)
         owned = self._devices_of_users()
-        rows = tuple(UserRow(user=row, devices=owned[row.name]) for row in found.rows if isinstance(row, User))
+        people = [row for row in found.rows if isinstance(row, User)]
+        wanted = queries.Query(where={"user": tuple(user.name for user in people), "state": "valid"}, limit=1000)
+        issued = (await self._ask(certificates.list_certificates, query=wanted)).rows if people else ()
+        valid = Counter(row.user for row in issued if isinstance(row, Certificate))
+        rows = tuple(UserRow(user=user, devices=owned[user.name], certificates=valid[user.name]) for user in people)
         return Rows(rows, found.offset, found.total)
 
     def _devices_of_users(self) -> Counter[UserName]:
@@ -267,6 +274,12 @@ class GateBackend:
             return complete(words, self._gate.snapshot, self.me())
         except (WardgateError, NotFound):
             return ()
+
+
+def may(operation: str, role: Role) -> bool:
+    """What is not worth offering; the service decides all the same."""
+    permission = PERMISSIONS[operation]
+    return role in permission.network or role in permission.own
 
 
 def pending(generation: Generation) -> bool:

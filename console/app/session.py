@@ -45,6 +45,18 @@ async def run_console(
     return await run_on(backend, channel, words, preferences)
 
 
+def warm() -> None:
+    """Imports what the first session would wait for; it takes about half a second, in any thread."""
+    from importlib import import_module
+
+    from console.app.screens import MODULES
+
+    for name in ("console.app.gatebackend", "console.app.everywhere", "console.app.screens.output"):
+        import_module(name)
+    for name in MODULES:
+        import_module(f"console.app.screens.{name}")
+
+
 async def run_on(
     backend: Backend, channel: ConsoleChannel, words: Sequence[str] = (), preferences: dict[str, str] | None = None
 ) -> int:

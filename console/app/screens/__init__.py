@@ -20,6 +20,7 @@ _MODULES = {
     "Settings": ("settings", "SettingsView"),
 }
 _MEMBERS_MODULES = {"Overview": ("member", "MemberView"), "Keys": ("userkeys", "UserKeysView")}
+MODULES = tuple(dict.fromkeys(module for module, _ in (*_MODULES.values(), *_MEMBERS_MODULES.values())))
 _OPERATORS = ("Overview", "Users", "Devices", "Access", "Names", "Certificates", "Activity", "Keys", "Settings")
 _MEMBERS = ("Overview", "Devices", "Keys", "Certificates")
 _BY_NOUN = {

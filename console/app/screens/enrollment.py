@@ -210,7 +210,7 @@ def show_once(app: ConsoleApp, outcome: Outcome) -> None:
             "",
             "  wardgate up GATE --key-file FILE",
             "",
-            *half_blocks(key),
+            *half_blocks(key, dark=app.theme_in_use.dark),
         ]
     )
     app.overlay(Output("new enrollment key", text, secret=key, note="shown once: c copies it, Esc forgets it"))

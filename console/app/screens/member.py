@@ -68,7 +68,13 @@ class MemberView(View):
         device, certificate = isinstance(thing, Device), isinstance(thing, Certificate)
         return [
             Action(key="n", label="new device", about="a key for this person's next machine", run=self._new),
-            Action(key="q", label="add a phone", about="a device without an agent, by QR code", run=self._phone),
+            Action(
+                key="q",
+                label="add a phone",
+                about="a device without an agent, by QR code",
+                run=self._phone,
+                when=lambda: self.backend.me().adds_devices,
+            ),
             Action(
                 key="r",
                 label="revoke",
@@ -186,7 +192,7 @@ class MemberView(View):
         for device in self.devices:
             self._add(rows, places, self._device(width, device, x, context))
         if not self.devices:
-            rows.append(self._quiet(width, "none yet: n makes a key for one, q adds a phone"))
+            rows.append(self._quiet(width, "none yet: n makes a key for one"))
         rows += [Row(width)]
         heads = ((x[0], "Principals"), (x[2], "Device"))
         rows.append(self._heads(width, "Certificates", len(self.certificates), heads, ("", "Ends in")))

@@ -64,7 +64,6 @@ COLUMNS = (
         since=100,
         cell=lambda r, c: Cell(inert(" ".join(g.removeprefix("group:") for g in r.user.groups)) or "–", "muted"),
     ),
-    Column(head="Keys", least=4, most=4, right=True, drop=7, since=150, cell=lambda r, c: _number(r.keys, c)),
     Column(
         head="Added",
         sort="created_at",

@@ -499,10 +499,7 @@ class Seeded:
             certificate.user for certificate in self.certificates if certificate.state(self.clock) == "valid"
         ]
         return [
-            UserRow(
-                user=u, devices=devices.count(u.name), certificates=certificates.count(u.name), keys=1 + int(u.id) % 2
-            )
-            for u in self.users
+            UserRow(user=u, devices=devices.count(u.name), certificates=certificates.count(u.name)) for u in self.users
         ]
 
     def _matches(self, row: Record, text: str) -> bool:
