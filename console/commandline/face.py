@@ -14,7 +14,7 @@ from console.commandline.command import HelpWanted, Noun, Parsed, help_option
 from console.commandline.nouns import MINE, NOUNS
 from console.commandline.render import inert
 from console.commandline.run import Run
-from model.errors import Invalid, WardgateError
+from model.errors import Invalid, PolicyRefused, WardgateError
 
 if TYPE_CHECKING:
     from gate.actor import Actor
@@ -94,6 +94,9 @@ async def execute(
     except WardgateError as refused:
         report_refusal(streams, refused, as_json=as_json)
         return REFUSED
+    except OverflowError:
+        report(streams, "invalid", "a number is larger than any that is kept here", None, as_json=as_json)
+        return REFUSED
     except (ConnectionError, asyncio.CancelledError):
         raise
     except Exception:
@@ -112,7 +115,15 @@ def report_refusal(streams: Streams, refused: WardgateError, *, as_json: bool) -
     if as_json:
         streams.write_error(msgspec.json.encode({"error": refused.as_json()}).decode() + "\n")
         return
-    report(streams, refused.code, refused.message, refused.hint, as_json=False)
+    report(streams, refused.code, _place(refused) + refused.message, refused.hint, as_json=False)
+
+
+def _place(refused: WardgateError) -> str:
+    """Where in a policy's text the fault stands."""
+    if not isinstance(refused, PolicyRefused) or refused.line is None:
+        return ""
+    column = f", column {refused.column}" if refused.column is not None else ""
+    return f"line {refused.line}{column}: "
 
 
 def report(streams: Streams, code: str, message: str, hint: str | None, *, as_json: bool) -> None:

@@ -22,6 +22,8 @@ from model.records import Device, DeviceState, NameType, Page, Route, RouteState
 from store import Query, Reader, Transaction, devices, user_keys, users
 from store import names as records
 
+LONGEST_LIFE = 10 * 366 * 86400
+
 
 @reads("devices list")
 def list_devices(r: Reader, call: Call, *, query: Query) -> Page:
@@ -215,6 +217,8 @@ def expire(tx: Transaction, call: Call, *, names: Sequence[str], within: int | N
 
 
 def _expire(tx: Transaction, call: Call, device: Device, within: int | None) -> Device:
+    if within is not None and within > LONGEST_LIFE:
+        raise Invalid(f"a device expires within {LONGEST_LIFE // 86400} d at the latest")
     if call.own and within is not None and device.expires_at is not None and tx.now + within > device.expires_at:
         raise Invalid("this would lengthen the device's life", hint="log in on it again, or ask an operator")
     if within:

@@ -146,6 +146,19 @@ async def test_help_is_a_word_as_well_and_what_was_typed_commands_no_terminal(tm
         assert answer.err.count("\n") == 2
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["certs revoke 9223372036854775808", f"audit show {'9' * 30}", f"policy rollback {'9' * 30}",
+     "devices expire laptop --in 999999999999w"],
+)  # fmt: skip
+async def test_a_number_beyond_all_bounds_is_refused_and_breaks_nothing(tmp_path: Path, words: str) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "laptop")
+        answer = await h.run(gate, *words.split(), "--json")
+        assert (answer.status, answer.error["code"]) == (1, "invalid")
+        assert (await h.run(gate, "devices", "list")).status == 0
+
+
 async def test_help_names_role_and_examples_and_is_no_error(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         answer = await h.run(gate, "devices", "expire", "--help")
