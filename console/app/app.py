@@ -40,6 +40,8 @@ from model.errors import WardgateError
 log = logging.getLogger("wardgate.console")
 
 REPAINTS_A_SECOND = 4
+AGES = 10
+"""Seconds after which ages on the screen are drawn anew."""
 FIRST = 0.05
 """Seconds that the first frame waits for what stands on it; without, the frame comes first."""
 HELD_KEYS = 256
@@ -91,6 +93,7 @@ class ConsoleApp(App[int]):
         self._band_height = 0
         self._keys = 0
         self._settling = False
+        self._ticks = 0
         self._band = frame.Band()
         self._frame = (frame.TopLine(), frame.CrumbLine(), frame.Footer())
         self._own_the_process_less()
@@ -264,10 +267,17 @@ class ConsoleApp(App[int]):
         super()._display(screen, renderable)
 
     def _tick(self) -> None:
-        if self.toast and self.toast.good and time.monotonic() > self.toast.until:
+        """The clock each second; the rest when something is due, and now and then for the ages."""
+        self._ticks += 1
+        over = self.toast is not None and self.toast.good and time.monotonic() > self.toast.until
+        if over:
             self.toast = None
-        self.view.tick()
-        self.settled()
+        due = self.view.tick()
+        if over or due or self.unconfirmed is not None or self._ticks % AGES == 0:
+            self.settled()
+        elif self._running and not self._exit:
+            self._frame[1].repaint()
+            self._send_now()
 
     # Live
 

@@ -114,8 +114,8 @@ class ListView(View):
         self._changes += 1
         super().changed(changes)
 
-    def tick(self) -> None:
-        self.pages.settle()
+    def tick(self) -> bool:
+        return self.pages.settle()
 
     # Going about
 

@@ -73,8 +73,9 @@ class View(Painted):
     def status(self, row: Row) -> None:
         """Draws the status row; the app has put a toast there where there is one."""
 
-    def tick(self) -> None:
-        """Once a second."""
+    def tick(self) -> bool:
+        """Once a second; whether there is something to draw anew."""
+        return False
 
     async def load(self) -> None:
         """Fetches what it shows. Called when it opens and after changes, never twice at once."""

@@ -58,9 +58,11 @@ class OverviewView(View):
     def changed(self, changes: Sequence[Committed]) -> None:
         self.reload()
 
-    def tick(self) -> None:
-        if self._fresh and self.backend.now() >= self._fresh_until:
+    def tick(self) -> bool:
+        over = bool(self._fresh) and self.backend.now() >= self._fresh_until
+        if over:
             self._fresh = set()
+        return over
 
     def _things(self) -> list[Need | AuditEntry]:
         return [*self.facts.needs, *self.facts.changes[: self._shown]]
