@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import contextlib
 import socket
 from collections.abc import AsyncIterator
@@ -28,6 +29,9 @@ HOST_KEY_ALGORITHMS = [
     "rsa-sha2-512-cert-v01@openssh.com",
 ]
 """Certificates alone: a bare key says nothing about whose it is."""
+CLIENT_VERSION = "WardgateAgent"
+"""By it a gate tells agents from people while many wait (RFC 4253, section 4.2)."""
+_RETRY = re.compile(r"retry in (\d{1,4}) s")
 ENCRYPTION = ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com"]
 
 
@@ -48,6 +52,14 @@ class GateNotTrusted(Denied):
 
 class KeyRefused(Denied):
     """The gate proved itself and does not take this device's key."""
+
+
+class GateBusy(Unavailable):
+    """More came than the gate can serve now, and it said when to come back: seconds from then."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class _Client(asyncssh.SSHClient):
@@ -146,6 +158,7 @@ async def _connect(gate: Gate, door: str, key: asyncssh.SSHKey) -> asyncssh.SSHC
         gate.port,
         sock=await _socket(gate),
         username=door,
+        client_version=CLIENT_VERSION,
         client_keys=[key],
         client_factory=lambda: _Client(gate.host_cas),
         known_hosts=([], [], []),
@@ -182,6 +195,8 @@ def _explain(gate: Gate, error: Exception) -> WardgateError:
             )
         case TimeoutError():
             return Unavailable(f"{gate} does not answer")
+        case asyncssh.DisconnectError() if (when := _RETRY.search(error.reason)) is not None:
+            return GateBusy(f"{gate} turned this device away: {quoted(error.reason)}", int(when[1]))
         case asyncssh.Error():
             return Unavailable(f"{gate} ended the connection: {quoted(error.reason)}")
         case _:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import asyncssh
 import msgspec
 
-from agent.door import Gate, KeyRefused, Subsystem, open_subsystem
+from agent.door import Gate, GateBusy, KeyRefused, Subsystem, open_subsystem
 from model.errors import Invalid, Unavailable, WardgateError
 from model.ids import Address
 from model.netmap import Delta, NetMap, apply_delta, digest, is_diverged
@@ -105,6 +105,8 @@ class Follower:
             attempt = 0 if time.monotonic() - began > STABLE_AFTER else attempt
             wait = self._told_wait or back_off(attempt, random.random())  # noqa: S311  no secret
             attempt += 1
+            if isinstance(problem, GateBusy):
+                wait = problem.retry_after * (1 + random.random() / 10)  # noqa: S311
             if isinstance(problem, KeyRefused):
                 wait = max(wait, LONGEST_WAIT / 2)
             self._told_wait = None

@@ -157,7 +157,7 @@ class Gate:
     def _call(self, operation: Operation[S, ..., T], actor: Actor, own: bool) -> Call:
         return Call(
             actor=actor, operation=operation.name, own=own, snapshot=self.snapshot, presence=self.presence,
-            signers=self.signers, connections=self.connections, state=self.state,
+            signers=self.signers, connections=self.connections, state=self.state, watch=self.watch,
         )  # fmt: skip
 
     async def _audit_refusal(self, operation: Operation[S, ..., T], actor: Actor, denied: Denied) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gate.presence import Presence
     from gate.signers import Signers
     from gate.snapshot import Snapshot
+from gate.watch import Watch
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,6 +39,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     signers: Signers
     connections: Connections
     state: Path
+    watch: Watch
 
     def audit(
         self,

@@ -39,6 +39,7 @@ class Serving:
         self.gate = gate
         self.server = server
         self._local = local
+        gate.watch.start()
         self._tasks = [
             asyncio.create_task(_repeat(EVERY, self._due)),
             asyncio.create_task(_repeat(SAVE_PRESENCE_EVERY, self._save)),
@@ -84,6 +85,7 @@ class Serving:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.gate.watch.stop()
         await self._local.close()
         await self.server.close(reason)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict, deque
+from collections.abc import Callable
 from types import TracebackType
+from typing import NamedTuple
 
 BEAT = 0.05
 """Seconds between two looks."""
@@ -13,6 +15,19 @@ WINDOW = 60
 """Seconds of which the worst look is told."""
 LATE = 0.005
 """A step of the loop is to be over by then."""
+
+
+class Crowd(NamedTuple):
+    """Who waits for the gate."""
+
+    waiting: int = 0
+    """Connections that nobody has spoken to yet."""
+    per_second: float = 0.0
+    """Logins that were got through while some waited."""
+    turned_away: int = 0
+    """Connections, since the gate started."""
+    untold: int = 0
+    """Agents that are still to be told what changed."""
 
 
 class _Doing:
@@ -39,6 +54,7 @@ class Watch:
         self.spent: defaultdict[str, float] = defaultdict(float)
         self.now = 0.0
         """Seconds that the last look came late."""
+        self.crowd: Callable[[], Crowd] = Crowd
         self._seconds: deque[tuple[int, float, str]] = deque(maxlen=WINDOW)
         self._next: asyncio.TimerHandle | None = None
 

@@ -110,7 +110,7 @@ class GateConnection(asyncssh.SSHServerConnection):
     def end(self, code: int, reason: str) -> None:
         """Disconnects so that what was written before arrives: asyncssh's own way may reset the connection under it."""
         transport = self._transport
-        if self._ending or not isinstance(transport, asyncio.Transport):
+        if self._ending or transport is None:
             return
         for channel in tuple(self._channels.values()):
             channel.close()
@@ -132,16 +132,30 @@ class GateConnection(asyncssh.SSHServerConnection):
             super().data_received(data, datatype)
 
     def pause_writing(self) -> None:
-        """A client that takes no answers is asked nothing more: its requests cannot pile answers up here."""
-        if isinstance(self._transport, asyncio.Transport):
+        """A client that takes no answers is asked and told nothing more: neither can pile up here."""
+        if self._transport is not None:
             self._transport.pause_reading()
+        for channel in self._channels.values():
+            if isinstance(channel, GateChannel):
+                channel.flow(on=False)
 
     def resume_writing(self) -> None:
-        if isinstance(self._transport, asyncio.Transport):
+        if self._transport is not None:
             self._transport.resume_reading()
+        for channel in tuple(self._channels.values()):
+            if isinstance(channel, GateChannel):
+                channel.flow(on=True)
 
 
 class GateChannel(asyncssh.SSHServerChannel[bytes]):
+    def flow(self, *, on: bool) -> None:
+        """The connection under it takes more, or does not. Its own window may still hold the session back."""
+        if self._session is not None and not self._send_paused:
+            if on:
+                self._session.resume_writing()
+            else:
+                self._session.pause_writing()
+
     def _process_env_request(self, packet: SSHPacket) -> bool:
         """Keeps the few variables that say how to draw, so that a client cannot fill memory with others."""
         key, value = packet.get_string(), packet.get_string()

@@ -93,6 +93,7 @@ class Door(asyncssh.SSHServer):
             return
         self._entered = True
         self.keeper.open.add(self)
+        self.keeper.lobby.entered(self.number)
         self.allow(self.keeper.limits.login_grace)
 
     def allow(self, seconds: float) -> None:
@@ -109,6 +110,7 @@ class Door(asyncssh.SSHServer):
         if self._entered:
             self.keeper.admission.leave(self.source, logged_in=self._logged_in)
             self.keeper.open.discard(self)
+            self.keeper.lobby.left(self.number)
             self._entered = False
         if self.login:
             self.login.lost()
@@ -197,6 +199,7 @@ class Door(asyncssh.SSHServer):
         assert self.login is not None
         self._logged_in = True
         self.keeper.admission.known(self.source)
+        self.keeper.lobby.left(self.number, served=True)
         if self._grace:
             self._grace.cancel()
             self._grace = None

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from gate.doors.agents import AgentLogin, Agents
 from gate.doors.enrollment import EnrollmentLogin
 from gate.doors.limits import Admission, Limits
+from gate.doors.lobby import Lobby
 from gate.doors.people import People, PersonLogin
 from gate.login.desk import Desk
+from gate.watch import Crowd
 from model.change import CertificatesRevoked, Committed, UserUnlocked
 
 if TYPE_CHECKING:
@@ -32,9 +34,15 @@ class Keeper:
         self.limits = limits
         self.desk = desk
         self.admission = Admission(limits)
+        self.lobby = Lobby(limits, self.admission, gate.watch)
         self.open: set[Door] = set()
         self.people = People(limits)
         self.agents = Agents(gate)
+        gate.watch.crowd = lambda: Crowd(
+            waiting=self.lobby.waiting, per_second=self.lobby.per_second,
+            turned_away=self.lobby.turned_away + self.admission.turned_away,
+            untold=self.agents.waiting,
+        )  # fmt: skip
         self._tasks: set[asyncio.Task[None]] = set()
         gate.locked = desk.guesses.locked
         self._unsubscribe = gate.subscribe(self._changed)
@@ -43,6 +51,7 @@ class Keeper:
         """The door that a user name stands for (RFC 4252's user name, prepared, its case kept)."""
         if name == "device":
             return AgentLogin(self, door)
+        self.lobby.left(door.number)  # people take their time, and nobody waits for them
         if name == "enroll":
             return EnrollmentLogin(self, door)
         return PersonLogin(self, door, name)

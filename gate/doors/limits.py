@@ -45,7 +45,7 @@ class Admission:
 
     def enter(self, address: str) -> str | None:
         """Counts a connection in, or says why it is not let in."""
-        reason = self._full(origin(address))
+        reason = self.refusal(address)
         if reason:
             self.turned_away += 1
             return reason
@@ -54,7 +54,9 @@ class Admission:
         self._strangers[origin(address)] += 1
         return None
 
-    def _full(self, where: str) -> str | None:
+    def refusal(self, address: str) -> str | None:
+        """Why no more from `address` is let in now, if so."""
+        where = origin(address)
         if self.connections >= self._limits.connections:
             return "the gate has as many connections as it takes; try again in a minute"
         if self._strangers[where] >= self._limits.strangers_per_address:

@@ -13,6 +13,7 @@ from gate.doors.connection import CIPHERS, KEX, MACS, SIGNATURES, GateConnection
 from gate.doors.door import Door
 from gate.doors.keeper import Keeper
 from gate.doors.limits import Limits
+from gate.doors.lobby import Lobby, Waiting
 from gate.login.desk import Desk
 from model.errors import Unavailable
 
@@ -39,6 +40,7 @@ class Server:
         """Lets nobody new in, tells consoles and agents, and ends their connections in bounded time."""
         for listener in self._listeners:
             listener.close()
+        self.keeper.lobby.close()
         await self.keeper.close(reason)
         await self.keeper.desk.close()
 
@@ -63,7 +65,7 @@ async def serve(
     keeper = Keeper(gate, faces, limits, Desk(gate))
     options = await _options(key, host_certificate, limits, lambda: Door(keeper))
     try:
-        listeners = await _listen(options, host, port)
+        listeners = await _listen(options, keeper.lobby, host, port)
     except OSError as error:
         await keeper.close("the gate did not start")
         raise Unavailable(
@@ -95,15 +97,18 @@ async def _options(
     return options
 
 
-async def _listen(options: asyncssh.SSHServerConnectionOptions, host: str, port: int) -> list[asyncio.Server]:
+async def _listen(
+    options: asyncssh.SSHServerConnectionOptions, lobby: Lobby, host: str, port: int
+) -> list[asyncio.Server]:
     """IPv4 and IPv6 apart, so that an IPv4 client has its own address and not a mapped one."""
     loop = asyncio.get_running_loop()
+    lobby.make = lambda: GateConnection(loop, options)
     hosts = ("0.0.0.0", "::") if host in {"", "*"} else (host.strip("[]"),)  # noqa: S104 - as asked
     listeners: list[asyncio.Server] = []
     for address in hosts:
         try:
             listener = await loop.create_server(
-                lambda: GateConnection(loop, options), address, port, backlog=BACKLOG, reuse_address=True
+                lambda: Waiting(lobby), address, port, backlog=BACKLOG, reuse_address=True
             )
         except OSError:
             if listeners and address == "::":  # a machine without IPv6

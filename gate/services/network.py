@@ -134,6 +134,18 @@ class GateStatus(msgspec.Struct, frozen=True, kw_only=True):
     """By generation: `ready`, or why it cannot sign."""
     krl_entries: int
     disk_free_percent: int
+    lag_ms: float
+    """The most by which the event loop was late in the last minute."""
+    lag_cause: str
+    """What it was at then; empty where it was fair."""
+    queue: int
+    """Connections that wait to be spoken to: a storm, as after a restart."""
+    logins_per_second: int
+    """That were got through while some waited."""
+    turned_away: int
+    """Connections that were told to come back later, since the gate started."""
+    untold: int
+    """Agents that are still to be told of the last changes."""
     at: int
 
 
@@ -145,13 +157,16 @@ def status(r: Reader, call: Call) -> GateStatus:
         states[device.state.value] += 1
     disk = shutil.disk_usage(call.state)
     now = int(time.time())
+    (late, cause), crowd = call.watch.worst, call.watch.crowd()
     return GateStatus(
         domain=found.domain, version=found.version, devices=states, online=call.presence.online_count,
         users=sum(user.state is UserState.ACTIVE for user in found.users.values()),
         certificates_valid=certificates.page(r, Query(where={"state": "valid"}, limit=1)).total,
         policy_version=found.policy.number if found.policy else None, policy_fault=found.policy_fault,
         signs=dict.fromkeys(sorted(call.signers.ready), "ready") | dict(sorted(call.signers.faults.items())),
-        krl_entries=len(found.revocations), disk_free_percent=round(100 * disk.free / disk.total), at=now,
+        krl_entries=len(found.revocations), disk_free_percent=round(100 * disk.free / disk.total),
+        lag_ms=round(late * 1000, 1), lag_cause=cause, queue=crowd.waiting,
+        logins_per_second=round(crowd.per_second), turned_away=crowd.turned_away, untold=crowd.untold, at=now,
     )  # fmt: skip
 
 
@@ -173,6 +188,10 @@ def metrics(r: Reader, call: Call) -> dict[str, int]:
         "change_number": found.version,
         "policy_version": found.policy.number if found.policy else 0,
         "signers_ready": len(call.signers.ready),
+        "loop_lag_microseconds": round(call.watch.worst[0] * 1_000_000),
+        "connections_waiting": call.watch.crowd().waiting,
+        "connections_turned_away": call.watch.crowd().turned_away,
+        "agents_untold": call.watch.crowd().untold,
         "time_seconds": now,
     }
 

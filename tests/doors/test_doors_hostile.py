@@ -79,7 +79,7 @@ async def test_variables_of_a_client_fill_no_memory(tmp_path: Path) -> None:
 async def test_many_silent_connections_keep_nobody_out(tmp_path: Path) -> None:
     async with a_house(tmp_path, login_grace=2, strangers_per_address=40) as house:
         silent = [await asyncio.open_connection("127.0.0.1", house.server.port) for _ in range(60)]
-        await eventually(lambda: house.server.keeper.admission.turned_away >= 20)
+        await eventually(lambda: house.server.keeper.lobby.dropped >= 20)
         await eventually(lambda: house.server.keeper.admission.strangers == 0)
         assert (await house.run("alice", "me", key="alice")).status == 0
         for _, writer in silent:

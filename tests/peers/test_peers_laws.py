@@ -193,7 +193,7 @@ async def walk(taken: list[tuple[object, ...]]) -> None:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(steps, min_size=4, max_size=30))
+@given(st.lists(steps, min_size=20, max_size=45))
 def test_after_any_changes_every_agent_has_the_fresh_map(taken: list[tuple[object, ...]]) -> None:
     asyncio.run(walk(taken))
 
