@@ -121,13 +121,10 @@ def _incoming(compiled: Compiled, own: list[Seen]) -> tuple[Reached, ...]:
     for receiver in own:
         for access in accesses(compiled.edges, receiver, world):
             sending = senders(access, receiver, world, six=False) | senders(access, receiver, world, six=True)
-            key = (edge_ref(compiled, access.edge), show_ways(access.ways))
-            _add(
-                found,
-                key,
-                sending & ~(1 << receiver.slot),
-                [] if access.own else _elsewhere(compiled, access.edge.rule),
-            )
+            others = sending & ~(1 << receiver.slot)
+            places = [] if access.own else _elsewhere(compiled, access.edge.rule)
+            if others or places:  # a device alone need not be told that it is reached by itself
+                _add(found, (edge_ref(compiled, access.edge), show_ways(access.ways)), others, places)
     return _listed(compiled, found)
 
 

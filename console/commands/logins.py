@@ -56,7 +56,9 @@ def invited(run: Run, invitation: Invitation) -> None:
     """The one-time command, and what proves the gate to the person who runs it."""
     code = str(invitation.code)
     host, _, port = next(iter(addresses_of(run.gate.snapshot)), "GATE:2222").partition(":")
-    command = f"ssh -p {port or '2222'} {invitation.user.name}@{host}"
+    local, _, domain = invitation.user.name.partition("@")
+    name = local if domain == run.gate.snapshot.user_domain else invitation.user.name
+    command = f"ssh -p {port or '2222'} {name}@{host}"
     document = {
         **shapes.user(invitation.user), "invitation": code, "command": command,
         "expires_at": shapes.timestamp(invitation.expires_at),
@@ -93,6 +95,10 @@ async def unbind(run: Run, name: str, issuer: str) -> None:
     run.result(shapes.user(user), f"{user.name} has no account at {issuer} any more")
 
 
+def _since(seconds: int) -> str:
+    return "now" if (past := age(seconds)) == "now" else f"{past} ago"
+
+
 def person(run: Run, found: Me, more: tuple[tuple[str, str], ...] = ()) -> None:
     """A person with all that lets them in, either way."""
     document = {
@@ -113,7 +119,7 @@ def person(run: Run, found: Me, more: tuple[tuple[str, str], ...] = ()) -> None:
             *(("provider", issuer) for issuer in found.providers),
             *(("key", f"{key.key.fingerprint} {key.comment}".rstrip()) for key in found.keys),
             *(("device", f"{d.name} {d.ipv4} {d.state.value}, expires: {until(d.expires_at)}") for d in found.devices),
-            *(("login", f"{one.method} from {one.source}, {age(one.started_at)} ago, ends in {until(one.ends_at)}")
+            *(("login", f"{one.method} from {one.source}, began {_since(one.started_at)}, ends in {until(one.ends_at)}")
               for one in found.logins),
         ]),
     )  # fmt: skip

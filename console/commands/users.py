@@ -16,6 +16,7 @@ from gate.login import passwords
 from gate.services import logins
 from gate.services import users as service
 from gate.services.queries import Query
+from model.errors import Invalid
 from model.keys import ssh_key
 from model.records import Role, User, UserKey
 
@@ -58,6 +59,8 @@ async def show(run: Run, name: str) -> None:
     operation="users add", examples=("users add alice --role operator", "users add bob@example.com --invite"),
 )  # fmt: skip
 async def add(run: Run, name: str, email: str | None, role: str, is_service: bool, invite: bool) -> None:
+    if is_service and invite:
+        raise Invalid("a service user never logs in, so nobody can be invited as one", hint="leave out --invite")
     user = await run.perform(service.add, name=name, email=email, role=Role(role), service=is_service)
     if invite:
         invited(run, await run.perform(logins.invite, name=user.name))

@@ -187,6 +187,34 @@ async def test_text_from_devices_is_shown_inert(tmp_path: Path) -> None:
         assert "\u202e" not in shown.out
 
 
+async def test_a_refused_policy_is_told_with_its_place(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        refused = await h.run(gate, "policy", "set", "-", stdin='{\n  "aclz": [],\n}')
+        assert refused.err.startswith("error: line 2, column 3: ")
+
+
+async def test_a_service_user_that_is_to_be_invited_is_not_added(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        assert (await h.run(gate, "users", "add", "ci", "--service", "--invite")).status == 1
+        assert (await h.run(gate, "users", "show", "ci")).status == 1
+
+
+async def test_an_invitation_names_people_of_the_network_without_its_domain(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        own = await h.run(gate, "users", "add", "bob", "--invite", "--json")
+        assert " bob@" in own.document["command"]
+        assert "@" not in own.document["command"].partition(" bob@")[2]
+        other = await h.run(gate, "users", "add", "eve@elsewhere.test", "--invite", "--json")
+        assert " eve@elsewhere.test@" in other.document["command"]
+
+
+async def test_a_device_alone_is_not_told_that_it_reaches_itself(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "laptop")
+        reach = await h.run(gate, "policy", "reach", "laptop", "--json")
+        assert (reach.document["outgoing"], reach.document["incoming"]) == ([], [])
+
+
 async def test_every_command_of_the_contract_is_there() -> None:
     from console.commandline.command import HelpWanted
     from console.commandline.face import parse
