@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import contextlib
+import re
 import socket
 from collections.abc import AsyncIterator
 from types import TracebackType
@@ -195,9 +195,14 @@ def _explain(gate: Gate, error: Exception) -> WardgateError:
             )
         case TimeoutError():
             return Unavailable(f"{gate} does not answer")
-        case asyncssh.DisconnectError() if (when := _RETRY.search(error.reason)) is not None:
-            return GateBusy(f"{gate} turned this device away: {quoted(error.reason)}", int(when[1]))
         case asyncssh.Error():
-            return Unavailable(f"{gate} ended the connection: {quoted(error.reason)}")
+            return _ended(gate, error)
         case _:
             return Unavailable(f"{gate} cannot be reached: {error.strerror if isinstance(error, OSError) else error}")
+
+
+def _ended(gate: Gate, error: asyncssh.Error) -> Unavailable:
+    when = _RETRY.search(error.reason)
+    if when is not None:
+        return GateBusy(f"{gate} turned this device away: {quoted(error.reason)}", int(when[1]))
+    return Unavailable(f"{gate} ended the connection: {quoted(error.reason)}")
