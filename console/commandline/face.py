@@ -44,6 +44,9 @@ class Commands(click.Group):
 
             for command in mine.VERBS:
                 self.add_command(command)
+        if cmd_name not in self.commands:  # click suggests from those that it has
+            for noun in NOUNS.keys() - self.commands.keys():
+                self.get_command(ctx, noun)
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

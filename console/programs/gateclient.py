@@ -205,7 +205,8 @@ async def connect(
     except asyncssh.PermissionDenied:
         raise Denied(f"{host} did not let {name} in") from None
     except (OSError, asyncssh.Error) as fault:
-        raise Unavailable(f"{host}:{port} does not answer: {fault}") from None
+        why = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
+        raise Unavailable(f"{host}:{port} does not answer: {why[:1].lower() + why[1:]}") from None
     return GateConnection(connection, person)
 
 

@@ -101,6 +101,7 @@ async def test_the_krl_is_written_as_it_is(tmp_path: Path) -> None:
     [
         (["nonsense"], 2, "no such command"),
         (["devices", "frobnicate"], 2, "no such command"),
+        (["devcies"], 2, "'devices'"),
         (["devices", "add"], 2, "missing"),
         (["devices", "show", "missing"], 1, "no device"),
         (["users", "add", "a b"], 1, "not a user name"),
