@@ -1,0 +1,185 @@
+"""What screens ask of the app: to go somewhere, to say something, to run a command."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from textual.app import App
+
+from console.app.actions import Action
+from console.app.backend import Backend, Outcome
+from console.app.modes import Asked, Mode, Palette, Question
+from console.app.toast import LASTS, Toast
+from console.app.view import View
+
+if TYPE_CHECKING:
+    from console.app.app import ConsoleApp
+
+TRAIL = 20
+"""Steps back that are kept."""
+
+
+class Desk(App[int]):
+    """The part of the app that does what people want; how it lives and paints is `ConsoleApp`'s."""
+
+    backend: Backend
+    view: View
+    mode: Mode | None
+    toast: Toast | None
+    preferences: dict[str, str]
+    _undo: tuple[Sequence[str], str] | None
+    _trail: list[tuple[str, tuple[str, ...]]]
+    _views: dict[str, View]
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[None]:
+        raise NotImplementedError
+
+    def look(self) -> None:
+        raise NotImplementedError
+
+    def paint_whole(self) -> None:
+        raise NotImplementedError
+
+    def global_actions(self) -> list[Action]:
+        raise NotImplementedError
+
+    @property
+    def _whole(self) -> ConsoleApp:
+        return cast("ConsoleApp", self)
+
+    # Going about
+
+    def screens(self) -> Sequence[tuple[str, str]]:
+        from console.app.screens import screens_of
+
+        return screens_of(self.backend.me())
+
+    def _view(self, title: str) -> View:
+        from console.app.screens import make
+
+        if title not in self._views:
+            self._views[title] = make(title, self.backend.me())
+        return self._views[title]
+
+    def go(self, title: str, *words: str, trail: bool = True) -> None:
+        """To a screen and a thing on it."""
+        if trail and title != self.view.title:
+            self._trail = [*self._trail[-TRAIL:], (self.view.title, tuple(self.view.crumbs()[1:]))]
+        self.show(self._view(title))
+        self.view.open(words)
+        self.view.reload()
+
+    def show(self, view: View) -> None:
+        if view is self.view:
+            return
+        old, self.view = self.view, view
+        old.display = False
+        view.display = True
+        if not view.is_attached:
+            self.query_one("#body").mount(view)
+
+    def overlay(self, view: View) -> None:
+        """A view that is no screen: help, an output, a secret shown once. Esc comes back."""
+        self._trail.append((self.view.title, ()))
+        self._views[view.title] = view
+        self.show(view)
+        view.reload()
+
+    def go_by_words(self, words: Sequence[str]) -> bool:
+        """`devices`, `devices db-1`: a screen's name, and maybe a thing; not a command."""
+        from console.app.screens import screen_of
+
+        title = screen_of(self.backend.me(), words)
+        if title is None:
+            return False
+        self.go(title, *words[1:])
+        return True
+
+    def up(self) -> None:
+        """One Esc, one step."""
+        if self.view.back():
+            return
+        if self._trail:
+            title, _ = self._trail.pop()
+            gone = self.view
+            self.show(self._view(title))
+            self.view.reload()
+            if gone.title not in {name for _, name in self.screens()}:
+                self._views.pop(gone.title, None)
+                gone.remove()
+
+    # Deeds
+
+    def say(self, text: str, *, key: str = "", label: str = "") -> None:
+        self.toast = Toast(text=text, key=key, key_label=label, until=time.monotonic() + LASTS)
+
+    def say_refused(self, text: str, hint: str = "") -> None:
+        self.toast = Toast(text=f"{text}; {hint}" if hint else text, good=False)
+
+    def ask(self, asked: Asked) -> None:
+        self.mode = Question(self._whole, asked)
+
+    def perform(
+        self,
+        words: Sequence[str],
+        done: str,
+        *,
+        undo: Sequence[str] = (),
+        undo_label: str = "undoes",
+        stdin: str = "",
+        then: Callable[[Outcome], object] | None = None,
+    ) -> None:
+        """Runs a command aside; `done` is the toast, `undo` the command that takes it back."""
+
+        async def run() -> None:
+            outcome = await self.backend.perform(words, stdin)
+            if outcome.status:
+                self.say_refused(outcome.error or f"it ended with {outcome.status}", outcome.hint)
+                return
+            self._undo = (undo, done) if undo else None
+            if done:
+                self.say(done, key="z" if undo else "", label=undo_label if undo else "")
+            if then:
+                then(outcome)
+            self.view.reload()
+
+        self.start(run())
+
+    def undo(self) -> None:
+        if self._undo is None:
+            self.say_refused("there is nothing to undo")
+            return
+        words, done = self._undo
+        self._undo = None
+        self.perform(words, f"undone: {done}")
+
+    def copy(self, text: str, what: str = "") -> None:
+        """To the clipboard of the person's terminal (OSC 52)."""
+        if text and self._driver is not None:
+            encoded = base64.b64encode(text.encode()).decode()
+            self._driver.write(f"\x1b]52;c;{encoded}\x07")
+            self.say(f"copied {what or text}")
+
+    def show_output(self, command: str, text: str) -> None:
+        from console.app.screens.output import Output
+
+        lines = text.rstrip("\n").splitlines()
+        if len(lines) <= 1:
+            self.say(lines[0] if lines else f"done: {command}")
+            self.view.reload()
+        else:
+            self.overlay(Output(command, text))
+
+    def palette(self) -> None:
+        actions = [action for action in [*self.view.actions(), *self.global_actions()] if action.possible]
+        self.mode = Palette(self._whole, actions)
+
+    def set_preference(self, key: str, value: str) -> None:
+        self.preferences[key] = value
+        self.look()
+        self.paint_whole()
+        self.start(self.backend.prefer(key, value))
