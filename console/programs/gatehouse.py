@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import importlib
 import logging
 import os
 import sys
@@ -130,11 +129,17 @@ async def serve(as_json: bool, listen: str, state: str | None, passphrase_file: 
         stopped = asyncio.create_task(until_stopped())
         await asyncio.sleep(0)  # signals are heard from here on
         print(f"listening on {shown}:{serving.server.port} {serving.server.fingerprint}", flush=True)
-        # The first console of a gate's life need not wait for Textual to be imported.
-        await asyncio.to_thread(importlib.import_module, "console.app.session")
+        await asyncio.to_thread(_warm)
         await stopped
         await serving.stop()
     return 0
+
+
+def _warm() -> None:
+    """The first console of a gate's life need not wait for what it imports and compiles."""
+    from console.app.session import warm
+
+    warm()
 
 
 class ConsoleFaces:
