@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from gate import telling
 from gate.actor import Actor
 from gate.doors.lines import LineSession
+from gate.doors.lobby import AGENT
 from gate.doors.proof import Asked
 from gate.operation import Operation
 from gate.services import agents as operations
@@ -29,8 +30,12 @@ T = TypeVar("T")
 
 log = logging.getLogger("wardgate.doors")
 
-HELLO = 0.05
-"""Seconds that an agent may take to say from where it resumes; nothing is asked of one that says nothing."""
+HELLO = 0.1
+"""Seconds that a client may take to say from where it resumes; nothing is asked of one that says nothing."""
+AGENTS_HELLO = 3.0
+"""The same for Wardgate's own agent, which always says it."""
+SAID_TOO_LATE = 2.0
+"""Seconds in which the first hello of a new agent crosses the map that it asks for."""
 
 
 class AgentSession(LineSession):
@@ -56,6 +61,8 @@ class AgentSession(LineSession):
         """The journal's place from which on a paused client missed something."""
         self._start: asyncio.TimerHandle | None = None
         self._asked: tuple[Asked, WireGuardKey] | None = None
+        self._began = 0.0
+        self._greeted = False
 
     def started(self) -> None:
         if self.device not in self._gate.snapshot.devices:
@@ -63,7 +70,10 @@ class AgentSession(LineSession):
             return
         self.arrived = True
         self._agents.arrive(self)
-        self._start = asyncio.get_running_loop().call_later(HELLO, self.whole)
+        loop = asyncio.get_running_loop()
+        self._began = loop.time()
+        patience = AGENTS_HELLO if self.door.program.encode().startswith(AGENT) else HELLO
+        self._start = loop.call_later(patience, self.whole)
 
     def ended(self) -> None:
         if not self._lines and self._worker is None:
@@ -170,8 +180,10 @@ class AgentSession(LineSession):
     def _hello(self, hello: wire.Hello) -> None:
         """Goes on from the map that the device holds, where that is known or its digest is right."""
         now = self._gate.snapshot
+        first, self._greeted = not self._greeted, True
         if self.started_telling:
-            if hello.version == 0:
+            crossed = first and asyncio.get_running_loop().time() - self._began < SAID_TOO_LATE
+            if hello.version == 0 and not crossed:
                 self.whole(again=True)
             return
         if not 0 < hello.version <= now.version or self.device not in now.devices:

@@ -96,6 +96,11 @@ class Door(asyncssh.SSHServer):
         self.keeper.lobby.entered(self.number)
         self.allow(self.keeper.limits.login_grace)
 
+    @property
+    def program(self) -> str:
+        """What the client says it is (RFC 4253, section 4.2)."""
+        return str(self._connection.get_extra_info("client_version", "")) if self._connection else ""
+
     def allow(self, seconds: float) -> None:
         """Gives the client that long, from now, to be logged in."""
         if self._grace:

@@ -30,11 +30,16 @@ HostKey = asyncssh.SSHKey | Path | bytes
 class Server:
     """`port` is the real one, where 0 was asked for; `fingerprint` is the host key's."""
 
-    def __init__(self, listeners: Sequence[asyncio.Server], keeper: Keeper, fingerprint: str) -> None:
+    def __init__(self, listeners: Sequence[asyncio.Server], keeper: Keeper, key: asyncssh.SSHKey) -> None:
         self._listeners = listeners
+        self._key = key
         self.keeper = keeper
-        self.fingerprint = fingerprint
+        self.fingerprint = key.get_fingerprint()
         self.port: int = listeners[0].sockets[0].getsockname()[1]
+
+    async def certify(self, certificate: bytes) -> None:
+        """Shows another certificate of the host key to those who connect from now on."""
+        await _prepare(self.keeper, self._key, certificate)
 
     async def close(self, reason: str = "the gate is stopping; it may be back soon") -> None:
         """Lets nobody new in, tells consoles and agents, and ends their connections in bounded time."""
@@ -63,22 +68,29 @@ async def serve(
     limits = limits or Limits()
     key = _private(host_key)
     keeper = Keeper(gate, faces, limits, Desk(gate))
-    options = await _options(key, host_certificate, limits, lambda: Door(keeper))
+    await _prepare(keeper, key, host_certificate)
     try:
-        listeners = await _listen(options, keeper.lobby, host, port)
+        listeners = await _listen(keeper.lobby, host, port)
     except OSError as error:
         await keeper.close("the gate did not start")
         raise Unavailable(
             f"cannot listen on {host or '*'}:{port}: {error.strerror or error}",
             hint="another program may have the port; choose one with --listen ADDR:PORT",
         ) from None
-    return Server(listeners, keeper, key.get_fingerprint())
+    return Server(listeners, keeper, key)
 
 
 def _private(host_key: HostKey) -> asyncssh.SSHKey:
     if isinstance(host_key, Path):
         return asyncssh.read_private_key(str(host_key))
     return asyncssh.import_private_key(host_key) if isinstance(host_key, bytes) else host_key
+
+
+async def _prepare(keeper: Keeper, key: asyncssh.SSHKey, certificate: bytes | None) -> None:
+    """What connections are made with from now on."""
+    options = await _options(key, certificate, keeper.limits, lambda: Door(keeper))
+    loop = asyncio.get_running_loop()
+    keeper.lobby.make = lambda: GateConnection(loop, options)
 
 
 async def _options(
@@ -97,12 +109,9 @@ async def _options(
     return options
 
 
-async def _listen(
-    options: asyncssh.SSHServerConnectionOptions, lobby: Lobby, host: str, port: int
-) -> list[asyncio.Server]:
+async def _listen(lobby: Lobby, host: str, port: int) -> list[asyncio.Server]:
     """IPv4 and IPv6 apart, so that an IPv4 client has its own address and not a mapped one."""
     loop = asyncio.get_running_loop()
-    lobby.make = lambda: GateConnection(loop, options)
     hosts = ("0.0.0.0", "::") if host in {"", "*"} else (host.strip("[]"),)  # noqa: S104 - as asked
     listeners: list[asyncio.Server] = []
     for address in hosts:

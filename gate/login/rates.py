@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 
+@lru_cache(maxsize=16384)
 def origin(address: str) -> str:
     """What counts as one stranger: an IPv4 address, or the /64 of an IPv6 one."""
     try:

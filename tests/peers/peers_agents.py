@@ -98,7 +98,7 @@ class Unplugged(Assembling):
 
 
 class _NoDoor:
-    source, number = "127.0.0.1", 0
+    source, number, program = "127.0.0.1", 0, ""
 
     def disconnect(self, reason: str) -> None: ...
 
