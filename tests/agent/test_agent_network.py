@@ -338,7 +338,7 @@ async def test_an_exit_node_carries_what_has_no_way_of_its_own_and_down_takes_it
         assert server.accept()[1][0] == r.host.address
         near = on.world.host("near")
         printer = near.listener(TCP, 631)
-        assert a.host.connects(near.address, 631)
+        await soon(lambda: a.host.connects(near.address, 631), of="what is near, past the exit node")
         assert printer.accept()[1][0] == a.host.address
         a.down()
         assert _picture(host) == before
