@@ -41,10 +41,11 @@ class Object(dict[Text, "Value"]):
 Value: TypeAlias = "Text | Array | Object | float | int | bool | None"
 
 # Possessive, so that ten megabytes of comments leave nothing to backtrack into.
-_SPACE = re.compile(r"(?:[ \t\r\n]++|//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/)*+")
+# Possessive groups would say more, but match wrongly before Python 3.11.4; nothing follows here that could backtrack.
+_SPACE = re.compile(r"(?:[ \t\r\n]++|//[^\n]*+|/\*[\s\S]*?\*/)*")
 _BLANK = frozenset(" \t\r\n/")
 _PLAIN = re.compile(r'"([^"\\\x00-\x1f]*+)"')
-_STRING = re.compile(r'"((?:[^"\\\x00-\x1f]++|\\.)*+)"')
+_STRING = re.compile(r'"([^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*)"')
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?(?![0-9A-Za-z_.+-])")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _SHORT = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
