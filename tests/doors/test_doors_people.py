@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import asyncssh
@@ -299,9 +300,15 @@ async def test_too_many_offers_end_the_connection(tmp_path: Path) -> None:
 async def test_strangers_are_counted_and_told(tmp_path: Path) -> None:
     async with a_house(tmp_path, strangers_per_address=3) as house:
         idle = [await asyncio.open_connection("127.0.0.1", house.server.port) for _ in range(3)]
-        reader, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
-        assert b"too many connections from your address" in await reader.read()
-        writer.close()
+        said = b""
+        for _ in range(20):  # on a busy machine the last word may be lost to the end of the connection
+            reader, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+            with contextlib.suppress(ConnectionError):
+                said += await reader.read()
+            writer.close()
+            if said:
+                break
+        assert b"too many connections from your address" in said
         for _, one in idle:
             one.close()
         await eventually(lambda: house.server.keeper.admission.strangers == 0)
