@@ -25,14 +25,13 @@ class Piece(NamedTuple):
     weight: int
 
 
-class _Shown:
+class Shown:
     """A device as others are told of it."""
 
-    __slots__ = ("by_allowed", "device", "name", "observed")
+    __slots__ = ("by_allowed", "device", "name")
 
-    def __init__(self, device: Device, observed: tuple[Endpoint, ...], name: Piece) -> None:
+    def __init__(self, device: Device, name: Piece) -> None:
         self.device = device
-        self.observed = observed
         self.name = name
         self.by_allowed: dict[tuple[Prefix, ...], Piece] = {}
 
@@ -62,16 +61,20 @@ class _Common:
 
 
 class Pieces:
-    """Belongs to one event loop. Keeps the newest piece of each device, by its record: a record is never changed."""
+    """Belongs to one event loop. Keeps the newest piece of each device, by its record: a record is never changed.
+
+    Whoever keeps the observed endpoints says `forget` when some differ.
+    """
 
     def __init__(self, observed: Observed) -> None:
         self._observed = observed
-        self._shown: dict[DeviceID, _Shown] = {}
+        self._shown: dict[DeviceID, Shown] = {}
         self._common: _Common | None = None
         self._sources: dict[int, tuple[tuple[str, ...], bytes]] = {}
         self._logins: dict[int, tuple[Logins, Piece]] = {}
 
     def forget(self, id: DeviceID) -> None:
+        """The device is gone, or others see it at another endpoint."""
         self._shown.pop(id, None)
 
     def common(self, snapshot: Snapshot) -> _Common:
@@ -79,24 +82,30 @@ class Pieces:
             self._common = _Common(snapshot, self._common)
         return self._common
 
-    def shown(self, device: Device, domain: str) -> _Shown:
-        observed = self._observed(device.id)
-        kept = self._shown.get(device.id)
-        if kept is None or kept.device is not device or kept.observed != observed:
-            name = kept.name if kept and _named_alike(kept.device, device) else _name(device, domain)
-            kept = self._shown[device.id] = _Shown(device, observed, name)
-        return kept
+    def shown(self, now: Snapshot, ids: Iterable[DeviceID]) -> list[Shown]:
+        devices, kept = now.devices, self._shown
+        return [
+            one if (one := kept.get(id)) is not None and one.device is devices[id] else self._anew(devices[id], now)
+            for id in ids
+        ]
 
-    def peer(self, device: Device, allowed: tuple[Prefix, ...], domain: str) -> Piece:
-        shown = self.shown(device, domain)
-        piece = shown.by_allowed.get(allowed)
-        if piece is None:
-            text = _encode(as_peer(device, allowed, self._observed))
-            piece = shown.by_allowed[allowed] = Piece(text, weight("peers", text))
+    def _anew(self, device: Device, now: Snapshot) -> Shown:
+        before = self._shown.get(device.id)
+        alike = before is not None and _named_alike(before.device, device)
+        name = before.name if before is not None and alike else _name(device, now.domain)
+        new = self._shown[device.id] = Shown(device, name)
+        return new
+
+    def peers(self, shown: Iterable[Shown], allowed: Iterable[tuple[Prefix, ...]]) -> list[Piece]:
+        return [
+            one.by_allowed.get(prefixes) or self._peer(one, prefixes)
+            for one, prefixes in zip(shown, allowed, strict=True)
+        ]
+
+    def _peer(self, shown: Shown, allowed: tuple[Prefix, ...]) -> Piece:
+        text = _encode(as_peer(shown.device, allowed, self._observed))
+        piece = shown.by_allowed[allowed] = Piece(text, weight("peers", text))
         return piece
-
-    def name(self, device: Device, domain: str) -> Piece:
-        return self.shown(device, domain).name
 
     def filter(self, rules: tuple[FilterRule, ...]) -> Piece:
         """Sources are what rules have in common, and most of their text."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from gate.pieces import Observed, Piece, Pieces, joined, names_of, own
+from gate.pieces import Observed, Piece, Pieces, Shown, joined, names_of, own
 from gate.snapshot import Snapshot
 from model.ids import DeviceID, Prefix, Version
 from model.netmap import FilterRule, Logins, seal
@@ -33,11 +33,11 @@ class Teller:
 
     def _all(self, now: Snapshot, id: DeviceID) -> tuple[list[Piece], dict[str, Piece]]:
         device, allowed = now.devices[id], _peers(now, id)
-        common = self.pieces.common(now)
-        return self._peers(now, allowed), {
+        common, shown = self.pieces.common(now), self.pieces.shown(now, allowed)
+        return self.pieces.peers(shown, allowed.values()), {
             "device": own(device),
             "filter": self.pieces.filter(_filter(now, id, _approved(device))),
-            "names": self._names(now, device, allowed),
+            "names": self._names(now, device, shown),
             "ssh": self.pieces.logins(_logins(now, id, _approved(device))),
             "network": common.network,
             "trust": common.trust,
@@ -45,17 +45,15 @@ class Teller:
         }
 
     def _peers(self, now: Snapshot, allowed: Allowed) -> list[Piece]:
-        devices, peer, domain = now.devices, self.pieces.peer, now.domain
-        return [peer(devices[id], prefixes, domain) for id, prefixes in allowed.items()]
+        return self.pieces.peers(self.pieces.shown(now, allowed), allowed.values())
 
-    def _names(self, now: Snapshot, device: Device, allowed: Iterable[DeviceID]) -> Piece:
+    def _names(self, now: Snapshot, device: Device, shown: Sequence[Shown]) -> Piece:
         common, records = self.pieces.common(now), now.names if _approved(device) else ()
         if common.clash and records:
-            found = joined(names_of((device, *(now.devices[id] for id in allowed)), records, now.domain))
+            found = joined(names_of((device, *(one.device for one in shown)), records, now.domain))
         else:
-            devices, name, domain = now.devices, self.pieces.name, now.domain
-            found = (name(device, domain), *[name(devices[id], domain) for id in allowed])
-            found += common.names if records else ()
+            mine = self.pieces.shown(now, (device.id,))[0].name
+            found = (mine, *[one.name for one in shown], *(common.names if records else ()))
         return Piece(
             b"{" + b",".join([piece.text for piece in found]) + b"}", sum([piece.weight for piece in found])
         )  # fmt: skip
@@ -86,7 +84,7 @@ class Teller:
 
     def _part(self, now: Snapshot, device: Device, part: str) -> Piece:
         if part == "names":
-            return self._names(now, device, _peers(now, device.id))
+            return self._names(now, device, self.pieces.shown(now, _peers(now, device.id)))
         if part == "device":
             return own(device)
         found: Piece = getattr(self.pieces.common(now), part)

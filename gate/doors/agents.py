@@ -192,7 +192,9 @@ class Agents:
 
     def shown(self, ids: Iterable[DeviceID]) -> None:
         """Others see these devices at new endpoints: whoever sees them is told."""
-        now = self._gate.snapshot
+        now, ids = self._gate.snapshot, tuple(ids)
+        for id in ids:
+            self.teller.pieces.forget(id)
         seen = {id: now.compiled.visible(place) for id in ids if (place := now.compiled.world.device(id)) is not None}
         if seen:
             self._mark(Step(now.version, News(seen=seen), unnumbered=True), now)
