@@ -21,22 +21,34 @@ class Teller:
 
     def __init__(self, observed: Observed) -> None:
         self.pieces = Pieces(observed)
+        self._said_of: Snapshot | None = None
+        self._said: dict[tuple[Version, tuple[DeviceID, ...], tuple[str, ...]], bytes] = {}
+
+    def forget(self, id: DeviceID) -> None:
+        """The device is gone, or others see it at another endpoint."""
+        self.pieces.forget(id)
+        self._said_of = None
 
     # Whole maps.
 
     def whole(self, now: Snapshot, id: DeviceID) -> bytes:
         """The whole map of device `id` as a line. Raises KeyError where there is no such device."""
-        return _whole(now.version, *self._all(now, id))
+        return _whole(now.version, *self._of(now, id))
 
     def digest(self, now: Snapshot, id: DeviceID) -> str:
-        return _sealed(*self._all(now, id))
+        return _sealed(*self._of(now, id))
 
-    def _all(self, now: Snapshot, id: DeviceID) -> tuple[list[Piece], dict[str, Piece]]:
-        device, allowed = now.devices[id], _peers(now, id)
+    def _of(self, now: Snapshot, id: DeviceID) -> tuple[list[Piece], dict[str, Piece]]:
+        return self._all(now, id, _peers(now, id), _filter(now, id, _approved(now.devices[id])))
+
+    def _all(
+        self, now: Snapshot, id: DeviceID, allowed: Allowed, rules: tuple[FilterRule, ...]
+    ) -> tuple[list[Piece], dict[str, Piece]]:
+        device = now.devices[id]
         common, shown = self.pieces.common(now), self.pieces.shown(now, allowed)
         return self.pieces.peers(shown, allowed.values()), {
             "device": own(device),
-            "filter": self.pieces.filter(_filter(now, id, _approved(device))),
+            "filter": self.pieces.filter(rules),
             "names": self._names(now, device, shown),
             "ssh": self.pieces.logins(_logins(now, id, _approved(device))),
             "network": common.network,
@@ -61,17 +73,27 @@ class Teller:
     # What differs.
 
     def news(
-        self, now: Snapshot, id: DeviceID, base: Version, shown: Iterable[DeviceID], parts: Iterable[str],
+        self, now: Snapshot, id: DeviceID, base: Version, shown: tuple[DeviceID, ...], parts: tuple[str, ...],
         *, sealed: bool = False,
     ) -> bytes | None:  # fmt: skip
-        """Devices of `shown` that `id` sees, anew, and `parts` anew; for when nothing else differs.
+        """Devices of `shown`, which `id` sees, anew, and `parts` anew; for when nothing else differs.
 
         `sealed` adds the digest, which takes as long as a whole map.
         """
+        if now is not self._said_of:
+            self._said_of, self._said = now, {}
+        line = None if sealed else self._said.get((base, shown, parts))
+        return line or self._news(now, id, base, shown, parts, sealed=sealed)
+
+    def _news(
+        self, now: Snapshot, id: DeviceID, base: Version, shown: tuple[DeviceID, ...], parts: tuple[str, ...],
+        *, sealed: bool,
+    ) -> bytes | None:  # fmt: skip
         device, compiled = now.devices[id], now.compiled
         some = [place for one in shown if (place := compiled.world.device(one)) is not None and one != id]
         allowed: Allowed
-        if compiled.no_ipv4 or any(place.routes or place.exits for place in some):
+        alike = not compiled.no_ipv4 and not any(place.routes or place.exits for place in some)
+        if not alike:
             mine = _peers(now, id)
             allowed = {place.id: mine[place.id] for place in some if place.id in mine}
         else:
@@ -80,7 +102,10 @@ class Teller:
         if not allowed and not told:
             return None
         digest = self.digest(now, id) if sealed else ""
-        return _delta(now.version, base, self._peers(now, allowed), (), told, digest)
+        line = _delta(now.version, base, self._peers(now, allowed), (), told, digest)
+        if alike and not sealed and len(allowed) == len(shown) and told.keys() <= {"krl", "trust"}:
+            self._said[base, shown, parts] = line  # all who are told this are told it in these words
+        return line
 
     def _part(self, now: Snapshot, device: Device, part: str) -> Piece:
         if part == "names":
@@ -104,23 +129,26 @@ class Teller:
             if old.get(peer) != prefixes or not _shown_alike(before.devices[peer], now.devices[peer]):
                 changed[peer] = prefixes
         removed = tuple(peer for peer in old if peer not in new)
-        differ = {*parts, *self._differing(before, now, id, old, new)}
+        rules = _filter(now, id, _approved(now.devices[id]))
+        differ = {*parts, *self._differing(before, now, id, old, new, rules)}
         if not (changed or removed or differ):
             return None
-        peers, all_parts = self._all(now, id)
+        peers, all_parts = self._all(now, id, new, rules)
         told = {part: piece for part, piece in all_parts.items() if part in differ}
         line = _delta(now.version, base, self._peers(now, changed), removed, told, _sealed(peers, all_parts))
         if len(changed) + len(removed) < len(new):
             return line
         return min(line, _whole(now.version, peers, all_parts), key=len)
 
-    def _differing(self, before: Snapshot, now: Snapshot, id: DeviceID, old: Allowed, new: Allowed) -> list[str]:
+    def _differing(
+        self, before: Snapshot, now: Snapshot, id: DeviceID, old: Allowed, new: Allowed, rules: tuple[FilterRule, ...]
+    ) -> list[str]:
         device, was = now.devices[id], before.devices[id]
         approved, was_approved = _approved(device), _approved(was)
         found = []
         if device is not was and own(device).text != own(was).text:
             found.append("device")
-        if _filter(before, id, was_approved) != _filter(now, id, approved):
+        if _filter(before, id, was_approved) != rules:
             found.append("filter")
         if (
             (now.names is not before.names or approved != was_approved or self.pieces.common(now).clash)

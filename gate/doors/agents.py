@@ -166,7 +166,7 @@ class Agents:
                 self._know(device.id, device.ssh_key)
             case c.DeviceRemoved(id=id, name=name):
                 self._know(id, None)
-                self.teller.pieces.forget(id)
+                self.teller.forget(id)
                 session = self._sessions.get(id)
                 if session:
                     reason = f'device "{name}" was removed from the network'
@@ -194,7 +194,7 @@ class Agents:
         """Others see these devices at new endpoints: whoever sees them is told."""
         now, ids = self._gate.snapshot, tuple(ids)
         for id in ids:
-            self.teller.pieces.forget(id)
+            self.teller.forget(id)
         seen = {id: now.compiled.visible(place) for id in ids if (place := now.compiled.world.device(id)) is not None}
         if seen:
             self._mark(Step(now.version, News(seen=seen), unnumbered=True), now)

@@ -3,7 +3,6 @@ can make it keep."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import struct
 from typing import TYPE_CHECKING
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING
 import asyncssh
 from asyncssh.public_key import KeyImportError, decode_ssh_public_key
 
+from gate.doors.packets import PacketChannel, Packets
 from model.errors import Invalid
 from model.keys import SSHKey, ssh_key_from_blob
 
 if TYPE_CHECKING:
-    from asyncssh.packet import SSHPacket, SSHPacketLogger
+    from asyncssh.packet import SSHPacket
 
     from gate.doors.door import Door
 
@@ -35,27 +35,13 @@ SIGNATURES: dict[str, frozenset[bytes]] = {
 """Signature algorithms by key type: no SHA-1."""
 TOUCHED = frozenset({"sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"})
 """Key types whose signatures count as a touch, since one without is refused here."""
-MSG_IGNORE = 2
 LINGER = 2.0
 """Seconds that a client may take to leave after it was told to."""
 ENVIRONMENT = frozenset({b"COLORTERM", b"NO_COLOR", b"LANG", b"LC_ALL", b"LC_CTYPE", b"TERM_PROGRAM"})
 
 
-class _Quiet:
-    """Packets are not logged one by one: putting the words together takes a twentieth of a login."""
-
-    def log_sent_packet(self, pkttype: int, pktid: int | None, packet: object, note: str = "") -> None: ...
-
-    def log_received_packet(self, pkttype: int, pktid: int | None, packet: object, note: str = "") -> None: ...
-
-
-class GateConnection(_Quiet, asyncssh.SSHServerConnection):
+class GateConnection(Packets):
     _owner: Door
-    _ending = False
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, options: asyncssh.SSHServerConnectionOptions) -> None:
-        super().__init__(loop, options)
-        self._outbox: list[bytes] = []
 
     async def reload_config(self) -> None:
         """There are no configuration files, so nothing depends on the user's name."""
@@ -97,24 +83,6 @@ class GateConnection(_Quiet, asyncssh.SSHServerConnection):
             self, self._loop, self._allow_pty, False, False, 0, 0, None, "strict", self._window, self._max_pktsize
         )
 
-    # Sending. asyncssh writes each packet by itself, and an empty one before it: against an attack on CBC, which is
-    # not offered here. What is said in one step of the loop leaves in one system call instead.
-
-    def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
-        if pkttype != MSG_IGNORE:
-            super().send_packet(pkttype, *args, handler=handler)
-
-    def _send(self, data: bytes) -> None:
-        if self._transport and not self._ending:
-            if not self._outbox:
-                self._loop.call_soon(self._flush, self._transport)
-            self._outbox.append(data)
-
-    def _flush(self, transport: asyncio.Transport) -> None:
-        out, self._outbox = self._outbox, []
-        if out and not transport.is_closing():
-            transport.write(b"".join(out) if len(out) > 1 else out[0])
-
     def end(self, code: int, reason: str) -> None:
         """Disconnects so that what was written before arrives: asyncssh's own way may reset the connection under it."""
         transport = self._transport
@@ -155,7 +123,7 @@ class GateConnection(_Quiet, asyncssh.SSHServerConnection):
                 channel.flow(on=True)
 
 
-class GateChannel(_Quiet, asyncssh.SSHServerChannel[bytes]):
+class GateChannel(PacketChannel):
     def flow(self, *, on: bool) -> None:
         """The connection under it takes more, or does not. Its own window may still hold the session back."""
         if self._session is not None and not self._send_paused:

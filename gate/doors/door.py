@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wardgate.doors")
 
+UNANSWERED = 3
+"""Questions whether it is there that a client may leave unanswered."""
 MAX_NAMES = 3
 """User names that one connection may try. OpenSSH never tries a second."""
 KbdInt = tuple[str, str, str, tuple[tuple[str, bool], ...]] | bool
@@ -121,6 +123,16 @@ class Door(asyncssh.SSHServer):
             self.login.lost()
         self._connection = None
         self._gone.set()
+
+    def check_alive(self, now: float) -> None:
+        """Asks a client that is silent for long whether it is there, and gives it up after a few times."""
+        connection, every = self._connection, self.keeper.limits.keepalive
+        if connection is None or not self._logged_in or now - connection.heard_at < every * (connection.asked + 1):
+            return
+        if connection.asked >= UNANSWERED:
+            connection.abort()  # nobody would read why
+        else:
+            connection.ask_alive()
 
     def disconnect(self, reason: str, code: int = asyncssh.DISC_BY_APPLICATION) -> None:
         if self._connection:

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wardgate.doors")
 
+LOOK_EVERY = 1.0
+"""Seconds between looks for clients that are silent."""
+SLICE = 0.003
+"""Seconds that a look takes the loop at a time."""
+
 
 class Keeper:
     """Follows the gate from making to `close`: a removed person or device loses its connections with the change."""
@@ -46,6 +51,7 @@ class Keeper:
         self._tasks: set[asyncio.Task[None]] = set()
         gate.locked = desk.guesses.locked
         self._unsubscribe = gate.subscribe(self._changed)
+        self._alive = asyncio.get_running_loop().create_task(self._check_alive())
 
     def login(self, door: Door, name: str) -> Login:
         """The door that a user name stands for (RFC 4252's user name, prepared, its case kept)."""
@@ -81,9 +87,23 @@ class Keeper:
         held = ((door, getattr(door.login, "key", None)) for door in self.open)
         return [door for door, key in held if key is not None and key.fingerprint in keys]
 
+    async def _check_alive(self) -> None:
+        """One look at all connections takes less than a timer for each, and is sliced like all that is long."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(LOOK_EVERY, self.limits.keepalive / 4))
+            until = loop.time() + SLICE
+            for door in tuple(self.open):
+                now = loop.time()
+                if now > until:
+                    await asyncio.sleep(0)
+                    until = loop.time() + SLICE
+                door.check_alive(now)
+
     async def close(self, reason: str) -> None:
         """Tells everyone and ends all connections, within the limits' `close_grace`."""
         self._unsubscribe()
+        self._alive.cancel()
         leaving = [
             asyncio.ensure_future(door.leave(reason, self.limits.close_grace * 0.6)) for door in tuple(self.open)
         ]

@@ -27,6 +27,8 @@ AGENT = b"SSH-2.0-WardgateAgent"
 VERSION = b"SSH-2.0-Wardgate\r\n"
 SILENT = 10.0
 """Seconds that a waiting client has for the line with its version."""
+SILENT_OF_MANY = 1.0
+"""The same, where as many of its address as may are being logged in."""
 MOST_SILENT = 128
 """Connections of one address that may be that silent at a time, while others wait."""
 PATIENCE = 12.0
@@ -86,9 +88,9 @@ class Waiting(asyncio.Protocol):
 
     def drop(self) -> None:
         """It said nothing, or nothing of SSH."""
+        self._settle()
         self._lobby.dropped += 1
-        if self.transport is not None:
-            self.transport.abort()
+        self.turn_away(self._lobby.reason(self.address))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._settle()
@@ -219,7 +221,9 @@ class Lobby:
         """Gives the client its time to say what it is; none where many of its address are silent already."""
         where = origin(one.address)
         self._silent[where] += 1
-        patience = self._silence if self._silent[where] <= MOST_SILENT else 0.0
+        patience = self._silence if self._has_room(one.address) else min(SILENT_OF_MANY, self._silence)
+        if self._silent[where] > MOST_SILENT:
+            patience = 0.0
         return asyncio.get_running_loop().call_later(patience, one.drop)
 
     def listened(self, one: Waiting) -> None:
@@ -227,6 +231,10 @@ class Lobby:
         self._silent[where] -= 1
         if not self._silent[where]:
             del self._silent[where]
+
+    def reason(self, address: str) -> str:
+        """Why one of `address` waits, or waited in vain."""
+        return self._admission.refusal(address) or "this is an SSH server, and you said nothing while others waited"
 
     def arrived(self, one: Waiting) -> None:
         line, most = (self._agents, MOST_WAITING) if one.agent else (self._people, MOST_PEOPLE)

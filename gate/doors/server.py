@@ -101,7 +101,7 @@ async def _options(
         server_host_certs=[certificate] if certificate else (),
         server_version="Wardgate", kex_algs=KEX, encryption_algs=CIPHERS, mac_algs=MACS, compression_algs=None,
         signature_algs=sorted(name.decode() for names in SIGNATURES.values() for name in names),
-        login_timeout=0, keepalive_interval=limits.keepalive, keepalive_count_max=3,
+        login_timeout=0, keepalive_interval=0,
         gss_host=None, gss_kex=False, gss_auth=False, host_based_auth=False, x509_trusted_certs=None,
         agent_forwarding=False, x11_forwarding=False, sftp_factory=None, allow_scp=False,
         line_editor=False, encoding=None, window=WINDOW, rdns_lookup=False, authorized_client_keys=None,
