@@ -13,7 +13,7 @@ from gate.doors.agentsession import AgentSession
 from gate.gate import Gate
 from model.ids import DeviceID
 from model.netmap import Delta, NetMap, apply_delta, digest
-from model.wire import PeersGateLine, peers_gate_line
+from model.wire import Hello, PeersGateLine, peers_gate_line, write_line
 
 HIGH_WATER = 8 * 1024
 
@@ -108,8 +108,8 @@ class _NoDoor:
 class Plugged(Assembling, asyncssh.SSHClientSession):  # type: ignore[misc]
     """An agent over SSH, in this process."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, held: NetMap | None = None) -> None:
+        super().__init__(held)
         self.connection: asyncssh.SSHClientConnection | None = None
         self.channel: Any = None
         self.lost = asyncio.Event()
@@ -131,17 +131,17 @@ class Plugged(Assembling, asyncssh.SSHClientSession):  # type: ignore[misc]
         self.lost.set()
 
 
-async def plug_in(port: int, key: asyncssh.SSHKey, *, hello: bytes = b"", host: str = "127.0.0.1") -> Plugged:
-    """Connects as `device` with `key`, and opens the subsystem."""
+async def plug_in(port: int, key: asyncssh.SSHKey, held: NetMap | None = None) -> Plugged:
+    """Connects as `device` with `key`, opens the subsystem, and goes on from the map that it holds."""
     connection = await asyncssh.connect(
         "127.0.0.1", port, username="device", client_keys=[key], config=None, agent_path=None, known_hosts=None,
         preferred_auth="publickey", compression_algs=None, encryption_algs=["aes128-gcm@openssh.com"],
-        local_addr=(host, 0), login_timeout=60,
+        login_timeout=60,
     )  # fmt: skip
-    _, agent = await connection.create_session(Plugged, subsystem="peers", encoding=None)
+    _, agent = await connection.create_session(lambda: Plugged(held), subsystem="peers", encoding=None)
     agent.connection = connection
-    if hello:
-        agent.channel.write(hello)
+    if held is not None:
+        agent.channel.write(write_line(Hello(version=held.version, digest=digest(held))))
     return agent
 
 

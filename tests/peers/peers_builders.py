@@ -32,9 +32,11 @@ def a_wireguard_key() -> WireGuardKey:
 
 def acls(*rules: tuple[str, str], ssh: Sequence[dict[str, object]] = ()) -> str:
     """A policy of `accept` rules, each from a source to a destination with ports."""
+    found = {where.rpartition(":")[0] if where.count(":") > 1 else where for rule in rules for where in rule}
+    tags = {"tag:db", "tag:web", "tag:ci", "tag:router"} | {tag for tag in found if tag.startswith("tag:")}
     return json.dumps({
         "groups": {"group:ops": ["bob@net.test"]},
-        "tagOwners": {tag: [] for tag in ("tag:db", "tag:web", "tag:ci", "tag:router")},
+        "tagOwners": {tag: [] for tag in sorted(tags)},
         "acls": [{"action": "accept", "src": [src], "dst": [dst]} for src, dst in rules],
         "ssh": list(ssh),
     })  # fmt: skip

@@ -1,0 +1,302 @@
+"""Five hundred real connections: a restart, a storm, slow readers, half-open peers, and removal in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import time
+from pathlib import Path
+
+import asyncssh
+import pytest
+from peers_agents import Plugged, plug_in
+from peers_builders import Served, a_served_gate, acls, eventually
+
+from gate import netmaps
+from gate.actor import GATE
+from gate.doors import agents as agents_door
+from gate.doors import lobby
+from gate.doors.agentsession import AgentSession
+from gate.services import agents, devices
+from model.ids import DeviceID
+from model.wire import Hello, Refused, write_line
+
+CELLS = 10
+MANY = 500
+POLICY = acls(*((f"tag:cell-{n}", f"tag:cell-{n}:*") for n in range(CELLS)))
+
+
+async def a_storm(served: Served, names: list[str], held: dict[str, Plugged]) -> dict[str, Plugged]:
+    """All of `names` at once, each going on from the map that it has in `held`, and coming again when told to."""
+
+    async def one(name: str) -> Plugged:
+        before = held[name].held if name in held else None
+        while True:
+            try:
+                return await plug_in(served.server.port, served.keys[name], before)
+            except (OSError, asyncssh.Error) as error:
+                told = re.search(r"retry in (\d+) s", str(error))
+                await asyncio.sleep(int(told[1]) if told else 1)
+
+    return dict(zip(names, await asyncio.gather(*map(one, names)), strict=True))
+
+
+def all_fresh(served: Served, plugged: dict[str, Plugged]) -> bool:
+    now = served.gate.snapshot
+    ids = {device.name: device.id for device in now.devices.values()}
+    return all(
+        agent.same_as(netmaps.netmap(now, ids[name], served.gate.presence.observed)) for name, agent in plugged.items()
+    )
+
+
+@pytest.mark.timeout(180)
+async def test_five_hundred_come_back_after_a_restart_and_have_the_fresh_map_whatever_happens(tmp_path: Path) -> None:
+    async with a_served_gate(tmp_path) as served:
+        for cell in range(CELLS):
+            await served.some_devices(MANY // CELLS, f"tag:cell-{cell}")
+        keys = dict(served.keys)
+        await served.a_policy(POLICY)
+        plugged: dict[str, Plugged] = {}
+
+    async with a_served_gate(tmp_path) as served:
+        served.keys = keys
+        names = list(keys)
+        plugged = await a_storm(served, names, {})
+        await eventually(lambda: all_fresh(served, plugged), 60)
+        assert served.gate.presence.online_count == MANY
+        port = served.server.port
+
+    # The gate is gone; its state is as it was, and one thing differs when it is back.
+    for agent in plugged.values():
+        await asyncio.wait_for(agent.lost.wait(), 20)
+        told = [line for line in agent.others if isinstance(line, Refused)]
+        assert told
+        assert told[-1].retry_after is not None
+
+    async with a_served_gate(tmp_path, port=port) as served:
+        served.keys = keys
+        first = served.gate.snapshot.by_name["cell-0-0"]  # type: ignore[index]
+        await served.gate.perform(agents.report_endpoints, GATE, device=first, endpoints=["192.0.2.1:1"])
+        again = await a_storm(served, names, plugged)
+        await eventually(lambda: all_fresh(served, again), 60)
+        wholes = {name for name, agent in again.items() if agent.wholes}
+        assert wholes <= {name for name in names if name.startswith("cell-0-")}, "one that missed nothing was told all"
+        await what_goes_wrong(served, again)
+
+
+async def what_goes_wrong(served: Served, plugged: dict[str, Plugged]) -> None:
+    gate = served.gate
+    # Some stop reading, some vanish without a word, and one half of a cell is removed while policies change.
+    for number in range(20):
+        plugged[f"cell-1-{number}"].channel.pause_reading()
+    for number in range(20):
+        connection = plugged.pop(f"cell-2-{number}").connection
+        assert connection is not None
+        connection.get_extra_info("socket")  # it stays open: nobody closes it, and nobody reads
+    doomed = [f"cell-3-{number}" for number in range(25)]
+    changes = [gate.perform(devices.remove, GATE, names=[name]) for name in doomed]
+    changes += [
+        gate.perform(agents.report_endpoints, GATE, device=gate.snapshot.by_name[f"cell-1-{number}"],  # type: ignore[index]
+                     endpoints=[f"192.0.2.{turn}:{number + 1}"])
+        for number in range(20) for turn in range(1, 4)
+    ]  # fmt: skip
+    await asyncio.gather(*changes, served.a_policy(POLICY.replace(":*", ":22")))
+    for name in doomed:
+        gone = plugged.pop(name)
+        await asyncio.wait_for(gone.lost.wait(), 20)
+        assert any(isinstance(line, Refused) and line.code == "not-found" for line in gone.others)
+    for number in range(20):
+        plugged[f"cell-1-{number}"].channel.resume_reading()
+    await eventually(lambda: all_fresh(served, plugged), 60)
+    for agent in plugged.values():
+        assert agent.connection is not None
+        agent.connection.abort()
+
+
+async def test_who_is_turned_away_is_told_a_time_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lobby, "MOST_WAITING", 3)
+    async with a_served_gate(tmp_path, strangers_per_address=1) as served:
+        hall = served.server.keeper.lobby
+        silent = socket.create_connection(("127.0.0.1", served.server.port))  # takes the one place
+        await eventually(lambda: served.server.keeper.admission.strangers == 1)
+        agents_ = [await asyncio.open_connection("127.0.0.1", served.server.port) for _ in range(8)]
+        for _, writer in agents_:
+            writer.write(b"SSH-2.0-WardgateAgent\r\n")
+        told = [await asyncio.wait_for(reader.read(), 20) for reader, _ in agents_[3:]]
+        seconds = [int(re.search(rb"retry in (\d+) s", text)[1]) for text in told]  # type: ignore[index]
+        assert hall.waiting == 3
+        assert hall.turned_away == 5
+        assert all(second >= 1 for second in seconds)
+        assert all(text.startswith(b"SSH-2.0-Wardgate\r\n") for text in told)
+        silent.close()
+
+
+async def test_a_person_is_let_in_before_the_agents_that_wait(tmp_path: Path) -> None:
+    async with a_served_gate(tmp_path, strangers_per_address=1) as served:
+        hall = served.server.keeper.lobby
+        silent = socket.create_connection(("127.0.0.1", served.server.port))
+        await eventually(lambda: served.server.keeper.admission.strangers == 1)
+        waiting = [await asyncio.open_connection("127.0.0.1", served.server.port) for _ in range(5)]
+        for _, writer in waiting:
+            writer.write(b"SSH-2.0-WardgateAgent\r\n")
+        await eventually(lambda: hall.waiting == 5)
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+        writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+        await eventually(lambda: hall.waiting == 6)
+        silent.close()
+        assert (await asyncio.wait_for(reader.readline(), 20)).startswith(b"SSH-2.0-Wardgate")
+        assert hall.waiting == 5
+        for _, one in (*waiting, (reader, writer)):
+            one.close()
+
+
+async def test_an_agent_of_openssh_waits_and_is_served(tmp_path: Path) -> None:
+    async with a_served_gate(tmp_path, strangers_per_address=1) as served:
+        await served.a_device("db-1", "tag:db")
+        silent = socket.create_connection(("127.0.0.1", served.server.port))
+        await eventually(lambda: served.server.keeper.admission.strangers == 1)
+        coming = asyncio.create_task(plug_in(served.server.port, served.keys["db-1"]))
+        await eventually(lambda: served.server.keeper.lobby.waiting == 1)
+        silent.close()
+        agent = await asyncio.wait_for(coming, 20)
+        await eventually(lambda: agent.wholes == 1)
+        assert agent.connection is not None
+        agent.connection.abort()
+
+
+async def test_a_client_that_logs_in_and_opens_nothing_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agents_door, "LOGIN_GRACE", 0.3)
+    async with a_served_gate(tmp_path) as served:
+        await served.a_device("db-1", "tag:db")
+        connection = await asyncssh.connect(
+            "127.0.0.1", served.server.port, username="device", client_keys=[served.keys["db-1"]], config=None,
+            agent_path=None, known_hosts=None,
+        )  # fmt: skip
+        await asyncio.wait_for(connection.wait_closed(), 10)
+        await eventually(lambda: not served.server.keeper.open)
+
+
+async def test_a_client_that_does_not_answer_is_dropped_after_three_questions(tmp_path: Path) -> None:
+    async with a_served_gate(tmp_path, keepalive=0.2) as served:
+        device = await served.a_device("db-1", "tag:db")
+        agent = await plug_in(served.server.port, served.keys["db-1"])
+        await eventually(lambda: agent.wholes)
+        assert agent.connection is not None
+        transport = agent.connection._transport
+        await asyncio.sleep(1.2)
+        assert served.gate.presence.online(device.id), "one that answers stays"
+        transport.pause_reading()  # half-open: the kernel still takes what is sent
+        await eventually(lambda: not served.gate.presence.online(device.id), 10)
+        agent.connection.abort()
+
+
+async def test_a_reader_that_reads_nothing_for_long_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agents_door, "SLOW", 0.1)
+    monkeypatch.setattr(agents_door, "SWEEP", 0.1)
+    async with a_served_gate(tmp_path) as served:
+        device = await served.a_device("db-1", "tag:db")
+        agent = await plug_in(served.server.port, served.keys["db-1"])
+        await eventually(lambda: agent.wholes)
+        served.server.keeper.agents.sweep()
+        session = served.server.keeper.agents._sessions[device.id]
+        session.pause_writing()
+        await eventually(lambda: not served.gate.presence.online(device.id), 10)
+        assert agent.connection is not None
+        agent.connection.abort()
+
+
+async def test_a_removed_device_in_its_handshake_gets_no_map(tmp_path: Path) -> None:
+    async with a_served_gate(tmp_path) as served:
+        await served.a_device("db-1", "tag:db")
+        connection = await asyncssh.connect(
+            "127.0.0.1", served.server.port, username="device", client_keys=[served.keys["db-1"]], config=None,
+            agent_path=None, known_hosts=None,
+        )  # fmt: skip
+        await served.gate.perform(devices.remove, GATE, names=["db-1"])
+        with contextlib.suppress(asyncssh.Error, OSError):
+            _, agent = await connection.create_session(Plugged, subsystem="peers", encoding=None)
+            await asyncio.wait_for(agent.lost.wait(), 10)
+            assert agent.held is None
+        connection.abort()
+        with pytest.raises(asyncssh.PermissionDenied):
+            await plug_in(served.server.port, served.keys["db-1"])
+
+
+async def test_changes_that_come_and_go_before_a_map_is_told_leave_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agents_door, "COALESCE", 0.5)
+    async with a_served_gate(tmp_path) as served:
+        device = await served.a_device("laptop")
+        agent = await plug_in(served.server.port, served.keys["laptop"])
+        await eventually(lambda: agent.wholes)
+        await served.a_device("phone")
+        assert agent.channel is not None
+        agent.channel.write(write_line(Hello(version=7)))  # not the first hello any more
+        agent.channel.write(write_line(Hello(version=0)))
+        await eventually(lambda: agent.wholes == 2)
+        assert agent.held is not None
+        assert len(agent.held.peers) == 1
+        await served.gate.perform(devices.remove, GATE, names=["phone"])
+        truth = netmaps.netmap(served.gate.snapshot, device.id)
+        await eventually(lambda: agent.same_as(truth))
+        assert agent.connection is not None
+        agent.connection.abort()
+
+
+async def test_an_endpoint_is_told_to_those_who_see_the_device_and_to_no_one_else(tmp_path: Path) -> None:
+    async with a_served_gate(tmp_path) as served:
+        await served.a_policy(acls(("tag:web", "tag:db:5432")))
+        plugged = {}
+        for name, tag in (("db-1", "tag:db"), ("web-1", "tag:web"), ("ci-1", "tag:ci")):
+            await served.a_device(name, tag)
+            plugged[name] = await plug_in(served.server.port, served.keys[name])
+        await eventually(lambda: all(agent.wholes for agent in plugged.values()) and all_fresh(served, plugged))
+        before = {name: agent.deltas for name, agent in plugged.items()}
+        moved = served.gate.snapshot.by_name["db-1"]  # type: ignore[index]
+        await served.gate.perform(agents.report_endpoints, GATE, device=moved, endpoints=["192.0.2.1:1"])
+        await eventually(lambda: plugged["web-1"].deltas > before["web-1"])
+        await asyncio.sleep(0.2)
+        assert {name: agent.deltas - before[name] for name, agent in plugged.items()} == {
+            "db-1": 0, "web-1": 1, "ci-1": 0,
+        }  # fmt: skip
+        for agent in plugged.values():
+            assert agent.connection is not None
+            agent.connection.abort()
+
+
+async def test_what_is_said_to_many_is_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[bytes] = []
+    monkeypatch.setattr(AgentSession, "send_bytes", lambda self, data: sent.append(data))
+    async with a_served_gate(tmp_path) as served:
+        await served.a_policy(acls(("*", "*:*")))
+        for number in range(5):
+            await served.a_device(f"db-{number}", "tag:db")
+        plugged = [await plug_in(served.server.port, key) for key in served.keys.values()]
+        await eventually(lambda: len(sent) == 5)
+        sent.clear()
+        await served.gate.perform(
+            agents.report_endpoints, GATE, device=DeviceID("1"), endpoints=["192.0.2.1:1"]
+        )  # fmt: skip
+        await eventually(lambda: len(sent) == 4)
+        assert len({id(line) for line in sent}) == 1
+        for agent in plugged:
+            assert agent.connection is not None
+            agent.connection.abort()
+
+
+def test_the_lateness_of_the_loop_is_put_down_to_what_took_the_time() -> None:
+    from gate.watch import Watch
+
+    watch = Watch()
+    with watch.doing("telling agents"):
+        time.sleep(0.02)
+    watch.note(100.0, 0.02)
+    watch.note(101.0, 0.001)
+    assert watch.worst == (0.02, "telling agents")
+    watch.note(162.0, 0.001)
+    assert watch.worst == (0.001, "")
