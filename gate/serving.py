@@ -31,6 +31,10 @@ SETTLING = 60.0
 ASK_CA_KEYS_EVERY = 60.0
 """Seconds between looks whether CA keys in an ssh-agent or on a token sign, so that `gate status` need not wait."""
 
+SET_ASIDE_EVERY, MANY = 3.0, 200
+"""Seconds between looks whether so many more connections are open that the collector had better pass over them."""
+COLLECT_EVERY = 6 * 3600.0
+
 
 class Serving:
     """Made by `start`; `stop` ends it in bounded time."""
@@ -40,10 +44,13 @@ class Serving:
         self.server = server
         self._local = local
         gate.watch.start()
+        self._set_aside_at = 0
         self._tasks = [
             asyncio.create_task(_repeat(EVERY, self._due)),
             asyncio.create_task(_repeat(SAVE_PRESENCE_EVERY, self._save)),
             asyncio.create_task(_repeat(ASK_CA_KEYS_EVERY, self._ask_ca_keys)),
+            asyncio.create_task(_repeat(SET_ASIDE_EVERY, self._set_aside)),
+            asyncio.create_task(_repeat(COLLECT_EVERY, self._collect)),
         ]
 
     @classmethod
@@ -77,6 +84,21 @@ class Serving:
 
     async def _save(self) -> None:
         await self.gate.save_presence()
+
+    async def _set_aside(self) -> None:
+        """Connections are many, live long and are freed without the collector: it need not walk them."""
+        now = len(self.server.keeper.open)
+        if now > self._set_aside_at + MANY:
+            gc.freeze()
+            self._set_aside_at = now
+        self._set_aside_at = min(now, self._set_aside_at)
+
+    async def _collect(self) -> None:
+        """What was set aside and went in a circle after all, as consoles do; the one long step there is."""
+        with self.gate.watch.doing("collecting garbage"):
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
 
     async def _ask_ca_keys(self) -> None:
         await asyncio.to_thread(self.gate.signers.check)

@@ -121,7 +121,7 @@ class Door(asyncssh.SSHServer):
             self._entered = False
         if self.login:
             self.login.lost()
-        self._connection = None
+        self.login = self._connection = None
         self._gone.set()
 
     def check_alive(self, now: float) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wardgate.doors")
 
-LOOK_EVERY = 1.0
+LOOK_EVERY = 5.0
 """Seconds between looks for clients that are silent."""
 SLICE = 0.003
 """Seconds that a look takes the loop at a time."""

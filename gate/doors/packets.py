@@ -40,6 +40,10 @@ class _Answered:
 _ANSWERED = cast("asyncio.Future[tuple[int, SSHPacket]]", _Answered())
 
 
+def _nothing_more() -> bool:
+    return False
+
+
 class Packets(Quiet, asyncssh.SSHServerConnection):
     """`heard_at` is when the client was last heard, by the loop's clock; `asked` how often it was asked since."""
 
@@ -86,6 +90,11 @@ class Packets(Quiet, asyncssh.SSHServerConnection):
         self._rekey_bytes_sent += size
         transport.write(packet + mac)
         return True
+
+    def _cleanup(self, exc: Exception | None) -> None:
+        """Lets go of what keeps the connection in a circle: it is freed now, and not by a long collection."""
+        super()._cleanup(exc)
+        self._recv_handler = _nothing_more
 
     # Whether somebody is there.
 
