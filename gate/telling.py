@@ -5,7 +5,7 @@ What they say is what `gate.netmaps` says as values; the tests hold the two toge
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 from gate.pieces import Observed, Piece, Pieces, Shown, joined, names_of, own
 from gate.snapshot import Snapshot
@@ -13,6 +13,7 @@ from model.ids import DeviceID, Prefix, Version
 from model.netmap import FilterRule, Logins, seal
 from model.records import Device, DeviceState
 
+PARTS = ("device", "filter", "names", "ssh", "network", "trust", "krl")
 Allowed = Mapping[DeviceID, tuple[Prefix, ...]]
 
 
@@ -44,17 +45,23 @@ class Teller:
     def _all(
         self, now: Snapshot, id: DeviceID, allowed: Allowed, rules: tuple[FilterRule, ...]
     ) -> tuple[list[Piece], dict[str, Piece]]:
-        device = now.devices[id]
-        common, shown = self.pieces.common(now), self.pieces.shown(now, allowed)
-        return self.pieces.peers(shown, allowed.values()), {
-            "device": own(device),
-            "filter": self.pieces.filter(rules),
-            "names": self._names(now, device, shown),
-            "ssh": self.pieces.logins(_logins(now, id, _approved(device))),
-            "network": common.network,
-            "trust": common.trust,
-            "krl": common.krl,
+        return self._peers(now, allowed), self._parts(now, id, allowed, rules, PARTS)
+
+    def _parts(
+        self, now: Snapshot, id: DeviceID, allowed: Allowed, rules: tuple[FilterRule, ...], wanted: Container[str]
+    ) -> dict[str, Piece]:
+        """The parts besides `peers`, in the map's order."""
+        device, common = now.devices[id], self.pieces.common(now)
+        makers: dict[str, Callable[[], Piece]] = {
+            "device": lambda: own(device),
+            "filter": lambda: self.pieces.filter(rules),
+            "names": lambda: self._names(now, device, self.pieces.shown(now, allowed)),
+            "ssh": lambda: self.pieces.logins(_logins(now, id, _approved(device))),
+            "network": lambda: common.network,
+            "trust": lambda: common.trust,
+            "krl": lambda: common.krl,
         }
+        return {part: make() for part, make in makers.items() if part in wanted}
 
     def _peers(self, now: Snapshot, allowed: Allowed) -> list[Piece]:
         return self.pieces.peers(self.pieces.shown(now, allowed), allowed.values())
@@ -98,7 +105,7 @@ class Teller:
             allowed = {place.id: mine[place.id] for place in some if place.id in mine}
         else:
             allowed = {place.id: place.shown[1] for place in some} if _approved(device) else {}
-        told = {part: self._part(now, device, part) for part in parts}
+        told = self._parts(now, id, _peers(now, id) if "names" in parts else {}, (), parts)
         if not allowed and not told:
             return None
         digest = self.digest(now, id) if sealed else ""
@@ -107,38 +114,33 @@ class Teller:
             self._said[base, shown, parts] = line  # all who are told this are told it in these words
         return line
 
-    def _part(self, now: Snapshot, device: Device, part: str) -> Piece:
-        if part == "names":
-            return self._names(now, device, self.pieces.shown(now, _peers(now, device.id)))
-        if part == "device":
-            return own(device)
-        found: Piece = getattr(self.pieces.common(now), part)
-        return found
-
     def difference(
         self, before: Snapshot, now: Snapshot, id: DeviceID, base: Version, shown: Iterable[DeviceID] = (),
-        parts: Iterable[str] = (),
+        parts: Iterable[str] = (), *, sealed: bool = True,
     ) -> bytes | None:  # fmt: skip
         """All that differs for `id` between two snapshots, and `shown` and `parts` in any case; None where nothing.
 
-        Where that is longer than the whole map, the whole map.
+        Where that is longer than the whole map, the whole map. `sealed` adds the digest.
         """
         old, new = _peers(before, id), _peers(now, id)
         changed = {peer: new[peer] for peer in shown if peer in new}
-        for peer, prefixes in new.items():
-            if old.get(peer) != prefixes or not _shown_alike(before.devices[peer], now.devices[peer]):
-                changed[peer] = prefixes
+        if old != new or now.devices is not before.devices:
+            for peer, prefixes in new.items():
+                if old.get(peer) != prefixes or not _shown_alike(before.devices[peer], now.devices[peer]):
+                    changed[peer] = prefixes
         removed = tuple(peer for peer in old if peer not in new)
         rules = _filter(now, id, _approved(now.devices[id]))
         differ = {*parts, *self._differing(before, now, id, old, new, rules)}
         if not (changed or removed or differ):
             return None
-        peers, all_parts = self._all(now, id, new, rules)
+        peers, few = self._peers(now, changed), len(changed) + len(removed) < len(new)
+        if few and not sealed:
+            mine = self._parts(now, id, new, rules, differ)
+            return _delta(now.version, base, peers, removed, mine, "")
+        all_peers, all_parts = self._all(now, id, new, rules)
         told = {part: piece for part, piece in all_parts.items() if part in differ}
-        line = _delta(now.version, base, self._peers(now, changed), removed, told, _sealed(peers, all_parts))
-        if len(changed) + len(removed) < len(new):
-            return line
-        return min(line, _whole(now.version, peers, all_parts), key=len)
+        line = _delta(now.version, base, peers, removed, told, _sealed(all_peers, all_parts))
+        return line if few else min(line, _whole(now.version, all_peers, all_parts), key=len)
 
     def _differing(
         self, before: Snapshot, now: Snapshot, id: DeviceID, old: Allowed, new: Allowed, rules: tuple[FilterRule, ...]
@@ -153,7 +155,10 @@ class Teller:
         if (
             (now.names is not before.names or approved != was_approved or self.pieces.common(now).clash)
             or old.keys() != new.keys()
-            or not all(_named_alike(before.devices[peer], now.devices[peer]) for peer in (id, *new))
+            or (
+                now.devices is not before.devices
+                and not all(_named_alike(before.devices[peer], now.devices[peer]) for peer in (id, *new))
+            )
         ):
             found.append("names")
         if _logins(before, id, was_approved) != _logins(now, id, approved):

@@ -34,6 +34,8 @@ HELLO = 0.1
 """Seconds that a client may take to say from where it resumes; nothing is asked of one that says nothing."""
 AGENTS_HELLO = 3.0
 """The same for Wardgate's own agent, which always says it."""
+SEALED_BELOW = 200
+"""Agents that wait to be told, above which a delta goes without the map's digest: it can follow when there is time."""
 SAID_TOO_LATE = 2.0
 """Seconds in which the first hello of a new agent crosses the map that it asks for."""
 
@@ -134,7 +136,10 @@ class AgentSession(LineSession):
             return
         teller, base = self._agents.teller, self._told
         if missed.before is not None and self.device in missed.before.devices:
-            line = teller.difference(missed.before, now, self.device, base, missed.shown, missed.parts)
+            line = teller.difference(
+                missed.before, now, self.device, base, missed.shown, missed.parts,
+                sealed=sealed or self._agents.waiting < SEALED_BELOW,
+            )  # fmt: skip
         elif missed.before is not None:
             line = teller.whole(now, self.device)
         else:
