@@ -34,6 +34,8 @@ TICK = 10.0
 """Seconds between looks at the machine in peace: others change it as well."""
 ASK_AGAIN = 300.0
 """Seconds until what did not come is asked for again."""
+SETTLED = 5.0
+"""Seconds until another host certificate may be due: the CA may be replaced while the first is still fresh."""
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 
 
@@ -208,6 +210,7 @@ class _Agent:
         try:
             hostcert.check(line, key, netmap.trust.host_ca, int(time.time()))
             await asyncio.to_thread(self._keeper.put_host_certificate, line)
+            self._ask_certificate_at = time.time() + SETTLED
         except (WardgateError, OSError) as error:
             self._tell_problem(f"the host certificate was not taken: {error}")
 

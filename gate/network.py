@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -13,19 +14,22 @@ import policy
 import sshca
 from gate import settings as table
 from gate.signers import Signers
+from gate.snapshot import Snapshot
 from model import change as c
-from model.errors import Conflict, Invalid
+from model.errors import Conflict, Invalid, Unavailable
 from model.ids import Domain, GenerationID, Prefix, domain, prefix, user_name
 from model.keys import Secret, SSHKey
 from model.network import DEFAULT_IPV4, DEFAULT_IPV6
-from model.records import CertificateKind, Generation, GenerationState, Role, User
-from store import Store, Transaction, generations, policies, settings, user_keys, users
+from model.records import Certificate, CertificateKind, CertificateState, Generation, GenerationState, Role, User
+from store import Reader, Store, Transaction, generations, policies, settings, user_keys, users
 from store import certificates as certificate_rows
 from store.layout import DATABASE, HOST_KEY
 from store.lock import StateLock
 
-HOST_CERTIFICATE_LIFE = 90 * 86400
-"""Of the gate's own; it is renewed at every start."""
+log = logging.getLogger("wardgate.gate")
+
+HOST_CERTIFICATE_LIFE = 30 * 86400
+"""Of the gate's own; it is renewed at two thirds, and at every start."""
 
 
 class NewNetwork(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,25 +135,65 @@ def _generation(tx: Transaction, kind: CertificateKind, id: GenerationID, key: S
     return made
 
 
-def host_certificate(store: Store, signers: Signers, key: SSHKey, addresses: tuple[str, ...]) -> str | None:
+def host_certificate(store: Store, signers: Signers, key: SSHKey, addresses: tuple[str, ...]) -> Certificate | None:
     """A certificate for the gate's own host key, of the names and addresses that people reach it by.
 
-    Recorded like any other. None where there are no addresses or the host CA cannot sign now: the gate then shows
-    its bare key.
+    Recorded like any other. Where the host CA cannot sign now, the newest that still serves; None where there is none,
+    or where there are no addresses: the gate then shows its bare key.
     """
-    hosts = tuple(dict.fromkeys(table.host_of(address) for address in addresses))
+    hosts = hosts_of(addresses)
     if not hosts:
         return None
 
-    def work(tx: Transaction) -> str:
-        _, signer = signers.active(CertificateKind.HOST, generations.all(tx))
+    def work(tx: Transaction) -> Certificate:
+        known = generations.all(tx)
+        generation, signer = signers.active(CertificateKind.HOST, known)
         serial = certificate_rows.next_serial(tx)
         specification = sshca.Specification(
             kind=CertificateKind.HOST, serial=serial, key=key, key_id=f"host/gate/{serial}", principals=hosts,
             valid_after=tx.now - 120, valid_before=tx.now + HOST_CERTIFICATE_LIFE,
         )  # fmt: skip
-        return sshca.sign(
-            signer, specification, ca_keys={one.key for one in generations.all(tx)}, revoked_keys=(), now=tx.now
-        )
+        line = sshca.sign(signer, specification, ca_keys={one.key for one in known}, revoked_keys=(), now=tx.now)
+        record = Certificate(
+            serial=serial, kind=CertificateKind.HOST, key_id=specification.key_id, principals=hosts,
+            valid_after=specification.valid_after, valid_before=specification.valid_before,
+            fingerprint=key.fingerprint, generation=generation.id, issued_at=tx.now, line=line, how="gate by itself",
+            rule="the gate's own",
+        )  # fmt: skip
+        certificate_rows.add(tx, record)
+        tx.record(c.CertificateIssued(certificate=record))
+        tx.audit(
+            "gate", "host-certificate", record.key_id, source="gate",
+            after={"serial": serial, "principals": list(hosts), "valid_before": record.valid_before,
+                   "generation": generation.id},
+        )  # fmt: skip
+        return record
 
-    return store.transact(work)
+    try:
+        return store.transact(work)
+    except Unavailable as fault:
+        log.warning("the gate's own host certificate is not renewed: %s", fault.message)
+        return store.read(lambda r: _newest_that_serves(r, key))
+
+
+def _newest_that_serves(r: Reader, key: SSHKey) -> Certificate | None:
+    trusted = {one.id for one in generations.all(r) if one.state is not GenerationState.RETIRED}
+    for one in reversed(certificate_rows.with_key(r, key.fingerprint)):
+        if one.state(r.now) is CertificateState.VALID and one.generation in trusted and one.device_id is None:
+            return one
+    return None
+
+
+def hosts_of(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(table.host_of(address) for address in addresses))
+
+
+def stale(shown: Certificate | None, snapshot: Snapshot, addresses: tuple[str, ...], now: int) -> bool:
+    """Whether the gate needs another host certificate than `shown`: the host CA or the addresses are others now, or
+    two thirds of its life are over. Agents that come back believe the CA that signs, and no other in an emergency."""
+    active = sshca.active(snapshot.generations, CertificateKind.HOST)
+    if active is None or not addresses:
+        return False
+    if shown is None or shown.generation != active.id or shown.principals != hosts_of(addresses):
+        return True
+    return now >= shown.valid_after + (shown.valid_before - shown.valid_after) * 2 // 3

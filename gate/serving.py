@@ -18,6 +18,7 @@ from gate.faces import Faces
 from gate.gate import Gate
 from gate.services import agents, authority, policies, routers
 from model.errors import WardgateError
+from model.records import Certificate
 from sshca import load
 from store.layout import host_key
 
@@ -28,6 +29,8 @@ EVERY = 1.0
 SAVE_PRESENCE_EVERY = 30.0
 SETTLING = 60.0
 """Seconds after the start in which no router counts as away: agents are on their way back."""
+CERTIFY_AGAIN = 60.0
+"""Seconds until a host certificate that the CA did not give is asked for again."""
 ASK_CA_KEYS_EVERY = 60.0
 """Seconds between looks whether CA keys in an ssh-agent or on a token sign, so that `gate status` need not wait."""
 
@@ -39,9 +42,11 @@ COLLECT_EVERY = 6 * 3600.0
 class Serving:
     """Made by `start`; `stop` ends it in bounded time."""
 
-    def __init__(self, gate: Gate, server: Server, local: LocalDoor) -> None:
+    def __init__(self, gate: Gate, server: Server, local: LocalDoor, certificate: Certificate | None) -> None:
         self.gate = gate
         self.server = server
+        self._certificate = certificate
+        self._certify_at = 0.0
         self._local = local
         gate.watch.start()
         self._set_aside_at = 0
@@ -56,23 +61,20 @@ class Serving:
     @classmethod
     async def start(cls, gate: Gate, faces: Faces, host: str, port: int) -> Serving:
         """Raises `Unavailable` where the address cannot be listened on, `Conflict` where another gate answers."""
-        key = load(host_key(gate.state), None).key
-        certificate = await asyncio.to_thread(
-            network.host_certificate, gate.store, gate.signers, key, authority.addresses_of(gate.snapshot)
-        )
+        certificate = await _own_certificate(gate)
         local = LocalDoor(gate, faces)
         await local.open()
         try:
             server = await serve(
                 gate, faces, host=host, port=port, host_key=host_key(gate.state),
-                host_certificate=certificate.encode() if certificate else None,
+                host_certificate=certificate.line.encode() if certificate else None,
             )  # fmt: skip
         except BaseException:
             await local.close()
             raise
         gc.collect()
         gc.freeze()  # what is here now stays: later collections need not walk it
-        return cls(gate, server, local)
+        return cls(gate, server, local, certificate)
 
     async def _due(self) -> None:
         self.gate.presence.sample()
@@ -81,6 +83,19 @@ class Serving:
             await self.gate.perform_if_due(routers.settle, routers.anything_due)
         await self.gate.perform_if_due(policies.lapse, policies.anything_due)
         await self.gate.perform_if_due(authority.lapse, authority.anything_due)
+        await self._certify()
+
+    async def _certify(self) -> None:
+        """The gate's own host certificate, before the old one is over or its CA believed no more."""
+        found, now = self.gate.snapshot, time.time()
+        if now < self._certify_at or not network.stale(
+            self._certificate, found, authority.addresses_of(found), int(now)
+        ):  # fmt: skip
+            return
+        self._certify_at = now + CERTIFY_AGAIN
+        if certificate := await _own_certificate(self.gate):
+            await self.server.certify(certificate.line.encode())
+            self._certificate, self._certify_at = certificate, 0.0
 
     async def _save(self) -> None:
         await self.gate.save_presence()
@@ -110,6 +125,12 @@ class Serving:
         self.gate.watch.stop()
         await self._local.close()
         await self.server.close(reason)
+
+
+async def _own_certificate(gate: Gate) -> Certificate | None:
+    key = load(host_key(gate.state), None).key
+    addresses = authority.addresses_of(gate.snapshot)
+    return await asyncio.to_thread(network.host_certificate, gate.store, gate.signers, key, addresses)
 
 
 async def _repeat(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

@@ -3,6 +3,7 @@
 from sshca.agent_signer import AgentSigner, agent_keys
 from sshca.claims import Claim, Grant, Lives, check_claims, grant, validity
 from sshca.describing import describe
+from sshca.generations import active
 from sshca.keys import CA_ALGORITHMS, KeySigner, generate, load, save
 from sshca.parsing import ParsedCertificate, parse
 from sshca.pkcs11_signer import PKCS11Signer, Token, generate_on_token
@@ -39,6 +40,7 @@ __all__ = [
     "Signer",
     "Specification",
     "Token",
+    "active",
     "agent_keys",
     "check_claims",
     "check_key",

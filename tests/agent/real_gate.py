@@ -76,7 +76,7 @@ class RealGate:
         assert certificate
         self._server = await serve(
             self._gate, KeyFaces(), host=self.address, port=0, host_key=host_key(self.state),
-            host_certificate=certificate.encode(),
+            host_certificate=certificate.line.encode(),
         )  # fmt: skip
         self.port = self._server.port
 

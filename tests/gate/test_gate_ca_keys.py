@@ -20,8 +20,11 @@ from msgspec.structs import replace
 
 from gate.actor import GATE
 from gate.gate import Gate
+from gate.network import host_certificate as own_certificate
+from gate.network import stale
 from gate.patience import PatientSigner
 from gate.services import authority, certificates, network
+from gate.signers import Signers
 from model.errors import Conflict, Unavailable
 from model.keys import SSHKey, ssh_key
 from model.records import CertificateKind, GenerationState, Role
@@ -290,3 +293,32 @@ async def test_a_generation_lives_as_long_as_what_it_signed_during_the_promotion
         now = {one.id: one for one in gate.snapshot.generations}
         assert now["user-1"].state is GenerationState.TRUSTED
         assert now["user-1"].trusted_until == last
+
+
+async def test_the_gates_own_certificate_is_recorded_and_serves_while_the_ca_is_away(tmp_path: Path) -> None:
+    addresses = ("gate.example.com:2222",)
+    async with build.a_gate(tmp_path, addresses=addresses) as gate:
+        key = build.an_ssh_key()
+        made = own_certificate(gate.store, gate.signers, key, addresses)
+        assert made is not None
+        page = await gate.perform(certificates.list_certificates, build.LOCAL, query=Query())
+        assert [row.key_id for row in page.rows] == [f"host/gate/{made.serial}"]  # type: ignore[attr-defined]
+        nobody = Signers(tmp_path / "elsewhere")
+        assert own_certificate(gate.store, nobody, key, addresses) == made
+        assert own_certificate(gate.store, nobody, build.an_ssh_key(), addresses) is None
+
+
+async def test_the_gate_wants_another_certificate_where_the_ca_or_its_address_changed(tmp_path: Path) -> None:
+    addresses = ("gate.example.com:2222",)
+    async with build.a_gate(tmp_path, addresses=addresses) as gate:
+        made = own_certificate(gate.store, gate.signers, build.an_ssh_key(), addresses)
+        assert made is not None
+        now, life = made.issued_at, made.valid_before - made.valid_after
+        assert not stale(made, gate.snapshot, addresses, now)
+        assert stale(made, gate.snapshot, addresses, made.valid_after + life * 2 // 3)
+        assert stale(made, gate.snapshot, ("other.example.com",), now)
+        assert stale(None, gate.snapshot, addresses, now)
+        await gate.perform(authority.rotate, build.LOCAL, kind=CertificateKind.HOST)
+        assert not stale(made, gate.snapshot, addresses, now)
+        await gate.perform(authority.promote, build.LOCAL, kind=CertificateKind.HOST)
+        assert stale(made, gate.snapshot, addresses, now)

@@ -111,5 +111,5 @@ def test_logging_out_takes_everything_away_and_revokes(home: Home) -> None:
     home.run("logout")
     left = {path.suffix for path in (home.ssh / "wardgate").iterdir()}
     assert left <= {".trusted"}
-    listed = json.loads(home.run("certs", "list", "--json", "--state", str(home.state)).stdout)
-    assert [one["state"] for one in listed] == ["revoked"]
+    words = ("certs", "list", "--filter", "kind:user", "--json", "--state", str(home.state))
+    assert [one["state"] for one in json.loads(home.run(*words).stdout)] == ["revoked"]
