@@ -6,7 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from model.errors import Conflict, Invalid, NotFound
-from model.ids import DeviceID, GenerationID, Serial, UserName, quoted
+from model.ids import DeviceID, DeviceName, GenerationID, Serial, UserName, quoted
 from model.keys import SSHKey
 from model.records import Certificate, CertificateState, Page, Revocation
 from store.mapping import Rows, decimal
@@ -60,6 +60,18 @@ def by_serial(r: Reader, serial: Serial) -> Certificate:
 def with_key(r: Reader, fingerprint: str) -> tuple[Certificate, ...]:
     """All that were issued for one subject key, oldest first."""
     return _ROWS.many(r, "WHERE fingerprint = ? ORDER BY serial", fingerprint)
+
+
+def host_of_key(r: Reader, fingerprint: str) -> tuple[DeviceID | None, DeviceName | None] | None:
+    """The device whose host key this is by a certificate that counts now; (None, None) for the gate's own host key."""
+    row = r.sql.execute(
+        "SELECT device_id, device FROM certificates"
+        " WHERE fingerprint = ? AND kind = 'host' AND +valid_before > ? AND +revoked_at IS NULL LIMIT 1",
+        (fingerprint, r.now),
+    ).fetchone()
+    if row is None:
+        return None
+    return (None, None) if row[0] is None else (DeviceID(str(row[0])), DeviceName(row[1]))
 
 
 def valid_of_device(r: Reader, device_id: DeviceID, now: int) -> tuple[Certificate, ...]:

@@ -204,6 +204,7 @@ def _issue(
 ) -> Certificate:
     """Validates, signs and records, in this order and in one transaction: what is not recorded was never given out."""
     generation, signer = call.signers.active(kind, call.snapshot.generations)
+    _not_anothers(tx, subject, kind)
     serial, refused = certificates.next_serial(tx), call.snapshot.refused
     device, person = subject.device, kind is CertificateKind.USER
     specification = sshca.Specification(
@@ -237,6 +238,14 @@ def _issue(
                "valid_before": record.valid_before, "key": record.fingerprint, "generation": generation.id},
     )  # fmt: skip
     return record
+
+
+def _not_anothers(tx: Transaction, subject: _Subject, kind: CertificateKind) -> None:
+    """One host does not pass for another, nor a host's key for a person's."""
+    host = certificates.host_of_key(tx, subject.key.fingerprint)
+    if host is not None and (kind is CertificateKind.USER or host[0] != subject.device.id):
+        whose = f'device "{host[1]}"' if host[1] else "the gate"
+        raise Invalid(f"the key is the host key of {whose}", hint="make new ones on a copied machine: ssh-keygen -A")
 
 
 @writes("certs revoke")

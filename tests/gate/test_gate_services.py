@@ -324,6 +324,22 @@ async def test_a_disabled_owner_of_a_certificate_loses_it(tmp_path: Path) -> Non
         assert issued.serial in {one.serial for one in gate.snapshot.revocations}
 
 
+async def test_the_host_key_of_another_is_not_signed(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        for name in ("db-1", "db-2"):
+            await build.a_device(gate, name, tags=["tag:db"])
+        await build.a_device(gate, "laptop")
+        key = build.an_ssh_key()
+        await gate.perform(certificates.sign, build.LOCAL, key=key, device="db-1", host=True)
+        await gate.perform(certificates.sign, build.LOCAL, key=key, device="db-1", host=True)
+        with pytest.raises(Invalid, match='host key of device "db-1"'):
+            await gate.perform(certificates.sign, build.LOCAL, key=key, device="db-2", host=True)
+        with pytest.raises(Invalid, match='host key of device "db-1"'):
+            await gate.perform(certificates.for_myself, build.as_actor("alice", Role.OWNER), key=key)
+        await gate.perform(devices.remove, build.LOCAL, names=["db-1"])
+        await gate.perform(certificates.sign, build.LOCAL, key=key, device="db-2", host=True)
+
+
 async def test_a_rotation_overlaps_and_then_ends(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         await build.a_device(gate, "laptop")
