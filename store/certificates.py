@@ -74,6 +74,17 @@ def host_of_key(r: Reader, fingerprint: str) -> tuple[DeviceID | None, DeviceNam
     return (None, None) if row[0] is None else (DeviceID(str(row[0])), DeviceName(row[1]))
 
 
+def hosts_by_generation(r: Reader) -> dict[GenerationID, int]:
+    """How many devices show a host certificate of each generation, by the newest of theirs that is valid now."""
+    rows = r.sql.execute(
+        "SELECT generation, count(*) FROM"
+        " (SELECT generation, max(serial) FROM certificates WHERE kind = 'host' AND device_id IS NOT NULL"
+        " AND valid_before > ? AND revoked_at IS NULL GROUP BY device_id) GROUP BY generation",
+        (r.now,),
+    )
+    return dict(rows.fetchall())
+
+
 def valid_of_device(r: Reader, device_id: DeviceID, now: int) -> tuple[Certificate, ...]:
     """Those that name this device and neither ended nor were revoked by `now`, oldest first."""
     return _ROWS.many(

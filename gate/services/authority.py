@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 
 import msgspec
 
@@ -32,28 +33,29 @@ class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
     living: int
     """Certificates of it that are valid now: what breaks where it is retired early."""
     hosts: int
-    """Hosts whose agents keep their sshd's trust."""
+    """Hosts whose agents keep their sshd's trust; for the host CA, devices with a host certificate."""
     taken: int
-    """Of those, how many trust it: for the user CA as their agents report; for the host CA, those certified by it."""
+    """Of those, how many trust it, as their agents report; for the host CA, whose newest certificate is of it."""
 
 
 @reads("ca show")
 def show(r: Reader, call: Call) -> tuple[GenerationView, ...]:
-    return tuple(_view(r, call, generation) for generation in generations.all(r))
+    certified = rows.hosts_by_generation(r)
+    return tuple(_view(r, call, generation, certified) for generation in generations.all(r))
 
 
-def _view(r: Reader, call: Call, generation: Generation) -> GenerationView:
-    told = [marks for device in call.snapshot.devices.values() if (marks := device.attributes.get(TRUST_ATTRIBUTE))]
-    living = {"generation": generation.id, "state": "valid"}
+def _view(r: Reader, call: Call, generation: Generation, certified: Mapping[GenerationID, int]) -> GenerationView:
     host = generation.kind is CertificateKind.HOST
+    told = [marks for device in call.snapshot.devices.values() if (marks := device.attributes.get(TRUST_ATTRIBUTE))]
+    trusting = sum(trust_mark(generation.key.line) in marks.split() for marks in told)
     return GenerationView(
         generation=generation,
         signs=generation.id in call.signers.ready,
         fault=call.signers.faults.get(generation.id),
         last_end=rows.longest_end(r, generation.id),
-        living=(valid := rows.page(r, Query(where=living, limit=1)).total),
-        hosts=len(told),
-        taken=valid if host else sum(trust_mark(generation.key.line) in marks.split() for marks in told),
+        living=rows.page(r, Query(where={"generation": generation.id, "state": "valid"}, limit=1)).total,
+        hosts=sum(certified.values()) if host else len(told),
+        taken=certified.get(generation.id, 0) if host else trusting,
     )
 
 

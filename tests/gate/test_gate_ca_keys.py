@@ -322,3 +322,26 @@ async def test_the_gate_wants_another_certificate_where_the_ca_or_its_address_ch
         assert not stale(made, gate.snapshot, addresses, now)
         await gate.perform(authority.promote, build.LOCAL, kind=CertificateKind.HOST)
         assert stale(made, gate.snapshot, addresses, now)
+
+
+async def test_each_host_counts_for_the_generation_of_its_newest_certificate(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        keys = {name: build.an_ssh_key() for name in ("db-1", "db-2")}
+        own_certificate(gate.store, gate.signers, build.an_ssh_key(), ("gate.example.com",))
+
+        async def certified(name: str) -> None:
+            await gate.perform(certificates.sign, build.LOCAL, key=keys[name], device=name, host=True)
+
+        async def shown() -> dict[str, tuple[int, int]]:
+            views = await gate.perform(authority.show, build.LOCAL)
+            return {v.generation.id: (v.taken, v.hosts) for v in views if v.generation.kind is CertificateKind.HOST}
+
+        for name in keys:
+            await build.a_device(gate, name, tags=["tag:db"])
+            await certified(name)
+            await certified(name)
+        assert await shown() == {"host-1": (2, 2)}
+        await gate.perform(authority.rotate, build.LOCAL, kind=CertificateKind.HOST)
+        await gate.perform(authority.promote, build.LOCAL, kind=CertificateKind.HOST)
+        await certified("db-2")
+        assert await shown() == {"host-1": (1, 2), "host-2": (1, 2)}
