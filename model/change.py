@@ -66,6 +66,13 @@ class UserUnlocked(Change, frozen=True, kw_only=True):
     user: UserName
 
 
+class BreakGlassUsed(Change, frozen=True, kw_only=True):
+    """An owner came in by the key that is kept for emergencies."""
+
+    user: UserName
+    source: str
+
+
 class LoginsEnded(Change, frozen=True, kw_only=True):
     """Whoever is in by a login of this person is out."""
 
@@ -175,7 +182,7 @@ class SettingSet(Change, frozen=True, kw_only=True):
 
 AnyChange = (
     UserAdded | UserRoleSet | UserDisabled | UserEnabled | UserGroupsSet | UserRemoved | UserKeyAdded | UserKeyRemoved
-    | UserUnlocked | LoginsEnded
+    | UserUnlocked | LoginsEnded | BreakGlassUsed
     | DeviceEnrolled | DeviceApproved | DeviceRenamed | DeviceTagged | DeviceExpirySet | DeviceExpired | DeviceDisabled
     | DeviceEnabled | DeviceKeyRotated | DeviceAttributesSet | DeviceReported | EndpointsReported | RoutesChanged
     | DeviceRemoved | EnrollmentKeyCreated | EnrollmentKeyRevoked | PolicySet | PolicyConfirmed | NameSet | NameRemoved

@@ -64,6 +64,8 @@ class UserKey(Record, frozen=True, kw_only=True):
     comment: str = ""
     added_at: int
     expires_at: int | None = None
+    break_glass: bool = False
+    """Kept offline by an owner, for the day when nothing else lets them in: each use of it is told to all."""
 
 
 class RouteState(StrEnum):

@@ -63,6 +63,12 @@ def by_number(r: Reader, number: int) -> AuditEntry:
     return found
 
 
+def newest(r: Reader, action: str) -> AuditEntry | None:
+    """The last entry of that action."""
+    found = _ROWS.many(r, "WHERE action = ? ORDER BY number DESC LIMIT 1", action)
+    return found[0] if found else None
+
+
 def since(r: Reader, number: int, limit: int = 1000) -> tuple[AuditEntry, ...]:
     """Entries after `number`, oldest first: what `follow` goes by."""
     return _ROWS.many(r, "WHERE number > ? ORDER BY number LIMIT ?", number, limit)

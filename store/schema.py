@@ -339,6 +339,16 @@ def ends(db: Database) -> None:
     )
 
 
+@migrations()
+def emergencies(db: Database) -> None:
+    """Break-glass keys were told by their comment before."""
+    db.execute("ALTER TABLE user_keys ADD COLUMN break_glass INTEGER NOT NULL DEFAULT 0")
+    db.execute(
+        "UPDATE user_keys SET break_glass = 1 WHERE comment = 'break-glass' AND expires_at IS NULL"
+        " AND user IN (SELECT name FROM users WHERE role = 'owner')"
+    )
+
+
 def _text_index(db: Database, table: str, columns: str) -> None:
     """A trigram index over the generated column `visible` of `table`, kept in step by triggers."""
     insert = f"INSERT INTO {table}_text (rowid, visible) VALUES (new.id, new.visible);"  # noqa: S608

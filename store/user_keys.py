@@ -19,9 +19,19 @@ if TYPE_CHECKING:
 _ROWS = Rows(UserKey, "user_keys", decimal_text=("id",))
 
 
-def add(tx: Transaction, user: User, key: SSHKey, comment: str = "", expires_at: int | None = None) -> UserKey:
+def add(
+    tx: Transaction,
+    user: User,
+    key: SSHKey,
+    comment: str = "",
+    expires_at: int | None = None,
+    *,
+    break_glass: bool = False,
+) -> UserKey:
     """Raises `Conflict` where the user has that key already, `NotFound` where the user is gone."""
-    columns = _ROWS.encode(user=user.name, key=key, comment=comment, added_at=tx.now, expires_at=expires_at)
+    columns = _ROWS.encode(
+        user=user.name, key=key, comment=comment, added_at=tx.now, expires_at=expires_at, break_glass=break_glass
+    )
     try:
         id = _ROWS.insert(tx, {**columns, "fingerprint": key.fingerprint})
     except sqlite3.IntegrityError as fault:
@@ -30,7 +40,10 @@ def add(tx: Transaction, user: User, key: SSHKey, comment: str = "", expires_at:
         raise Conflict(
             f"{user.name} has the key {key.fingerprint} already", hint="remove it first to change its comment or end"
         ) from fault
-    return UserKey(id=str(id), user=user.name, key=key, comment=comment, added_at=tx.now, expires_at=expires_at)
+    return UserKey(
+        id=str(id), user=user.name, key=key, comment=comment, added_at=tx.now, expires_at=expires_at,
+        break_glass=break_glass,
+    )  # fmt: skip
 
 
 def of(r: Reader, user_name: UserName) -> tuple[UserKey, ...]:
@@ -40,6 +53,12 @@ def of(r: Reader, user_name: UserName) -> tuple[UserKey, ...]:
 
 def all(r: Reader) -> tuple[UserKey, ...]:
     return _ROWS.many(r, "ORDER BY id")
+
+
+def break_glass(r: Reader) -> tuple[UserKey, ...]:
+    """The break-glass keys of owners who may come: those that would serve in an emergency."""
+    owners = "SELECT name FROM users WHERE role = 'owner' AND state = 'active'"
+    return _ROWS.many(r, f'WHERE break_glass = 1 AND "user" IN ({owners}) ORDER BY id')
 
 
 def remove(tx: Transaction, user_name: UserName, fingerprint: str) -> UserKey:
