@@ -32,8 +32,8 @@ log = logging.getLogger("wardgate.doors")
 
 HELLO = 0.1
 """Seconds that a client may take to say from where it resumes; nothing is asked of one that says nothing."""
-AGENTS_HELLO = 3.0
-"""The same for Wardgate's own agent, which always says it."""
+AGENTS_HELLO = 10.0
+"""The same for Wardgate's own agent, which always says it: a busy machine is no reason to tell it all anew."""
 SEALED_BELOW = 200
 """Agents that wait to be told, above which a delta goes without the map's digest: it can follow when there is time."""
 SAID_TOO_LATE = 2.0

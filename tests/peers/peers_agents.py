@@ -131,17 +131,22 @@ class Plugged(Assembling, asyncssh.SSHClientSession):  # type: ignore[misc]
         self.lost.set()
 
 
-async def plug_in(port: int, key: asyncssh.SSHKey, held: NetMap | None = None) -> Plugged:
-    """Connects as `device` with `key`, opens the subsystem, and goes on from the map that it holds."""
+async def plug_in(port: int, key: asyncssh.SSHKey, held: NetMap | None = None, *, ours: bool = False) -> Plugged:
+    """Connects as `device` with `key`, opens the subsystem, and goes on from the map that it holds.
+
+    One of `ours` names itself and always says hello, as Wardgate's agent does: it is waited for on a busy machine too.
+    """
     connection = await asyncssh.connect(
         "127.0.0.1", port, username="device", client_keys=[key], config=None, agent_path=None, known_hosts=None,
         preferred_auth="publickey", compression_algs=None, encryption_algs=["aes128-gcm@openssh.com"],
-        login_timeout=60,
+        login_timeout=60, client_version="WardgateAgent" if ours else "Test",
     )  # fmt: skip
     _, agent = await connection.create_session(lambda: Plugged(held), subsystem="peers", encoding=None)
     agent.connection = connection
     if held is not None:
         agent.channel.write(write_line(Hello(version=held.version, digest=digest(held))))
+    elif ours:
+        agent.channel.write(write_line(Hello()))
     return agent
 
 

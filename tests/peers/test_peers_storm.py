@@ -35,7 +35,7 @@ async def a_storm(served: Served, names: list[str], held: dict[str, Plugged]) ->
         before = held[name].held if name in held else None
         while True:
             try:
-                return await plug_in(served.server.port, served.keys[name], before)
+                return await plug_in(served.server.port, served.keys[name], before, ours=True)
             except (OSError, asyncssh.Error) as error:
                 told = re.search(r"retry in (\d+) s", str(error))
                 await asyncio.sleep(int(told[1]) if told else 1)
