@@ -7,7 +7,6 @@ from operator import attrgetter
 
 from model.ids import DeviceID, Prefix
 from model.netmap import FilterDestination, FilterRule
-from policy import nets
 from policy.bits import members
 from policy.edges import Edge
 from policy.resolve import Target, spans_of
@@ -112,8 +111,7 @@ def filter(edges: Edges, seen: Seen, world: World) -> tuple[FilterRule, ...]:
             out += _delivered(edge, seen, world, edge.sources.text(world), own_part=False)
         senders = edge.own_senders and edge.own_senders & own
         if senders:
-            spans = nets.merge(spans_of(senders, world))
-            out += _delivered(edge, seen, world, tuple(map(world.text, spans)), own_part=True)
+            out += _delivered(edge, seen, world, world.texts(senders), own_part=True)
     return tuple(out)
 
 

@@ -60,8 +60,7 @@ class Sources:
     def text(self, world: World) -> tuple[str, ...]:
         """As a filter shows them: the fewest addresses, prefixes and ranges, in order."""
         if self._text is None:
-            merged = self.merged(world)
-            self._text = ("*",) if merged == nets.EVERYTHING else tuple(map(world.text, merged))
+            self._text = world.texts(self.named, [span for part in self.parts for span in part.spans])
         return self._text
 
     def family(self, world: World, *, six: bool) -> int:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 Span = tuple[int, int]
 """First and last address."""
@@ -104,6 +105,14 @@ def merge(spans: Iterable[Span]) -> tuple[Span, ...]:
         else:
             out.append((low, high))
     return tuple(out)
+
+
+def runs(ordered: Sequence[int]) -> list[Span]:
+    """The same addresses in the fewest spans; they come in rising order, each once."""
+    ends = [place for place, (one, other) in enumerate(pairwise(ordered)) if other - one != 1 or other == SIX]
+    return [(ordered[first], ordered[last]) for first, last in zip(
+        [0, *(end + 1 for end in ends)], [*ends, len(ordered) - 1], strict=True,
+    )] if ordered else []  # fmt: skip
 
 
 def subtract(spans: Iterable[Span], less: Iterable[Span]) -> tuple[Span, ...]:

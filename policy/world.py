@@ -7,8 +7,9 @@ network still means the same devices in the next.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from operator import attrgetter
 from threading import Lock
 
 import msgspec
@@ -17,9 +18,10 @@ from model.ids import DeviceID, Prefix, Tag, UserName
 from model.network import Network
 from model.records import Device, RouteState, User, UserState
 from policy import nets
-from policy.bits import bits_of
+from policy.bits import bits_of, members
 from policy.routes import RouteTable, route_table
 
+_TEXTS = attrgetter("addresses", "ipv4", "ipv6")
 EXIT = frozenset({"0.0.0.0/0", "::/0"})
 
 
@@ -94,6 +96,18 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
                 owner = self.at(self.addresses[place][1])
                 return owner.ipv4 if span[0] < nets.SIX else owner.ipv6
         return nets.show_span(span)
+
+    def texts(self, held: int, more: Sequence[nets.Span] = ()) -> tuple[str, ...]:
+        """The addresses of the devices `held` and those of `more`, as rules show them: as few as say it, in order."""
+        # A device's addresses are at hand as text: looking each up by its number would take most of the time.
+        known: dict[int, str] = {}
+        for (first, second), ipv4, ipv6 in map(_TEXTS, map(self.seen.__getitem__, members(held))):
+            known[first], known[second] = ipv4, ipv6
+        spans = [*more, *nets.runs(sorted(known))]
+        merged = nets.merge(spans) if more else spans
+        if tuple(merged) == nets.EVERYTHING:
+            return ("*",)
+        return tuple([known[low] if low == high and low in known else self.text((low, high)) for low, high in merged])
 
     def domain(self) -> str | None:
         """The domain that people are named in: that of the person known longest."""

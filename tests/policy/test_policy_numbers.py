@@ -99,3 +99,8 @@ def test_other_text_is_no_duration_in_go_s_words(text, message):
     with pytest.raises(ValueError, match="time: ") as refused:
         durations.nanoseconds(text)
     assert str(refused.value) == message
+
+
+@given(st.sets(st.one_of(st.integers(0, 40), st.integers(nets.SIX - 2, nets.SIX + 40))))
+def test_runs_of_addresses_are_what_merging_makes_of_them(numbers):
+    assert nets.runs(sorted(numbers)) == list(nets.merge((number, number) for number in numbers))
