@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from model.errors import Invalid
 from model.ids import Tag
 from model.records import CertificateKind, Role
-from sshca.specification import DEFAULT_EXTENSIONS, Extension
+from sshca.parsing import ParsedCertificate
+from sshca.specification import DEFAULT_EXTENSIONS, CriticalOption, Extension
+from sshca.validation import check_person
 
 MINUTE: Final = 60
 HOUR: Final = 3600
@@ -43,6 +45,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     verify_required: bool | None = None
     approval: int | None = None
     """Seconds for which a second operator's consent counts; None where none is asked, or it is inherited."""
+    approval_for: tuple[str, ...] | None = None
+    """The principals whose certificates ask for consent; None together with `approval` stands for all."""
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +57,22 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     force_command: str | None = None
     verify_required: bool = False
     approval: int | None = None
+    approval_for: frozenset[str] = frozenset()
+    """Empty stands for all principals."""
+
+    def asks_consent(self, principals: Collection[str]) -> bool:
+        """Whether a certificate with these principals waits for a second operator."""
+        return self.approval is not None and (not self.approval_for or not self.approval_for.isdisjoint(principals))
+
+    def covers(self, certificate: ParsedCertificate, issued_at: int) -> bool:
+        """Whether a user certificate that was signed at `issued_at` promises no more than this; consent apart."""
+        options = dict(certificate.critical_options)
+        return (
+            certificate.valid_before - issued_at <= self.lives.maximum
+            and self.extensions.issuperset(certificate.extensions)
+            and (self.force_command is None or options.get(CriticalOption.FORCE_COMMAND) == self.force_command)
+            and (not self.verify_required or CriticalOption.VERIFY_REQUIRED in options)
+        )
 
 
 NETWORK_CLAIMS: Final = {
@@ -111,6 +131,10 @@ def _check_permissions(row: Claim) -> None:
         raise Invalid("a host's claim has lives alone: host certificates carry no options")
     if row.approval is not None and row.approval <= 0:
         raise Invalid(f"the consent for {_place(row)} counts for no time", hint="give seconds, above 0")
+    if row.approval_for is not None and not (row.approval and row.approval_for):
+        raise Invalid(f"{_place(row)} name principals for a consent and none is asked", hint="give approval as well")
+    for principal in row.approval_for or ():
+        check_person(principal)
     known = frozenset(str(extension) for extension in Extension)
     for name in sorted((row.extensions or frozenset()) - known):
         raise Invalid(f'the extension "{name}" is not known', hint=", ".join(sorted(known)))
@@ -147,6 +171,7 @@ def _overlaid(wide: Grant, row: Claim) -> Grant:
         force_command=wide.force_command if row.force_command is None else row.force_command,
         verify_required=wide.verify_required if row.verify_required is None else row.verify_required,
         approval=wide.approval if row.approval is None else row.approval,
+        approval_for=wide.approval_for if row.approval is None else frozenset(row.approval_for or ()),
     )
 
 
@@ -156,12 +181,14 @@ def _strictest(one: Grant, other: Grant) -> Grant:
     if one.force_command and other.force_command and one.force_command != other.force_command:
         raise Invalid("two tags force different commands", hint="let one claim speak, or split the device's tags")
     consents = [consent for consent in (one.approval, other.approval) if consent is not None]
+    named = [grant.approval_for for grant in (one, other) if grant.approval is not None]
     return Grant(
         lives=Lives(min(one.lives.minimum, other.lives.minimum), default, maximum),
         extensions=one.extensions & other.extensions,
         force_command=one.force_command or other.force_command,
         verify_required=one.verify_required or other.verify_required,
         approval=min(consents) if consents else None,
+        approval_for=frozenset().union(*named) if all(named) else frozenset(),
     )
 
 

@@ -79,12 +79,13 @@ def _check_principals(spec: Specification) -> None:
         raise Invalid(f"{len(spec.principals)} principals are too many: {MAX_PRINCIPALS} is OpenSSH's limit")
     if len(set(spec.principals)) != len(spec.principals):
         raise Invalid("a principal is named twice")
-    check = _check_person if spec.kind is CertificateKind.USER else _check_host
+    check = check_person if spec.kind is CertificateKind.USER else _check_host
     for principal in spec.principals:
         check(principal)
 
 
-def _check_person(principal: str) -> None:
+def check_person(principal: str) -> None:
+    """Raises `Invalid` unless a user certificate can have this principal."""
     if not principal.isprintable() or not (_PERSON.fullmatch(principal) or _TAG.fullmatch(principal)):
         raise Invalid(
             f"the principal {quoted(principal)} is neither a person nor a tag",

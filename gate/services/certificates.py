@@ -8,6 +8,7 @@ import msgspec
 
 import sshca
 from gate.operation import Call, reads, writes
+from gate.outgrown import CONSENTED
 from gate.services import own
 from gate.services.queries import whole
 from model import change as c
@@ -63,7 +64,7 @@ def for_myself(
     )
     subject = _Subject(key, machine, user, principals)
     rule = _rule(call, role.value, machine.tags)
-    if grant.approval is None:
+    if not grant.asks_consent(principals):
         return _issue(tx, call, grant, subject, (after, before), rule=rule)
     return _with_consent(tx, call, grant, subject, (after, before), rule)
 
@@ -105,7 +106,7 @@ def sign(
     validity = sshca.validity(grant.lives, now=tx.now, asked=lives, limits=(machine.expires_at,))
     subject = _Subject(key, machine, None, sshca.tag_principals(machine.tags))
     rule = _rule(call, None, machine.tags)
-    if grant.approval is None:
+    if not grant.asks_consent(subject.principals):
         return _issue(tx, call, grant, subject, validity, rule=rule)
     return _with_consent(tx, call, grant, subject, validity, rule)
 
@@ -129,14 +130,23 @@ def _with_consent(
     consent = consents.given(
         tx, device=subject.device.name, fingerprint=subject.key.fingerprint, principals=_lasting(subject.principals)
     )
-    if consent is None or consent.given_by == call.actor.name:
+    if consent is None or consent.given_by == call.actor.name or not _counts(tx, consent):
         asked = consents.ask(
             tx, device=subject.device.name, user=subject.user, fingerprint=subject.key.fingerprint,
             principals=_lasting(subject.principals), by=call.actor.name,
         )  # fmt: skip
         call.audit(tx, f"consent {asked.id} asked", after={"device": asked.device, "key": asked.fingerprint})
         return asked
-    return _issue(tx, call, grant, subject, validity, rule=f"{rule}, with consent {consent.id} of {consent.given_by}")
+    return _issue(tx, call, grant, subject, validity, rule=f"{rule}{CONSENTED}{consent.id} of {consent.given_by}")
+
+
+def _counts(tx: Transaction, consent: Consent) -> bool:
+    """A word counts for as long as whoever gave it could give it anew."""
+    name = consent.given_by or ""
+    if "@" not in name:
+        return True
+    giver = users.by_name(tx, UserName(name))
+    return giver is not None and giver.state is UserState.ACTIVE and giver.role in consent_to.permission.network
 
 
 def _lasting(principals: Sequence[str]) -> tuple[str, ...]:

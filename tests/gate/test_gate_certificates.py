@@ -1,0 +1,125 @@
+"""What people may be signed, by whose word, and what ends it: through the services."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import gate_builders as build
+import pytest
+
+from gate.gate import Gate
+from gate.services import certificates, devices, network, users
+from model.errors import Denied, Invalid
+from model.records import Certificate, Consent, Role
+
+HOUR = 3600
+
+
+async def claims(gate: Gate, *rows: dict[str, object]) -> None:
+    table = json.dumps([{"kind": "user", **row} for row in rows])
+    await gate.perform(network.set_setting, build.LOCAL, key="certificates.claims", value=table)
+
+
+async def is_revoked(gate: Gate, certificate: Certificate) -> bool:
+    now = await gate.perform(certificates.show, build.LOCAL, serial=certificate.serial)
+    return now.revoked_at is not None
+
+
+async def signed(gate: Gate, name: str, role: Role, **asked: object) -> Certificate:
+    made = await gate.perform(certificates.for_myself, build.as_actor(name, role), key=build.an_ssh_key(), **asked)
+    assert isinstance(made, Certificate)
+    return made
+
+
+OPERATOR = {"role": "operator"}
+GIVES_LESS = {
+    "a-longer-life": ({**OPERATOR, "maximum": 20 * HOUR, "default": 20 * HOUR}, {"maximum": HOUR}),
+    "an-extension": ({**OPERATOR, "extensions": ["permit-pty", "permit-agent-forwarding"]}, {}),
+    "no-forced-command": ({**OPERATOR, "force_command": "free"}, {"force_command": "bound"}),
+    "no-consent": ({**OPERATOR, "maximum": HOUR}, {"role": "member", "approval": 600}),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), GIVES_LESS.values(), ids=GIVES_LESS)
+async def test_what_a_lower_role_would_not_give_is_revoked_with_the_higher(
+    tmp_path: Path, before: dict[str, object], after: dict[str, object]
+) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await claims(gate, before, after)
+        await build.a_user(gate, "bob", Role.OPERATOR)
+        await build.a_device(gate, "bobs", user="bob")
+        issued = await signed(gate, "bob", Role.OPERATOR)
+        await gate.perform(users.set_role, build.LOCAL, name="bob", role=Role.MEMBER)
+        assert await is_revoked(gate, issued)
+
+
+async def test_what_the_new_role_gives_as_well_lives_on(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await claims(gate, {**OPERATOR, "default": 2 * HOUR}, {"role": "member", "maximum": HOUR})
+        await build.a_user(gate, "bob", Role.OPERATOR)
+        await build.a_device(gate, "bobs", user="bob")
+        short, long = await signed(gate, "bob", Role.OPERATOR, lives=600), await signed(gate, "bob", Role.OPERATOR)
+        await gate.perform(users.set_role, build.LOCAL, name="bob", role=Role.MEMBER)
+        assert not await is_revoked(gate, short)
+        assert await is_revoked(gate, long)
+
+
+async def test_consent_is_asked_for_the_principals_that_a_claim_names_alone(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await claims(gate, {"approval": 600, "approval_for": ["mara@net.example.com", "tag:prod"]})
+        await build.a_user(gate, "mara")
+        await build.a_device(gate, "maras", user="mara")
+        await build.a_device(gate, "laptop")
+        await build.a_device(gate, "prod-1", tags=["tag:prod"])
+        mara, alice = build.as_actor("mara", Role.MEMBER), build.as_actor("alice", Role.OWNER)
+        asked = await gate.perform(certificates.for_myself, mara, key=build.an_ssh_key())
+        assert isinstance(asked, Consent)
+        assert isinstance(await gate.perform(certificates.for_myself, alice, key=build.an_ssh_key()), Certificate)
+        tagged = await gate.perform(certificates.sign, alice, key=build.an_ssh_key(), device="prod-1", host=False)
+        assert isinstance(tagged, Consent)
+
+
+async def test_a_consent_counts_as_long_as_its_giver_could_give_it(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await claims(gate, {"approval": HOUR})
+        bob = await build.a_user(gate, "bob", Role.OPERATOR)
+        await build.a_device(gate, "laptop")
+        alice, key = build.as_actor("alice", Role.OWNER), build.an_ssh_key()
+        asked = await gate.perform(certificates.for_myself, alice, key=key)
+        await gate.perform(certificates.consent_to, bob, id=asked.id)
+        assert isinstance(await gate.perform(certificates.for_myself, alice, key=key), Certificate)
+        await gate.perform(users.set_role, build.LOCAL, name="bob", role=Role.MEMBER)
+        assert isinstance(await gate.perform(certificates.for_myself, alice, key=key), Consent)
+
+
+async def test_nobody_consents_to_what_they_asked_for_as_another(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await claims(gate, {"approval": HOUR})
+        admin = await build.a_user(gate, "mara", Role.ADMIN)
+        await build.a_device(gate, "ci-1", tags=["tag:ci"])
+        asked = await gate.perform(certificates.sign, admin, key=build.an_ssh_key(), device="ci-1", host=False)
+        with pytest.raises(Denied, match="second operator"):
+            await gate.perform(certificates.consent_to, admin, id=asked.id)
+
+
+@pytest.mark.parametrize(
+    ("row", "because"),
+    [
+        pytest.param({"approval_for": ["tag:prod"]}, "none is asked", id="no-time"),
+        pytest.param({"approval": 60, "approval_for": []}, "none is asked", id="nobody-named"),
+        pytest.param({"approval": 60, "approval_for": ["root"]}, "neither a person nor a tag", id="a-login"),
+    ],
+)
+async def test_a_claim_that_names_no_principal_is_refused(tmp_path: Path, row: dict[str, object], because: str) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        with pytest.raises(Invalid, match=because):
+            await claims(gate, row)
+
+
+async def test_a_device_that_changes_hands_takes_no_certificate_along(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "laptop")
+        issued = await signed(gate, "alice", Role.OWNER)
+        await gate.perform(devices.retag, build.LOCAL, names=["laptop"], tags=["tag:ci"])
+        assert await is_revoked(gate, issued)
