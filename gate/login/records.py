@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from gate import outgrown
 from gate.login.issuers import Issuer
 from gate.login.who import Told
 from model import change as c
@@ -133,6 +134,8 @@ def in_step(tx: Transaction, issuer: Issuer, user: User, told: Told, source: str
         tx.record(c.UserRoleSet(user=changed))
     if changed is not user:
         users.put(tx, changed)
+        if changed.role is not user.role:
+            outgrown.revoke(tx, changed, by="gate", source=source)
         tx.audit(
             "gate", "users set-role" if changed.role is not user.role else "users groups", user.name,
             before={"role": user.role.value, "groups": user.groups},

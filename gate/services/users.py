@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from gate import outgrown
 from gate.operation import Call, reads, writes
 from gate.services import certificates, enrollment_keys, logins, own
 from gate.services.queries import whole
@@ -41,6 +42,7 @@ def add(
 
 @writes("users set-role")
 def set_role(tx: Transaction, call: Call, *, name: str, role: Role) -> User:
+    """Their certificates that promise more than the new role gives are revoked."""
     user = users.find(tx, name, call.snapshot.user_domain)
     _may_grant(call, role)
     _may_grant(call, user.role)
@@ -50,6 +52,7 @@ def set_role(tx: Transaction, call: Call, *, name: str, role: Role) -> User:
     users.put(tx, changed)
     tx.record(c.UserRoleSet(user=changed))
     call.audit(tx, user.name, before={"role": user.role.value}, after={"role": role.value})
+    outgrown.revoke(tx, changed, by=call.actor.name, source=call.actor.source)
     return changed
 
 
