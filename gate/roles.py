@@ -53,7 +53,7 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "devices list": _OWN_READ,
         "devices show": _OWN_READ,
         "devices netmap": _OWN_READ,
-        "devices add": Permission(_OPERATE),
+        "devices add": _OWN_OPERATE,
         "devices approve": Permission(_OPERATE),
         "devices rename": _OWN_OPERATE,
         "devices tag": Permission(_OPERATE),

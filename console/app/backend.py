@@ -190,6 +190,8 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     login_ends: int | None = None
     adds_devices: bool = True
     """Whether they may add a device that does not enroll itself, such as a phone."""
+    approves_itself: bool = False
+    """Whether what they add for themselves needs nobody's approval."""
     connection: int = 0
     """0 where the session came over none: what is set here can be confirmed here."""
 

@@ -99,6 +99,7 @@ class GateBackend:
             user_domain=snapshot.user_domain,
             login_ends=ends,
             adds_devices=may("devices add", user.role if user else self._actor.role),
+            approves_itself=snapshot.settings.get("devices.approval") == "automatic",
             connection=self._actor.connection,
         )
 

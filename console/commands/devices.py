@@ -14,7 +14,7 @@ from gate.services import devices as service
 from gate.services.queries import Query
 from model.errors import Invalid
 from model.keys import ssh_key
-from model.records import Device
+from model.records import Device, DeviceState
 
 NAME = argument("name")
 NAMES = argument("names", many=True, metavar="NAME ...")
@@ -74,19 +74,21 @@ def _facts(run: Run, device: Device) -> str:
 
 
 @verb(
-    "add", "add a device that does not enroll by itself", NAME,
-    option("--user", help="Its owner."),
+    "add", "add a device that does not enroll by itself, such as a phone", NAME,
+    option("--user", help="Its owner; you yourself, where your role adds no others."),
     option("--tag", "tags", help="A tag, instead of an owner; repeatable.", multiple=True),
     option("--wireguard-key", "wireguard", help="Its WireGuard public key.", required=True),
     option("--ssh-key", "ssh_key_file", help="The public key that it shows at the agents' door.", type=FILE),
-    operation="devices add", examples=("devices add phone --user alice --wireguard-key KEY",),
+    operation="devices add",
+    examples=("devices add phone --user alice --wireguard-key KEY", "devices add phone --wireguard-key KEY"),
 )  # fmt: skip
 async def add(
     run: Run, name: str, user: str | None, tags: tuple[str, ...], wireguard: str, ssh_key_file: str | None
 ) -> None:
     key = ssh_key(await run.text(ssh_key_file, 65536)) if ssh_key_file else None
     device = await run.perform(service.add, name=name, wireguard=wireguard, user=user, tags=tags, ssh_key=key)
-    run.result(document(run, device), f"added {device.name} at {device.ipv4} and {device.ipv6}")
+    waits = "; it waits for approval" if device.state is DeviceState.PENDING else ""
+    run.result(document(run, device), f"added {device.name} at {device.ipv4} and {device.ipv6}{waits}")
 
 
 @verb("approve", "let pending or expired devices in", NAMES, operation="devices approve")

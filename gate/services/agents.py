@@ -51,9 +51,7 @@ def enroll(
     if rows.by_wireguard_key(tx, wireguard) is not None:
         raise Conflict("this WireGuard key is another device's", hint="make a new one with: wg genkey")
     if key.user is not None:
-        limit = int(str(call.snapshot.settings["devices.per-person"]))
-        if len(rows.of_user(tx, key.user)) >= limit:
-            raise Limited(f"{key.user} has {limit} devices, the most", hint="remove one: wardgate devices remove NAME")
+        devices.room_for_one_more(tx, call, key.user)
     device = rows.add(
         tx, name=rows.free_name(tx, device_name(name), lambda one: devices.holder(tx, call, one) is not None),
         user=key.user, tags=key.tags, wireguard_key=wireguard,

@@ -14,11 +14,11 @@ from gate.services.authority import addresses_of
 from gate.services.queries import whole
 from gate.settings import host_of
 from model import change as c
-from model.errors import Conflict, Invalid
+from model.errors import Conflict, Denied, Invalid, Limited
 from model.ids import DeviceName, DNSName, Prefix, Tag, UserName, device_name, prefix, quoted, tag
 from model.keys import SSHKey, wireguard_key
 from model.netmap import NetMap
-from model.records import Device, DeviceState, NameType, Page, Route, RouteState
+from model.records import Device, DeviceState, NameType, Page, Role, Route, RouteState
 from store import Query, Reader, Transaction, devices, user_keys, users
 from store import names as records
 
@@ -60,17 +60,51 @@ def add(
     tags: Sequence[str] = (),
     ssh_key: SSHKey | None = None,
 ) -> Device:
-    """A device that did not enroll itself: approved, since an operator vouches for it."""
+    """A device that does not enroll itself. Whose role adds for others vouches for it: it is approved.
+
+    Anyone else adds one of their own, as the device limit and the network's rule of approval have it, and without an
+    SSH key: at the agents' door nobody speaks for a device who has not proved its keys.
+    """
+    if call.own:
+        user = _own_plain(tx, call, user, tags, ssh_key)
     owner, roles = owner_or_tags(tx, call, user, tags)
+    if owner is not None and owner == call.actor.user:
+        room_for_one_more(tx, call, owner)
     if ssh_key is not None:
         free_ssh_key(tx, call, ssh_key)
+    approved = not call.own or approves_itself(call, owner)
     device = devices.add(
         tx, name=_open_name(tx, call, name), user=owner, tags=roles, wireguard_key=wireguard_key(wireguard),
-        ssh_key=ssh_key, state=DeviceState.APPROVED, ephemeral=False, expires_at=expiry(tx, call, tagged=bool(roles)),
+        ssh_key=ssh_key, state=DeviceState.APPROVED if approved else DeviceState.PENDING, ephemeral=False,
+        expires_at=expiry(tx, call, tagged=bool(roles)) if approved else None,
     )  # fmt: skip
     tx.record(c.DeviceEnrolled(device=device))
     call.audit(tx, device.name, after=described(device))
     return device
+
+
+def _own_plain(r: Reader, call: Call, user: str | None, tags: Sequence[str], ssh_key: SSHKey | None) -> UserName:
+    """The actor, as the owner of a device that they add; whatever else was asked for is refused."""
+    if tags:
+        raise Denied("your role adds devices of your own alone, without tags", hint="ask an operator of this network")
+    if ssh_key is not None:
+        raise Denied("your role adds devices without an SSH key", hint="one that has a key enrolls itself: wardgate up")
+    return own.user(r, call, user or "me").name
+
+
+def room_for_one_more(r: Reader, call: Call, owner: UserName) -> None:
+    """Raises `Limited` where the person has as many devices as one may."""
+    limit = int(str(call.snapshot.settings["devices.per-person"]))
+    if len(devices.of_user(r, owner)) >= limit:
+        raise Limited(f"{owner} has {limit} devices, the most", hint="remove one: wardgate devices remove NAME")
+
+
+def approves_itself(call: Call, owner: UserName | None) -> bool:
+    """Whether a device that the actor brings in for themselves needs nobody else."""
+    if owner is None or owner != call.actor.user:
+        return False
+    rule = call.snapshot.settings["devices.approval"]
+    return rule == "automatic" or (rule == "by-role" and call.actor.role in {Role.OWNER, Role.ADMIN, Role.OPERATOR})
 
 
 def owner_or_tags(

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import msgspec
 
 from gate.operation import Call, reads, writes
-from gate.services.devices import owner_or_tags
+from gate.services.devices import approves_itself, owner_or_tags
 from model import change as c
 from model.enrollment import format_enrollment_key, parse_enrollment_key
 from model.errors import Denied, Invalid, NotFound, Unavailable
 from model.ids import EnrollmentKeyID, UserName, quoted
 from model.keys import Secret, SSHKey
-from model.records import CertificateKind, EnrollmentKey, GenerationState, Role
+from model.records import CertificateKind, EnrollmentKey, GenerationState
 from store import Reader, Transaction, enrollment_keys
 
 OWN_KEY_LIFE = 300
@@ -64,7 +64,7 @@ def create(
     key = format_enrollment_key(secret, host_ca(call))
     record = enrollment_keys.add(
         tx, hash=parse_enrollment_key(key).hash, user=owner, tags=roles, uses_left=uses, ephemeral=ephemeral,
-        pre_approved=pre_approved or _approves_itself(call, owner, uses), created_by=call.actor.name,
+        pre_approved=pre_approved or (uses == 1 and approves_itself(call, owner)), created_by=call.actor.name,
         expires_at=tx.now + lives,
     )  # fmt: skip
     tx.record(c.EnrollmentKeyCreated(key=record))
@@ -81,14 +81,6 @@ def _own_only(call: Call, user: str | None, tags: Sequence[str], uses: int | Non
         raise Denied("your role makes keys for devices of your own alone", hint="ask an operator of this network")
     if uses != 1 or pre_approved:
         raise Denied("your role makes keys for one device at a time, approved as this network has it")
-
-
-def _approves_itself(call: Call, owner: UserName | None, uses: int | None) -> bool:
-    """Whether the one device that a person enrolls for themselves with this key needs nobody else."""
-    if owner is None or owner != call.actor.user or uses != 1:
-        return False
-    rule = call.snapshot.settings["devices.approval"]
-    return rule == "automatic" or (rule == "by-role" and call.actor.role in {Role.OWNER, Role.ADMIN, Role.OPERATOR})
 
 
 def host_ca(call: Call) -> SSHKey:

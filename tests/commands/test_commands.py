@@ -236,3 +236,13 @@ async def test_every_command_of_the_contract_is_there() -> None:
         for verb in verbs.split():
             with pytest.raises(HelpWanted):
                 parse([noun, verb, "--help"])
+
+
+async def test_a_configuration_too_long_for_a_qr_code_is_refused_and_comes_as_a_file(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        for number in range(40):
+            await build.a_device(gate, f"device-{number}", user="alice")
+        refused = await h.run(gate, "devices", "config", "device-0", "--qr")
+        assert (refused.status, refused.out) == (1, "")
+        assert "39 peers are more than a QR code holds" in refused.err
+        assert (await h.run(gate, "devices", "config", "device-0")).out.count("[Peer]") == 39

@@ -36,7 +36,7 @@ TABLE: dict[str, tuple[set[str], set[str]]] = {
     "users set-password": (ADMINS, EVERYONE),
     "users keys add": (ADMINS, EVERYONE),
     "devices list": (READERS, EVERYONE),
-    "devices add": (OPERATORS, NOBODY),
+    "devices add": (OPERATORS, EVERYONE),
     "devices approve": (OPERATORS, NOBODY),
     "devices rename": (OPERATORS, EVERYONE),
     "devices tag": (OPERATORS, NOBODY),

@@ -76,6 +76,14 @@ class MemberView(View):
                 when=lambda: self.backend.me().adds_devices,
             ),
             Action(
+                key="w",
+                label="configuration",
+                about="WireGuard's, of the device under the cursor, for a phone's app",
+                run=self._configuration,
+                shown=False,
+                when=lambda: isinstance(thing, Device) and thing.ssh_key is None,
+            ),
+            Action(
                 key="r",
                 label="revoke",
                 about="the certificate under the cursor",
@@ -95,28 +103,16 @@ class MemberView(View):
         app.perform([*words, "--json"], "", then=lambda outcome: show_once(app, outcome))
 
     def _phone(self) -> None:
-        """The phone makes its own key and shows the public one: nobody else ever holds the private key."""
-        app, me = self.console_app, self.backend.me().name
-        fields = [
-            Field(label="Name", hint="phone"),
-            Field(label="WireGuard key", hint="the public key that its app shows"),
-        ]
+        from console.app.screens.phone import add_phone
 
-        def command(form: Form) -> list[str]:
-            return ["devices", "add", form.value("Name"), "--user", me, "--wireguard-key", form.value("WireGuard key")]
+        add_phone(self.console_app)
 
-        def submit(form: Form) -> None:
-            name = form.value("Name")
-            config = ["devices", "config", name, "--qr"]
-            app.perform(
-                command(form),
-                f"added {name}",
-                then=lambda _: app.perform(
-                    config, "", then=lambda shown: app.show_output(" ".join(config), shown.output)
-                ),
-            )
+    def _configuration(self) -> None:
+        from console.app.screens.phone import show_configuration
 
-        app.mode = Form(app, "Add a phone", fields, command=command, submit=submit, verb="add")
+        device = self._thing()
+        if isinstance(device, Device):
+            show_configuration(self.console_app, device.name)
 
     def _rename(self) -> None:
         device = self._thing()

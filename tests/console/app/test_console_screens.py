@@ -438,7 +438,7 @@ async def test_a_members_phone_brings_its_own_key() -> None:
         await session.type("q", "phone-2", TAB, "A" * 43 + "=", ENTER)
         await until(lambda: len(backend.ran) == 2)
     assert backend.ran[0][:3] == ("devices", "add", "phone-2")
-    assert backend.ran[1] == ("devices", "config", "phone-2", "--qr")
+    assert backend.ran[1] == ("devices", "config", "phone-2", "--json")
 
 
 async def test_a_members_key_for_the_next_machine_lives_five_minutes() -> None:
