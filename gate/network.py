@@ -13,6 +13,8 @@ import msgspec
 import policy
 import sshca
 from gate import settings as table
+from gate.login import breakglass
+from gate.login.breakglass import Sealed
 from gate.signers import Signers
 from gate.snapshot import Snapshot
 from model import change as c
@@ -40,11 +42,14 @@ class NewNetwork(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
     ipv4: str = DEFAULT_IPV4
     ipv6: str = DEFAULT_IPV6
+    break_glass: Path | None = None
+    """Where the owner's key for emergencies is put; None makes none."""
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
     owner: User
     generations: tuple[Generation, ...]
+    break_glass: Sealed | None = None
 
 
 def init(state: Path, new: NewNetwork, passphrase: Secret | None = None) -> Made:
@@ -55,9 +60,13 @@ def init(state: Path, new: NewNetwork, passphrase: Secret | None = None) -> Made
     existed = state.exists()
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = StateLock(state)
+    sealed = None
     try:
-        return _make(state, new, checked, passphrase)
+        sealed = breakglass.seal(new.break_glass) if new.break_glass else None
+        return _make(state, new, checked, passphrase, sealed)
     except BaseException:
+        if sealed:
+            sealed.path.unlink(missing_ok=True)
         for path in (state / DATABASE, state / f"{DATABASE}-wal", state / f"{DATABASE}-shm", state / HOST_KEY):
             path.unlink(missing_ok=True)
         shutil.rmtree(state / "ca", ignore_errors=True)
@@ -89,7 +98,7 @@ def _check(new: NewNetwork) -> _Checked:
     return _Checked(network, people, user_name(new.owner, people), ipv4, ipv6, addresses)
 
 
-def _make(state: Path, new: NewNetwork, checked: _Checked, passphrase: Secret | None) -> Made:
+def _make(state: Path, new: NewNetwork, checked: _Checked, passphrase: Secret | None, sealed: Sealed | None) -> Made:
     signers = Signers(state, passphrase)
     made_keys = [
         (kind, id, signers.make(id).key)
@@ -112,16 +121,22 @@ def _make(state: Path, new: NewNetwork, checked: _Checked, passphrase: Secret | 
             made = tuple(_generation(tx, kind, id, key) for kind, id, key in made_keys)
             owner = users.add(tx, name=user_name(checked.owner, checked.user_domain), role=Role.OWNER)
             tx.record(c.UserAdded(user=owner))
-            if new.owner_key is not None:
-                user_keys.add(tx, owner, new.owner_key, "")
-                tx.record(c.UserKeyAdded(user=owner.name, fingerprint=new.owner_key.fingerprint))
+            for own_key, emergency in ((new.owner_key, False), (sealed.key if sealed else None, True)):
+                if own_key is not None:
+                    user_keys.add(tx, owner, own_key, "break-glass" if emergency else "", break_glass=emergency)
+                    tx.record(c.UserKeyAdded(user=owner.name, fingerprint=own_key.fingerprint))
             version = policies.add(tx, policy.DEFAULT_POLICY, "gate", "a new network's")
             tx.record(c.PolicySet(policy=version))
             tx.audit(
                 f"local:{os.getuid()}", "init", checked.domain,
                 after={"owner": owner.name, "ipv4": checked.ipv4, "ipv6": checked.ipv6}, source="local",
             )  # fmt: skip
-            return Made(owner=owner, generations=made)
+            if sealed:
+                tx.audit(
+                    f"local:{os.getuid()}", breakglass.SEALED, owner.name, after={"key": sealed.key.fingerprint},
+                    source="local",
+                )  # fmt: skip
+            return Made(owner=owner, generations=made, break_glass=sealed)
 
         return store.transact(work)
     finally:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from console.app.backend import Need, Overview
 from console.app.times import DAY, plural, span
 from gate.presence import HISTORY_STEP
+from gate.services.emergencies import told
 from model.records import (
     AuditEntry,
     CertificateKind,
@@ -20,6 +21,7 @@ from model.records import (
 
 if TYPE_CHECKING:
     from gate.gate import Gate
+    from gate.services.emergencies import BreakGlass
     from gate.services.network import GateStatus
 
 SOON = 3 * DAY
@@ -36,13 +38,29 @@ def overview(gate: Gate, status: GateStatus, changes: tuple[AuditEntry, ...], no
         people=status.users,
         certificates=status.certificates_valid,
         policy=status.policy_version or 0,
-        needs=tuple(_needs(gate, devices, now)),
+        needs=(*_emergencies(status.break_glass), *_needs(gate, devices, now)),
         changes=changes,
         history=(*(count for _, count in gate.presence.history), online),
         history_step=HISTORY_STEP,
         states={"online": online, "offline": max(0, approved - online), **states},
         gate=_gate(gate, status, now),
     )
+
+
+def _emergencies(found: BreakGlass) -> list[Need]:
+    """First of all: whoever is there is to know that someone came in by the key for emergencies."""
+    needs = [
+        Need(
+            state="bad", what=f"{told(entry)[0].upper()}{told(entry)[1:]}", detail="was it to be so?", since=entry.at,
+            go=("Activity",),
+        )
+        for entry in found.rings
+    ]  # fmt: skip
+    if found.lost:
+        needs.append(
+            Need(state="bad", what="No break-glass key is left", detail="make one: see docs/login.md", go=("Users",))
+        )
+    return needs
 
 
 def _needs(gate: Gate, devices: Sequence[Device], now: int) -> list[Need]:

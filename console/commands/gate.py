@@ -8,11 +8,12 @@ from pathlib import Path
 
 from console.commandline import shapes
 from console.commandline.command import OUT_FILE, argument, verb
-from console.commandline.render import Column, facts, span
+from console.commandline.render import Column, age, facts, span
 from console.commandline.run import Run
 from gate import backups
 from gate.services import network as service
 from gate.services import samples
+from gate.services.emergencies import told
 
 
 @verb("status", "show how the gate is", operation="gate status")
@@ -29,6 +30,8 @@ async def status(run: Run) -> None:
             ("policy", found.policy_fault or f"version {found.policy_version}"),
             *((id, state) for id, state in found.signs.items()),
             ("KRL", f"{found.krl_entries} entries"), ("disk", f"{found.disk_free_percent} % free"),
+            ("break-glass", "; ".join(f"{told(entry)}, {age(entry.at)} ago" for entry in found.break_glass.rings)
+                            or ("none is left" if found.break_glass.lost else f"{len(found.break_glass.keys)} sealed")),
         ]),
     )  # fmt: skip
 

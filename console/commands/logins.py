@@ -12,6 +12,7 @@ from gate.services import logins as service
 from gate.services.authority import addresses_of
 from gate.services.logins import Invitation, Me
 from model.errors import Invalid
+from model.records import UserKey
 
 NAME = argument("name")
 
@@ -99,6 +100,13 @@ def _since(seconds: int) -> str:
     return "now" if (past := age(seconds)) == "now" else f"{past} ago"
 
 
+def described(key: UserKey) -> str:
+    """A key's comment, and that it is kept for emergencies."""
+    if not key.break_glass or key.comment == "break-glass":
+        return key.comment
+    return f"{key.comment} (break-glass)".lstrip()
+
+
 def person(run: Run, found: Me, more: tuple[tuple[str, str], ...] = ()) -> None:
     """A person with all that lets them in, either way."""
     document = {
@@ -117,7 +125,7 @@ def person(run: Run, found: Me, more: tuple[tuple[str, str], ...] = ()) -> None:
             ("state", found.user.state.value), *more,
             ("password", "set" if found.has_password else "none"), ("second factor", factor),
             *(("provider", issuer) for issuer in found.providers),
-            *(("key", f"{key.key.fingerprint} {key.comment}".rstrip()) for key in found.keys),
+            *(("key", f"{key.key.fingerprint} {described(key)}".rstrip()) for key in found.keys),
             *(("device", f"{d.name} {d.ipv4} {d.state.value}, expires: {until(d.expires_at)}") for d in found.devices),
             *(("login", f"{one.method} from {one.source}, began {_since(one.started_at)}, ends in {until(one.ends_at)}")
               for one in found.logins),

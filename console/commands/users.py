@@ -11,7 +11,7 @@ from console.commandline import shapes
 from console.commandline.command import FILE, Noun, argument, option, verb
 from console.commandline.render import Column
 from console.commandline.run import Run
-from console.commands.logins import USER_VERBS, invited, person
+from console.commands.logins import USER_VERBS, described, invited, person
 from gate.login import passwords
 from gate.services import logins
 from gate.services import users as service
@@ -109,7 +109,7 @@ async def set_password(run: Run, name: str, remove: bool) -> None:
 def key_rows(run: Run, found: Sequence[UserKey]) -> None:
     run.rows(
         [Column("FINGERPRINT"), Column("TYPE"), Column("COMMENT", flexible=True)],
-        [[key.key.fingerprint, key.key.algorithm, key.comment] for key in found],
+        [[key.key.fingerprint, key.key.algorithm, described(key)] for key in found],
         [shapes.user_key(key) for key in found],
         empty="no key is registered",
     )
@@ -122,16 +122,19 @@ async def list_keys(run: Run, name: str) -> None:
 
 @verb(
     "add", "let a person in with an SSH key", NAME, argument("file", type=FILE, metavar="FILE"),
+    option("--break-glass", help="An owner's, kept offline: each use of it is told to all.", is_flag=True),
     operation="users keys add", examples=("users keys add alice id_ed25519.pub", "users keys add alice - < KEY.pub"),
 )  # fmt: skip
-async def add_key(run: Run, name: str, file: str) -> None:
-    await register_key(run, name, await run.text(file, 65536))
+async def add_key(run: Run, name: str, file: str, break_glass: bool) -> None:
+    await register_key(run, name, await run.text(file, 65536), break_glass=break_glass)
 
 
-async def register_key(run: Run, name: str, text: str) -> None:
+async def register_key(run: Run, name: str, text: str, *, break_glass: bool = False) -> None:
     key = ssh_key(text)
     comment = text.strip().split(None, 2)[2:]
-    added = await run.perform(service.add_key, name=name, key=key, comment=comment[0] if comment else "")
+    added = await run.perform(
+        service.add_key, name=name, key=key, comment=comment[0] if comment else "", break_glass=break_glass
+    )
     run.result(shapes.user_key(added), f"{added.user} gets in with {added.key.fingerprint}")
 
 

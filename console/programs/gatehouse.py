@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gate.actor import Actor
     from gate.faces import ConsoleChannel, Streams, Terminal
     from gate.gate import Gate
+    from gate.login.breakglass import Sealed
 
 STATE = option("--state", help="The state's folder; WARDGATE_STATE, else a default, without it.", metavar="DIR")
 PASSPHRASE = option(
@@ -60,6 +61,9 @@ def _passphrase(path: str | None, *, new: bool = False) -> Secret | None:
     option("--user-domain", help="The domain of bare user names; --domain without it.", metavar="D"),
     option("--address", "addresses", help="Where the gate is reached; repeatable.", multiple=True,
            metavar="HOST[:PORT]"),
+    option("--break-glass", metavar="FILE",
+           help="Where the owner's sealed key for emergencies is put; STATE/break-glass without it."),
+    option("--no-break-glass", help="Make no such key.", is_flag=True),
     option("--ipv4", help="The range of IPv4 addresses.", default=DEFAULT_IPV4, show_default=True, metavar="P"),
     option("--ipv6", help="The range of IPv6 addresses.", default=DEFAULT_IPV6, show_default=True, metavar="P"),
     STATE, PASSPHRASE,
@@ -69,7 +73,8 @@ def _passphrase(path: str | None, *, new: bool = False) -> Secret | None:
 )  # fmt: skip
 async def init(
     as_json: bool, domain: str, owner: str, owner_key: str | None, user_domain: str | None, addresses: tuple[str, ...],
-    ipv4: str, ipv6: str, state: str | None, passphrase_file: str | None,
+    ipv4: str, ipv6: str, state: str | None, passphrase_file: str | None, break_glass: str | None,
+    no_break_glass: bool,
 ) -> int:  # fmt: skip
     from console.commandline import shapes
     from gate.network import NewNetwork
@@ -78,9 +83,13 @@ async def init(
 
     folder = _folder(state)
     key = ssh_key(read_file(owner_key).decode(errors="replace")) if owner_key else None
+    if break_glass and no_break_glass:
+        raise Invalid("--break-glass and --no-break-glass do not go together")
+    sealed_at = Path(break_glass).expanduser() if break_glass else folder / "break-glass"
     new = NewNetwork(
-        domain=domain, owner=owner, owner_key=key, user_domain=user_domain, addresses=addresses, ipv4=ipv4, ipv6=ipv6
-    )
+        domain=domain, owner=owner, owner_key=key, user_domain=user_domain, addresses=addresses, ipv4=ipv4, ipv6=ipv6,
+        break_glass=None if no_break_glass else sealed_at,
+    )  # fmt: skip
     made = make(folder, new, _passphrase(passphrase_file, new=True))
     if as_json:
         import msgspec
@@ -88,6 +97,7 @@ async def init(
         document = {
             "state": str(folder), "owner": shapes.user(made.owner),
             "generations": [shapes.generation(one) for one in made.generations],
+            "break_glass": _sealed(made.break_glass) if made.break_glass else None,
         }  # fmt: skip
         print(msgspec.json.encode(document).decode())
         return 0
@@ -96,8 +106,16 @@ async def init(
         print(f"{generation.kind} CA: {generation.key.fingerprint}")
     if key is None:
         print("the owner has no way in over SSH yet: wardgate users keys add NAME FILE.pub, or users set-password NAME")
+    if made.break_glass:
+        print(f"break-glass key: {made.break_glass.path}, for the day when nothing else lets the owner in")
+        print(f"its passphrase, shown this once: {made.break_glass.passphrase!s}")
+        print("write it down, move the file to where no network reaches it, and try it once: docs/login.md")
     print(f"next: wardgate serve --state {folder}")
     return 0
+
+
+def _sealed(made: Sealed) -> dict[str, str]:
+    return {"file": str(made.path), "fingerprint": made.key.fingerprint, "passphrase": str(made.passphrase)}
 
 
 def parse_listen(text: str) -> tuple[str, int]:

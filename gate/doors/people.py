@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wardgate.doors")
 
-BREAK_GLASS = "break-glass"
-"""The comment of the key that an owner keeps offline for emergencies."""
-
 
 def person(gate: Gate, name: str) -> tuple[str, User | None]:
     """The name as it is counted by, and who has it: `local@domain`, a bare name under the network's user domain, or
@@ -109,7 +106,7 @@ class PersonLogin:
         now = int(time.time())
         return Proof(
             user=kept.user, method="key", factors=("key", "touch") if touched else ("key",), login_at=now,
-            fresh_at=now if touched else None, notable=kept.comment == BREAK_GLASS,
+            fresh_at=now if touched else None, break_glass=kept.break_glass,
         )  # fmt: skip
 
     def _by_login(self, kept: UserKey) -> Proof | None:
@@ -185,7 +182,7 @@ class PersonLogin:
         self._expiry = asyncio.get_running_loop().call_later(
             max(ends_at - time.time(), 0), self._keeper.leave_soon, self._door, "your login's time is over"
         )
-        return self._keeper.people.enter(self.proof.user, self._door)
+        return self._keeper.people.enter(self.proof.user, self._door, always=self.proof.break_glass)
 
     def actor(self) -> Actor:
         """With the role of this moment."""
@@ -223,8 +220,9 @@ class People:
         self._limits = limits
         self._doors: defaultdict[UserName, set[Door]] = defaultdict(set)
 
-    def enter(self, name: UserName, door: Door) -> str | None:
-        if len(self._doors[name]) >= self._limits.people_per_account:
+    def enter(self, name: UserName, door: Door, *, always: bool = False) -> str | None:
+        """Why not, if so. `always` is an emergency, in which whoever has a person's other keys keeps nobody out."""
+        if len(self._doors[name]) >= self._limits.people_per_account and not always:
             return f"{name} has as many connections as one person may; close one first"
         self._doors[name].add(door)
         return None

@@ -188,13 +188,13 @@ class Desk:
         """Records a login. With a registered key it is one login for an hour, however often it comes."""
         now = time.monotonic()
         mark = (proof.user, source, key)
-        if proof.method == "key" and not proof.notable and self._noted.get(mark, 0.0) > now:
+        if proof.method == "key" and not proof.break_glass and self._noted.get(mark, 0.0) > now:
             return
         self._noted.pop(mark, None)
         self._noted[mark] = now + NOTED_AGAIN
         while len(self._noted) > 10_000:
             self._noted.popitem(last=False)
-        if proof.notable:
+        if proof.break_glass:
             log.warning("%s logged in by the break-glass key, from %s", proof.user, source)
         ends_at = proof.login_at + self.login_life
         self.later(lambda: self.gate.store.write(lambda tx: records.login(tx, proof, source, ends_at)))

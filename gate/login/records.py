@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gate import outgrown
+from gate.login import breakglass
 from gate.login.issuers import Issuer
 from gate.login.who import Told
 from model import change as c
@@ -27,7 +28,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     login_at: int
     fresh_at: int | None = None
     """When a second factor, a provider's login or a touch was given: what a `check` rule counts from."""
-    notable: bool = False
+    break_glass: bool = False
     """By the key that is kept for emergencies: it rings through the audit."""
 
 
@@ -36,7 +37,9 @@ def login(tx: Transaction, proof: Proof, source: str, ends_at: int) -> logins.Lo
         tx, user=proof.user, method=proof.method, factors=proof.factors, source=source, ends_at=ends_at,
         auth_time=proof.fresh_at,
     )  # fmt: skip
-    action = "login by break-glass key" if proof.notable else "login"
+    action = breakglass.USED if proof.break_glass else "login"
+    if proof.break_glass:
+        tx.record(c.BreakGlassUsed(user=proof.user, source=source))
     tx.audit(proof.user, action, proof.user, after={"method": proof.method, "factors": proof.factors}, source=source)
     return started
 

@@ -15,6 +15,7 @@ import msgspec
 from gate import settings as table
 from gate.backups import archived
 from gate.operation import Call, reads, writes
+from gate.services.emergencies import BreakGlass, break_glass, told
 from gate.services.queries import whole
 from gate.signers import how_to_mend
 from model import change as c
@@ -146,6 +147,7 @@ class GateStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Connections that were told to come back later, since the gate started."""
     untold: int
     """Agents that are still to be told of the last changes."""
+    break_glass: BreakGlass
     at: int
 
 
@@ -166,7 +168,8 @@ def status(r: Reader, call: Call) -> GateStatus:
         signs=dict.fromkeys(sorted(call.signers.ready), "ready") | dict(sorted(call.signers.faults.items())),
         krl_entries=len(found.revocations), disk_free_percent=round(100 * disk.free / disk.total),
         lag_ms=round(late * 1000, 1), lag_cause=cause, queue=crowd.waiting,
-        logins_per_second=round(crowd.per_second), turned_away=crowd.turned_away, untold=crowd.untold, at=now,
+        logins_per_second=round(crowd.per_second), turned_away=crowd.turned_away, untold=crowd.untold,
+        break_glass=break_glass(r, found), at=now,
     )  # fmt: skip
 
 
@@ -179,6 +182,7 @@ def metrics(r: Reader, call: Call) -> dict[str, int]:
     for device in found.devices.values():
         by_state[device.state] += 1
     valid = certificates.page(r, Query(where={"state": "valid"}, limit=1)).total
+    emergency = break_glass(r, found)
     return {
         **{f'devices{{state="{state}"}}': number for state, number in by_state.items()},
         "devices_online": call.presence.online_count,
@@ -192,6 +196,8 @@ def metrics(r: Reader, call: Call) -> dict[str, int]:
         "connections_waiting": call.watch.crowd().waiting,
         "connections_turned_away": call.watch.crowd().turned_away,
         "agents_untold": call.watch.crowd().untold,
+        "break_glass_keys": len(emergency.keys),
+        "break_glass_used_seconds": emergency.used.at if emergency.used else 0,
         "time_seconds": now,
     }
 
@@ -234,6 +240,7 @@ def doctor(r: Reader, call: Call) -> tuple[Finding, ...]:
         Finding(ok=not loose, subject="files",
                 text=f"others may read {', '.join(loose)}" if loose else "secrets are readable by their owner alone",
                 hint=f"chmod go= {' '.join(loose)}" if loose else None),
+        _emergencies(break_glass(r, call.snapshot), r.now),
     ]  # fmt: skip
     call.signers.check()
     held_by = {generation.id: generation.backend for generation in call.snapshot.generations}
@@ -242,6 +249,22 @@ def doctor(r: Reader, call: Call) -> tuple[Finding, ...]:
             Finding(ok=False, subject=id, text=f"cannot sign: {fault}", hint=how_to_mend(held_by.get(id, "file")))
         )
     return tuple(findings)
+
+
+def _emergencies(found: BreakGlass, now: int) -> Finding:
+    if found.rings:
+        last = found.rings[0]
+        return Finding(
+            ok=False, subject="break-glass", text=f"{told(last)}, {(now - last.at) // 3600} h ago",
+            hint="ask whether it was to be so; else replace it (docs/login.md)",
+        )  # fmt: skip
+    if found.keys:
+        return Finding(ok=True, subject="break-glass", text="an owner has a key for emergencies, unused lately")
+    return Finding(
+        ok=not found.lost, subject="break-glass",
+        text="none is left of the keys for emergencies" if found.lost else "no owner has a key for emergencies",
+        hint="make one: ssh-keygen -t ed25519 -f break-glass; users keys add NAME break-glass.pub --break-glass",
+    )  # fmt: skip
 
 
 def _loose_files(state: Path) -> list[str]:

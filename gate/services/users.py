@@ -6,7 +6,7 @@ import msgspec
 
 from gate import outgrown
 from gate.operation import Call, reads, writes
-from gate.services import certificates, enrollment_keys, logins, own
+from gate.services import certificates, emergencies, enrollment_keys, logins, own
 from gate.services.queries import whole
 from model import change as c
 from model.errors import Conflict, Denied, Invalid
@@ -95,6 +95,9 @@ def remove(tx: Transaction, call: Call, *, name: str) -> User:
         _another_owner(tx, user)
     certificates.revoke_all(tx, call, user=user.name, reason="user removed")
     enrollment_keys.revoke_of(tx, call, user.name)
+    for kept in user_keys.of(tx, user.name):
+        if kept.break_glass:
+            emergencies.removed(tx, call, kept)
     for device in devices.of_user(tx, user.name):
         certificates.revoke_all(tx, call, device=device, reason="user removed")
         devices.remove(tx, device)
@@ -124,19 +127,25 @@ def list_keys(r: Reader, call: Call, *, name: str) -> tuple[UserKey, ...]:
 
 
 @writes("users keys add")
-def add_key(tx: Transaction, call: Call, *, name: str, key: SSHKey, comment: str = "") -> UserKey:
+def add_key(
+    tx: Transaction, call: Call, *, name: str, key: SSHKey, comment: str = "", break_glass: bool = False
+) -> UserKey:
     user = own.user(tx, call, name)
     if not call.own:
         _may_grant(call, user.role)
+    if break_glass:
+        emergencies.may_keep(call, user)
     if any(generation.key == key for generation in call.snapshot.generations):
         raise Invalid("this is a CA key of this network, not a person's")
     if key.algorithm.startswith("sk-"):
         logins.by_second_factor(tx, call, user)
     if devices.by_ssh_key(tx, key) is not None:
         raise Conflict("this key is a device's", hint="a person has keys of their own; make one with ssh-keygen")
-    added = user_keys.add(tx, user, key, _printable(comment))
+    added = user_keys.add(tx, user, key, _printable(comment), break_glass=break_glass)
     tx.record(c.UserKeyAdded(user=user.name, fingerprint=key.fingerprint))
     call.audit(tx, user.name, after={"key": key.fingerprint})
+    if break_glass:
+        emergencies.added(tx, call, added)
     return added
 
 
@@ -148,6 +157,8 @@ def remove_key(tx: Transaction, call: Call, *, name: str, fingerprint: str) -> U
     removed = user_keys.remove(tx, user.name, fingerprint)
     tx.record(c.UserKeyRemoved(user=user.name, fingerprint=removed.key.fingerprint))
     call.audit(tx, user.name, before={"key": removed.key.fingerprint})
+    if removed.break_glass:
+        emergencies.removed(tx, call, removed)
     return removed
 
 

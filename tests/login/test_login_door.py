@@ -462,9 +462,7 @@ async def test_a_script_that_comes_every_minute_is_one_login(tmp_path: Path) -> 
 
 async def test_the_key_for_emergencies_rings_through_the_audit(tmp_path: Path) -> None:
     async with a_house(tmp_path) as house:
-        await house.gate.perform(
-            user_operations.add_key, GATE, name="alice", key=house.key("sealed"), comment="break-glass"
-        )
+        await house.gate.perform(user_operations.add_key, GATE, name="alice", key=house.key("sealed"), break_glass=True)
         for _ in range(2):
             await house.run("alice", "me", key="sealed")
         rings = "alice@net.test login by break-glass key alice@net.test"
