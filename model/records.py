@@ -308,8 +308,9 @@ class AuditEntry(Record, frozen=True, kw_only=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """A part of a long list: `rows` from `offset` on, of `total` that match."""
+    """A part of a long list: `rows` from `offset` on, of `total` that match; of `total` or more where `more` says so."""
 
     rows: tuple[Record, ...]
     offset: int
     total: int
+    more: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -10,30 +10,23 @@ import msgspec
 from model.errors import Invalid
 from model.ids import quoted
 from model.records import Page, Record
+from store.conditions import Clause, Condition, Filter, any_of, compares, contains, equals, where
 from store.mapping import Rows
 
 if TYPE_CHECKING:
     from store.transaction import Reader
 
+__all__ = ["Condition", "Filter", "Listing", "Query", "compares", "equals"]
+
 R = TypeVar("R", bound=Record)
-Clause = tuple[str, tuple[object, ...]]
-"""An SQL expression and its parameters."""
 
 MAX_LIMIT = 1000
 _TRIGRAM = 3
 """Characters that a word needs for the text index to find it; shorter ones are looked for in the rows."""
-
-
-class Condition(NamedTuple):
-    """In two forms: `seek` finds the rows by an index of its own, `scan` judges a row at hand."""
-
-    seek: Clause
-    scan: Clause
-    alone: Clause | None = None
-    """What to count rows of where there is no other condition: a table, and a WHERE with it; None for `seek`."""
-
-
-Filter = Callable[["Reader", Any], Condition]
+_FEW = 4000
+"""Matches of one condition up to which all of them are judged and sorted: a few milliseconds."""
+_WALK = 4096
+"""Rows of the sorted list that are looked at for a page before all rows are: a few milliseconds, too."""
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -41,7 +34,10 @@ class Query(msgspec.Struct, frozen=True):
 
     `filter` holds words that must all appear in a row's visible text, in any case, and `key:value` words for the
     list's own filters (`state:expired`). `where` gives the same filters as values; a tuple of them means any of it.
-    An empty `sort` is the list's own order. At most `MAX_LIMIT` rows come at once.
+    An empty `sort` is the list's own order. At most `MAX_LIMIT` rows come at once; a limit of 0 asks for the total.
+
+    Where many rows match, counting them takes longer than finding some: who does not need the number says so by
+    `exact`, and gets a page whose `more` tells whether its total is only what is known so far.
     """
 
     filter: str = ""
@@ -50,27 +46,31 @@ class Query(msgspec.Struct, frozen=True):
     offset: int = 0
     limit: int = 50
     where: Mapping[str, object] = {}
+    exact: bool = True
 
 
-def compares(seek: str, scan: str | None = None) -> Filter:
-    """A condition whose parameters, one or several, are all the value itself."""
+class _Order(NamedTuple):
+    """By a column, ties broken by the key."""
 
-    def condition(_: Reader, value: Any) -> Condition:
-        forms = ((form, (value,) * form.count("?")) for form in (seek, scan or seek))
-        return Condition(*forms)
+    column: str
+    key: str
+    down: bool
 
-    return condition
-
-
-def equals(column: str) -> Filter:
-    """A `+` before a column keeps SQLite from seeking by it."""
-    return compares(f'"{column}" = ?', f'+"{column}" = ?')
+    def sql(self, *, sorts: bool = False) -> str:
+        """`sorts` keeps SQLite from walking the column's index: a `+` before a column does."""
+        by = [self.column] if self.column == self.key else [self.column, self.key]
+        plus, direction = "+" if sorts else "", " DESC" if self.down else ""
+        return " ORDER BY " + ", ".join(f'{plus}"{column}"{direction}' for column in by)
 
 
 class Listing(Generic[R]):
     """A table as pages. `sorts` maps what callers may sort by to columns; ties are broken by the key.
 
     `text` is the SQL expression that words are looked for in; `index`, where given, its trigram index (FTS5).
+
+    A page is found in one of three ways, each bounded: all matches of a condition that few rows match are judged and
+    sorted; where many do, the sorted list is walked until enough of it matched; where that takes too long, since what
+    matches is far down the list, every row is judged once.
     """
 
     def __init__(
@@ -93,57 +93,107 @@ class Listing(Generic[R]):
         self.decode = decode
 
     def page(self, r: Reader, query: Query) -> Page:
-        """Raises `Invalid` for a sort or filter that the list does not have.
+        """Raises `Invalid` for a sort or filter that the list does not have."""
+        conditions = [*self._columns(r, query.where), *self._words(r, query.filter)]
+        order = self._order(query)
+        offset, limit = max(0, query.offset), max(0, min(query.limit, MAX_LIMIT))
+        found = self._few(r, conditions, order)
+        if found is not None:
+            return Page(rows=self._records(r, found[offset : offset + limit]), offset=offset, total=len(found))
+        if query.exact or not conditions or offset + limit > _WALK:
+            return self._counted(r, conditions, order, offset, limit)
+        keys = self._keys(r, conditions, order, offset, limit + 1, _WALK + 4 * (offset + limit))
+        if not keys and offset:
+            return self._counted(r, conditions, order, offset, limit)
+        rows = self._records(r, keys[:limit])
+        return Page(rows=rows, offset=offset, total=offset + len(keys), more=len(keys) > limit)
 
-        A page is looked for from the nearer end of the list, by whichever is less work: sorting what matches, or
-        walking the sorted list until enough of it matched.
-        """
-        conditions = [*self._words(r, query.filter), *self._columns(r, query.where)]
-        column, down = self._order(query)
-        sought, total = self._sought(r, conditions)
-        offset = max(0, query.offset)
-        limit = min(query.limit, MAX_LIMIT, total - offset)
+    def _counted(self, r: Reader, conditions: Sequence[Condition], order: _Order, offset: int, limit: int) -> Page:
+        """From the nearer end of the list."""
+        total = self._total(r, conditions)
+        limit = min(limit, total - offset)
         if limit <= 0:
             return Page(rows=(), offset=offset, total=total)
         from_end = offset > total // 2
         skip = total - offset - limit if from_end else offset
-        walks = total * total > (skip + limit) * self._count(r)
-        where, parameters = _joined([condition.scan for condition in conditions] if walks else sought)
-        found = r.sql.execute(
-            f"{self.rows.select}{where}{self._order_by(column, down is not from_end)} LIMIT ? OFFSET ?",
-            (*parameters, limit, skip),
-        ).fetchall()
+        whole = self._total(r, ())
+        expected = (skip + limit) * whole // total
+        walk = _WALK + expected if expected < whole // 4 else 0
+        keys = self._keys(r, conditions, order._replace(down=order.down is not from_end), skip, limit, walk)
         if from_end:
-            found.reverse()
-        records = self.decode(r, found) if self.decode else tuple(map(self.rows.decode, found))
-        return Page(rows=records, offset=offset, total=total)
+            keys.reverse()
+        return Page(rows=self._records(r, keys), offset=offset, total=total)
 
-    def _order(self, query: Query) -> tuple[str, bool]:
-        """The column and whether it falls."""
+    def _few(self, r: Reader, conditions: Sequence[Condition], order: _Order) -> list[Any] | None:
+        """The keys of all that match, in order, where one of the conditions is matched by few rows; else None."""
+        counts = {at: self._matches(r, condition) for at, condition in enumerate(conditions) if condition.seek}
+        first = min(counts, key=lambda at: counts[at], default=None)
+        if first is None or counts[first] > _FEW:
+            return None
+        seek = conditions[first].seek
+        assert seek is not None
+        judged, parameters = where([seek, *(c.scan for at, c in enumerate(conditions) if at != first)])
+        return self._listed(r, f"{self.rows.table}{judged}{order.sql(sorts=True)}", parameters)
+
+    def _matches(self, r: Reader, condition: Condition) -> int:
+        """How many rows match it, counted up to `_FEW` and one more."""
+        source, parameters = self._source(condition)
+        return r.count(f"SELECT count(*) FROM (SELECT 1 FROM {source} LIMIT {_FEW + 1})", parameters)  # noqa: S608
+
+    def _total(self, r: Reader, conditions: Sequence[Condition]) -> int:
+        if len(conditions) == 1:
+            source, parameters = self._source(conditions[0])
+        else:
+            judged, parameters = where(condition.scan for condition in conditions)
+            source = f"{self.rows.table}{judged}"
+        return r.count(f"SELECT count(*) FROM {source}", parameters)  # noqa: S608 - names of our own
+
+    def _source(self, condition: Condition) -> Clause:
+        """The rows that match: a table, and a WHERE with it."""
+        if condition.alone is not None:
+            return condition.alone
+        judged, parameters = where([condition.seek or condition.scan])
+        return f"{self.rows.table}{judged}", parameters
+
+    def _keys(
+        self, r: Reader, conditions: Sequence[Condition], order: _Order, offset: int, limit: int, walk: int
+    ) -> list[Any]:
+        """`limit` matches from `offset` on, fewer where there are no more: by walking `walk` rows, where they do."""
+        judged, parameters = where(condition.scan for condition in conditions)
+        if not conditions:
+            return self._listed(r, f"{self.rows.table}{order.sql()}", (), offset, limit)
+        if walk:
+            # The subquery gives its rows in order as they are asked for; an ORDER BY around it would read them all.
+            first = f"(SELECT * FROM {self.rows.table}{order.sql()} LIMIT {walk}) AS {self.rows.table}"  # noqa: S608
+            keys = self._listed(r, f"{first}{judged}", parameters, offset, limit)
+            if len(keys) == limit:
+                return keys
+        return self._listed(r, f"{self.rows.table}{judged}{order.sql(sorts=True)}", parameters, offset, limit)
+
+    def _listed(
+        self, r: Reader, source: str, parameters: tuple[object, ...], offset: int = 0, limit: int = -1
+    ) -> list[Any]:
+        sql = f'SELECT "{self.rows.key}" FROM {source} LIMIT ? OFFSET ?'  # noqa: S608 - names of our own
+        return [key for (key,) in r.sql.execute(sql, (*parameters, limit, offset))]
+
+    def _records(self, r: Reader, keys: Sequence[Any]) -> tuple[R, ...]:
+        marks = ", ".join("?" * len(keys))
+        sql = f'{self.rows.select} WHERE "{self.rows.key}" IN ({marks})'
+        found = {row[self._key_at]: row for row in r.sql.execute(sql, keys)} if keys else {}
+        rows = [found[key] for key in keys]
+        return self.decode(r, rows) if self.decode else tuple(map(self.rows.decode, rows))
+
+    @property
+    def _key_at(self) -> int:
+        return self.rows.fields.index(self.rows.key)
+
+    def _order(self, query: Query) -> _Order:
         if not query.sort:
-            return next(iter(self.sorts.values())), query.descending or self.newest_first
+            first = next(iter(self.sorts.values()))
+            return _Order(first, self.rows.key, query.descending or self.newest_first)
         if query.sort not in self.sorts:
             raise Invalid(f"{quoted(query.sort)} is not sorted by", hint=f"sort by one of: {', '.join(self.sorts)}")
-        return self.sorts[query.sort], query.descending
-
-    def _order_by(self, column: str, down: bool) -> str:
-        direction = " DESC" if down else ""
-        tie = f', "{self.rows.key}"{direction}' if column != self.rows.key else ""
-        return f' ORDER BY "{column}"{direction}{tie}'
-
-    def _sought(self, r: Reader, conditions: Sequence[Condition]) -> tuple[list[Clause], int]:
-        """All conditions, sought by the one that the fewest rows match while the others judge; and the total."""
-        if len(conditions) < 2:
-            return [condition.seek for condition in conditions], self._count(r, *conditions)
-        first, *others = sorted(conditions, key=lambda condition: self._count(r, condition))
-        sought = [first.seek, *(condition.scan for condition in others)]
-        where, parameters = _joined(sought)
-        return sought, r.count(f"SELECT count(*) FROM {self.rows.table}{where}", parameters)  # noqa: S608 - our names
-
-    def _count(self, r: Reader, condition: Condition | None = None) -> int:
-        where, parameters = _joined([condition.seek] if condition else [])
-        source, parameters = (condition and condition.alone) or (self.rows.table + where, parameters)
-        return r.count(f"SELECT count(*) FROM {source}", parameters)  # noqa: S608 - names of our own
+        return _Order(self.sorts[query.sort], self.rows.key, query.descending)
 
     def _words(self, r: Reader, text: str) -> Iterator[Condition]:
         indexed: list[str] = []
@@ -155,43 +205,19 @@ class Listing(Generic[R]):
             else:
                 (indexed if self.index and len(word) >= _TRIGRAM else others).append(word)
         if indexed:
-            phrase = " AND ".join('"' + word.replace('"', '""') + '"' for word in indexed)
-            yield self._found("rowid", f"{self.index} WHERE {self.index} MATCH ?", (phrase,), indexed)
+            yield self._indexed(indexed)
         if others:
-            contains, parameters = self._contains(others)
-            yield self._found(self.rows.key, f"{self.rows.table} WHERE {contains}", parameters, others)
+            yield Condition(None, contains(self.text, others))
 
-    def _found(self, key: str, source: str, parameters: tuple[object, ...], words: Sequence[str]) -> Condition:
-        """That the rows are among those of `source`; a table's index that holds its whole text is all that is read."""
-        seek = f'"{self.rows.key}" IN (SELECT "{key}" FROM {source})'  # noqa: S608 - names of our own
-        return Condition((seek, parameters), self._contains(words), (source, parameters))
+    def _indexed(self, words: Sequence[str]) -> Condition:
+        phrases = " AND ".join('"' + word.replace('"', '""') + '"' for word in words)
+        source = f"{self.index} WHERE {self.index} MATCH ?"
+        seek = f'"{self.rows.key}" IN (SELECT rowid FROM {source})'  # noqa: S608 - names of our own
+        return Condition((seek, (phrases,)), contains(self.text, words), (source, (phrases,)))
 
-    def _contains(self, words: Sequence[str]) -> Clause:
-        escaped = (word.casefold().replace("^", "^^").replace("%", "^%").replace("_", "^_") for word in words)
-        like = f"{self.text} LIKE ? ESCAPE '^'"
-        return " AND ".join([like] * len(words)), tuple(f"%{word}%" for word in escaped)
-
-    def _columns(self, r: Reader, where: Mapping[str, object]) -> Iterator[Condition]:
-        for key, value in where.items():
+    def _columns(self, r: Reader, wanted: Mapping[str, object]) -> Iterator[Condition]:
+        for key, value in wanted.items():
             if key not in self.filters:
                 raise Invalid(f"{quoted(key)} is not filtered by", hint=f"one of: {', '.join(self.filters)}")
             values = value if isinstance(value, (tuple, list, set, frozenset)) else (value,)
-            parts = [self.filters[key](r, one) for one in values]
-            yield Condition(_joined_by("OR", (p.seek for p in parts)), _joined_by("OR", (p.scan for p in parts)))
-
-
-def _joined_by(word: str, clauses: Iterable[Clause]) -> Clause:
-    parts = list(clauses)
-    return (
-        f" {word} ".join(f"({condition})" for condition, _ in parts) or "0",
-        tuple(parameter for _, parameters in parts for parameter in parameters),
-    )
-
-
-def _joined(clauses: Iterable[Clause]) -> Clause:
-    """A WHERE of all of them; empty where there is none."""
-    parts = list(clauses)
-    if not parts:
-        return "", ()
-    condition, parameters = _joined_by("AND", parts)
-    return f" WHERE {condition}", parameters
+            yield any_of([self.filters[key](r, one) for one in values])

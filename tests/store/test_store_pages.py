@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from store_builders import a_device, a_store, a_user
 
 from model.errors import Invalid
 from model.records import Device, DeviceState
-from store import Query, Store, Transaction, certificates, devices, users
+from store import Query, Store, Transaction, certificates, devices, paging, users
 
 STATES = list(DeviceState)
 SYSTEMS = ("linux", "macOS", "windows")
@@ -77,22 +78,43 @@ SORTS = {
 }
 
 
-@given(
-    words=st.lists(WORDS, max_size=3),
+QUERIES = st.builds(
+    Query,
+    filter=st.lists(WORDS, max_size=3).map(" ".join),
     sort=st.sampled_from(list(SORTS)),
     descending=st.booleans(),
     offset=st.integers(0, 320),
     limit=st.integers(0, 70),
 )
-def test_a_page_is_what_a_plain_filter_and_sort_gives(
-    filled: Store, words: list[str], sort: str, descending: bool, offset: int, limit: int
+
+
+def expected(store: Store, query: Query) -> list[Device]:
+    found = [d for d in store.read(devices.all) if all(matches(d, word) for word in query.filter.split())]
+    return sorted(found, key=lambda d: (SORTS[query.sort](d), int(d.id)), reverse=query.descending)
+
+
+@pytest.mark.parametrize(
+    ("few", "walk"), [(4000, 4096), (10, 40), (0, 0)], ids=["sorted", "walked-where-enough-match", "judged-row-by-row"]
+)
+@given(query=QUERIES)
+def test_a_page_is_what_a_plain_filter_and_sort_gives(filled: Store, query: Query, few: int, walk: int) -> None:
+    found = expected(filled, query)
+    with mock.patch.multiple(paging, _FEW=few, _WALK=walk):
+        page = filled.read(lambda r: devices.page(r, query))
+    assert (page.total, page.more) == (len(found), False)
+    assert list(page.rows) == found[query.offset : query.offset + query.limit]
+
+
+@pytest.mark.parametrize(("few", "walk"), [(4000, 4096), (10, 400), (0, 100)])
+@given(query=QUERIES.map(lambda query: msgspec.structs.replace(query, exact=False)))
+def test_a_page_without_the_exact_total_has_the_same_rows_and_says_whether_there_are_more(
+    filled: Store, query: Query, few: int, walk: int
 ) -> None:
-    expected = [device for device in filled.read(devices.all) if all(matches(device, word) for word in words)]
-    expected.sort(key=lambda d: (SORTS[sort](d), int(d.id)), reverse=descending)
-    query = Query(filter=" ".join(words), sort=sort, descending=descending, offset=offset, limit=limit)
-    page = filled.read(lambda r: devices.page(r, query))
-    assert page.total == len(expected)
-    assert list(page.rows) == expected[offset : offset + limit]
+    found = expected(filled, query)
+    with mock.patch.multiple(paging, _FEW=few, _WALK=walk):
+        page = filled.read(lambda r: devices.page(r, query))
+    assert list(page.rows) == found[query.offset : query.offset + query.limit]
+    assert query.offset + len(page.rows) < page.total <= len(found) if page.more else page.total == len(found)
 
 
 def test_filters_may_be_given_as_values_of_which_any_holds(filled: Store) -> None:
