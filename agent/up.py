@@ -157,6 +157,7 @@ class _Agent:
 
     def _on_connected(self) -> None:
         self._told = Told()
+        self._ask_rotation_at = self._ask_certificate_at = 0.0  # nobody answers what an older connection was asked
         self._gate_addresses = self._follower.gate_addresses
         self._state.put_link(Link(connected=True, since=int(time.time())))
         self._may_join_anew = False

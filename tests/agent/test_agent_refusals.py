@@ -17,7 +17,7 @@ from played_gate import PlayedGate, played_gate, soon
 from model.enrollment import format_enrollment_key
 from model.keys import SSHKey
 from model.netmap import Delta
-from model.wire import Hello, Refused, write_line
+from model.wire import Hello, Refused, RotateKey, write_line
 
 pytestmark = [pytest.mark.root, pytest.mark.needs("ip", "wg", "nft")]
 
@@ -225,3 +225,21 @@ async def test_a_gate_that_is_full_says_when_to_come_again(tmp_path: Path) -> No
         await soon(lambda: "the gate is full" in agent.said(), of="the refusal")
         on.gate.refuse = None
         await on.connected(agent)
+
+
+async def test_a_new_key_whose_offer_was_lost_with_its_connection_is_offered_on_the_next(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        agent = on.agent().start()
+        await on.connected(agent)
+        agent.end()
+        agent.start(enrollment_key=None, rotate_key=True)
+        seat = on.gate.seat("laptop")
+
+        def offers() -> list[RotateKey]:
+            return [line for line in seat.heard if isinstance(line, RotateKey)]
+
+        await soon(lambda: len(offers()) == 1, of="the offer")
+        assert seat.channel is not None
+        seat.channel.close()  # before any challenge
+        await soon(lambda: len(offers()) == 2, of="the offer on the next connection")
+        assert len(set(offers())) == 1
