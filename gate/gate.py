@@ -15,8 +15,10 @@ from typing import TypeVar
 from gate import snapshot
 from gate.actor import GATE, Actor
 from gate.connections import Connections
+from gate.heavy import Heavy
 from gate.operation import Call, First, Operation, Prepared
 from gate.presence import Presence
+from gate.refusals import Refusal, Refusals
 from gate.signers import Signers, passphrase_from_environment
 from gate.snapshot import Snapshot
 from gate.watch import Watch
@@ -46,6 +48,8 @@ class Gate:
         self.signers = signers
         self.started_at = time.time()
         self.connections = Connections()
+        self._heavy = Heavy()
+        self._refusals = Refusals(self._write_refusal)
         self.locked: Callable[[str], float] = lambda _: 0.0
         """Seconds that a name has to wait after wrong guesses, as the door that counts them says."""
         self._lock = lock
@@ -90,6 +94,9 @@ class Gate:
         """Writes what was kept for a batch, and gives the state free."""
         with contextlib.suppress(Exception):
             await self.save_presence()
+        with contextlib.suppress(Exception):
+            await self._refusals.close()
+        await asyncio.to_thread(self._heavy.close)
         self.store.on_commit = None
         if self._advancing:
             self._advancing.cancel()
@@ -108,6 +115,8 @@ class Gate:
             proved, own = self._authorize(operation, tx, actor)
             return operation.run(tx, self._call(operation, proved, own), **arguments)  # type: ignore[arg-type]
 
+        if operation.heavy:
+            return await self._heavy.run(actor.name, operation.name, lambda: self.store.read(work))
         if operation.reads:
             return await self.store.fetch(work)
         prepared = None
@@ -121,7 +130,7 @@ class Gate:
             if prepared is not None:
                 await asyncio.to_thread(prepared.drop)
             if isinstance(fault, Denied):
-                await self._audit_refusal(operation, actor, fault)
+                await self._refusals.note(Refusal(actor.name, operation.name, actor.source), fault.message)
             raise
         await self.reached(number)
         return done
@@ -160,9 +169,9 @@ class Gate:
             signers=self.signers, connections=self.connections, state=self.state, watch=self.watch,
         )  # fmt: skip
 
-    async def _audit_refusal(self, operation: Operation[S, ..., T], actor: Actor, denied: Denied) -> None:
+    async def _write_refusal(self, refusal: Refusal, after: dict[str, object]) -> None:
         def note(tx: Transaction) -> None:
-            tx.audit(actor.name, operation.name, "refused", after={"why": denied.message}, source=actor.source)
+            tx.audit(refusal.actor, refusal.operation, "refused", after=after, source=refusal.source)
 
         await self.store.write(note)
 

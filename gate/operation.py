@@ -75,12 +75,14 @@ class Operation(Generic[S, P, T_co]):
         reads: bool,
         first: First | None = None,
         repeatable: bool = False,
+        heavy: bool = False,
     ) -> None:
         self.name = name
         self.run = run
         self.reads = reads
         self.first = first
         self.repeatable = repeatable
+        self.heavy = heavy
         self.permission: Permission = PERMISSIONS["agent" if name.startswith("agent ") else name]
         self.__doc__ = run.__doc__
 
@@ -108,9 +110,14 @@ def _article(role: Role) -> str:
     return f"{'an' if role.value[0] in 'aeiou' else 'a'} {role.value}"
 
 
-def reads(name: str) -> Callable[[Callable[Concatenate[Reader, Call, P], T]], Operation[Reader, P, T]]:
-    """Declares an operation that changes nothing; it runs on a read connection."""
-    return lambda run: Operation(name, run, reads=True)
+def reads(
+    name: str, *, heavy: bool = False
+) -> Callable[[Callable[Concatenate[Reader, Call, P], T]], Operation[Reader, P, T]]:
+    """Declares an operation that changes nothing; it runs on a read connection.
+
+    `heavy` is one that may take seconds: it is done once at a time for each person (`gate.heavy`).
+    """
+    return lambda run: Operation(name, run, reads=True, heavy=heavy)
 
 
 def writes(

@@ -96,7 +96,7 @@ def show_audit(r: Reader, call: Call, *, number: int) -> AuditEntry:
     return audit.by_number(r, number)
 
 
-@reads("audit verify")
+@reads("audit verify", heavy=True)
 def verify_audit(r: Reader, call: Call) -> int | None:
     """The first entry whose hash does not follow from what it says and the one before; None where all do."""
     return audit.verify(r)
@@ -222,7 +222,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     hint: str | None = None
 
 
-@reads("gate doctor")
+@reads("gate doctor", heavy=True)
 def doctor(r: Reader, call: Call) -> tuple[Finding, ...]:
     """What is checked about the gate, each with what to do where it is not well."""
     broken = audit.verify(r)

@@ -34,7 +34,7 @@ def history(r: Reader, call: Call, *, limit: int = 50) -> tuple[PolicyVersion, .
     return policies.history(r, limit)
 
 
-@reads("policy check")
+@reads("policy check", heavy=True)
 def check(r: Reader, call: Call, *, text: str) -> policy.Compiled:
     """Reads, compiles and runs the policy's own tests against this network. Raises `PolicyRefused`."""
     return policy.check(text, _network(call), over=call.snapshot.compiled)
@@ -60,7 +60,7 @@ def reach(r: Reader, call: Call, *, name: str) -> Reach:
     return reach_of(call.snapshot.compiled, name)
 
 
-@reads("policy check")
+@reads("policy check", heavy=True)
 def answer(r: Reader, call: Call, *, text: str) -> dict[str, object]:
     """What a check against this network comes to: what each approved device is told, or the refusal."""
     network = _network(call)
@@ -68,7 +68,7 @@ def answer(r: Reader, call: Call, *, text: str) -> dict[str, object]:
     return document_of(text, network, names, over=call.snapshot.compiled)
 
 
-@reads("policy diff")
+@reads("policy diff", heavy=True)
 def diff(r: Reader, call: Call, *, text: str) -> Diff:
     """What setting `text` would change: who gains and who loses which access. Raises `PolicyRefused`."""
     return difference(call.snapshot.compiled, policy.check(text, _network(call), over=call.snapshot.compiled))
