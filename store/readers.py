@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,32 @@ _KEEP = 8
 """Idle connections that are kept; more are opened while more threads read at once."""
 
 
+class Loan:
+    """A piece of work that another thread may break off, whether it has begun or not."""
+
+    def __init__(self) -> None:
+        self._sql: sqlite3.Connection | None = None
+        self._over = False
+        self._lock = threading.Lock()
+
+    def begin(self, sql: sqlite3.Connection) -> None:
+        with self._lock:
+            self._sql = sql
+            if self._over:
+                raise sqlite3.OperationalError("interrupted")
+
+    def end(self) -> None:
+        with self._lock:
+            self._sql = None
+
+    def break_off(self) -> None:
+        """The statement that runs ends at once with `sqlite3.OperationalError`; between two, nothing happens."""
+        with self._lock:
+            self._over = True
+            if self._sql is not None:
+                self._sql.interrupt()
+
+
 class Readers:
     def __init__(self, path: Path, now: Callable[[], int], epoch: Callable[[], int]) -> None:
         self._path = path
@@ -31,14 +58,17 @@ class Readers:
         self._closed = False
         self.threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="store-reader")
 
-    def read(self, work: Callable[[Reader], T]) -> T:
+    def read(self, work: Callable[[Reader], T], loan: Loan | None = None) -> T:
+        loan = loan or Loan()
         try:
             db = self._borrow()
             try:
+                loan.begin(db.conn)
                 reader = Reader(db, self._now(), self._totals)
                 db.conn.execute("BEGIN")
                 return work(reader)
             finally:
+                loan.end()
                 self._return(db)
         except BaseException as fault:
             told = translated(fault, self._path)

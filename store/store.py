@@ -16,7 +16,7 @@ from model.errors import Conflict, NotFound, Unavailable
 from store import files
 from store.connections import connect
 from store.faults import translated
-from store.readers import Readers
+from store.readers import Loan, Readers
 from store.transaction import Reader, Transaction
 from store.writer import Writer
 
@@ -106,8 +106,15 @@ class Store:
         return self._readers.read(work)
 
     async def fetch(self, work: Callable[[Reader], T]) -> T:
-        """`read` in a thread, for what may take more than a millisecond."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers.threads, self._readers.read, work)
+        """`read` in a thread, for what may take more than a millisecond. Cancelled, it is broken off there, too."""
+        loan = Loan()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._readers.threads, self._readers.read, work, loan
+            )
+        except asyncio.CancelledError:
+            loan.break_off()
+            raise
 
     def backup(self, path: Path) -> None:
         """Copies the database, as of one moment, to the new file `path`, mode 0600, while it goes on serving.

@@ -32,7 +32,7 @@ def list_devices(r: Reader, call: Call, *, query: Query) -> Page:
         query = msgspec.structs.replace(query, where={**query.where, "user": call.actor.user})
     page = whole(r, devices.page, query)
     rows = tuple(_seen(call, row) for row in page.rows if isinstance(row, Device))
-    return Page(rows=rows, offset=page.offset, total=page.total)
+    return msgspec.structs.replace(page, rows=rows)
 
 
 @reads("devices show")

@@ -19,4 +19,4 @@ def whole(r: Reader, page: Callable[[Reader, Query], Page], query: Query) -> Pag
         part = page(r, msgspec.structs.replace(query, offset=query.offset + len(rows), limit=query.limit - len(rows)))
         rows += part.rows
         if not part.rows or len(rows) >= query.limit or query.offset + len(rows) >= part.total:
-            return Page(rows=tuple(rows), offset=query.offset, total=part.total)
+            return msgspec.structs.replace(part, rows=tuple(rows), offset=query.offset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import time
 from collections.abc import Sequence
@@ -134,6 +135,30 @@ def test_a_reader_sees_one_moment_however_long_it_takes(store: Store) -> None:
 
     assert store.read(before_and_after) == (0, 0)
     assert store.read(changes.last) == 1
+
+
+async def test_a_reading_that_was_cancelled_is_broken_off_in_its_thread(store: Store) -> None:
+    began, ended = threading.Event(), threading.Event()
+    faults: list[BaseException] = []
+
+    def endless(r: Reader) -> None:
+        try:
+            for _ in r.sql.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"):
+                began.set()
+        except sqlite3.OperationalError as fault:
+            faults.append(fault)
+            raise
+        finally:
+            ended.set()
+
+    reading = asyncio.create_task(store.fetch(endless))
+    await asyncio.to_thread(began.wait)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    await asyncio.to_thread(ended.wait)
+    assert [str(fault) for fault in faults] == ["interrupted"]
+    assert await store.fetch(lambda r: settings.get(r, "missing", "asked again")) == "asked again"
 
 
 def test_a_reader_cannot_write(store: Store) -> None:
