@@ -75,7 +75,11 @@ class ConsoleChannel(Protocol):
 
 
 class Faces(Protocol):
-    """Both are coroutines that return an exit status; cancelling them is how a door ends them."""
+    """`command` and `console` are coroutines that return an exit status; cancelling them is how a door ends them."""
+
+    def names_screen(self, gate: Gate, actor: Actor, words: Sequence[str]) -> bool:
+        """Whether `words` are a screen of the console (`devices db-1`), not a command; asked if there is a terminal."""
+        ...
 
     async def command(
         self, gate: Gate, actor: Actor, words: Sequence[str], streams: Streams, terminal: Terminal | None

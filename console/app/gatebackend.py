@@ -87,21 +87,7 @@ class GateBackend:
         return int(time.time())
 
     def me(self) -> Me:
-        snapshot = self._gate.snapshot
-        user = snapshot.users.get(self._actor.user) if self._actor.user else None
-        life = snapshot.settings.get("login.life")
-        ends = self._actor.login_at + life if self._actor.login_at and isinstance(life, int) else None
-        return Me(
-            name=self._actor.name,
-            user=self._actor.user,
-            role=user.role if user else self._actor.role,
-            domain=snapshot.domain,
-            user_domain=snapshot.user_domain,
-            login_ends=ends,
-            adds_devices=may("devices add", user.role if user else self._actor.role),
-            approves_itself=snapshot.settings.get("devices.approval") == "automatic",
-            connection=self._actor.connection,
-        )
+        return me(self._gate, self._actor)
 
     def online(self, device: DeviceID) -> bool:
         return self._gate.presence.online(device)
@@ -275,6 +261,25 @@ class GateBackend:
             return complete(words, self._gate.snapshot, self.me())
         except (WardgateError, NotFound):
             return ()
+
+
+def me(gate: Gate, actor: Actor) -> Me:
+    """Who `actor` is at this moment."""
+    snapshot = gate.snapshot
+    user = snapshot.users.get(actor.user) if actor.user else None
+    life = snapshot.settings.get("login.life")
+    ends = actor.login_at + life if actor.login_at and isinstance(life, int) else None
+    return Me(
+        name=actor.name,
+        user=actor.user,
+        role=user.role if user else actor.role,
+        domain=snapshot.domain,
+        user_domain=snapshot.user_domain,
+        login_ends=ends,
+        adds_devices=may("devices add", user.role if user else actor.role),
+        approves_itself=snapshot.settings.get("devices.approval") == "automatic",
+        connection=actor.connection,
+    )
 
 
 def may(operation: str, role: Role) -> bool:

@@ -163,6 +163,11 @@ def _warm() -> None:
 class ConsoleFaces:
     """`gate.faces.Faces`: the command line and the Textual app. The app is imported when the first console opens."""
 
+    def names_screen(self, gate: Gate, actor: Actor, words: Sequence[str]) -> bool:
+        from console.app.screens import is_link
+
+        return is_link(gate, actor, words)
+
     async def command(
         self, gate: Gate, actor: Actor, words: Sequence[str], streams: Streams, terminal: Terminal | None
     ) -> int:

@@ -1,4 +1,7 @@
-"""One session of a person: the console where there is a terminal and no command, else that command."""
+"""One session of a person: the console where there is a terminal and no command, else that command.
+
+What names a screen of the console, and is no command (`devices db-1`), opens it there where there is a terminal.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ MAX_COMMAND = 64 * 1024
 HELP = """\
 This is the gate of {domain}. It has no shell; it has a console and commands:
   ssh -t {name}@GATE              the console, in a terminal that can move its cursor (TERM is set)
+  ssh -t {name}@GATE devices NAME  the same, at a screen and a thing on it
   ssh {name}@GATE help            all commands
   ssh {name}@GATE devices list    one of them; --json gives JSON
   ssh {name}@GATE cert < KEY.pub  a certificate for your key
@@ -159,9 +163,14 @@ class PersonSession(asyncssh.SSHServerSession[bytes]):
         if self._command is None or (words[:1] == ["console"] and terminal is not None):
             if terminal is None or terminal.dumb:
                 return self._help()
-            self._console = TerminalChannel(self._channel, terminal)
-            return await self._faces.console(self._gate, self._actor(), self._console, words[1:])
+            return await self._open(terminal, words[1:])
+        if terminal is not None and not terminal.dumb and self._faces.names_screen(self._gate, self._actor(), words):
+            return await self._open(terminal, words)
         return await self._faces.command(self._gate, self._actor(), words, self._streams, terminal)
+
+    async def _open(self, terminal: Terminal, words: list[str]) -> int:
+        self._console = TerminalChannel(self._channel, terminal)
+        return await self._faces.console(self._gate, self._actor(), self._console, words)
 
     def _words(self) -> list[str] | None:
         """As a POSIX shell splits them, without expansion; None where quotes do not balance."""

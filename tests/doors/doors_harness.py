@@ -39,6 +39,9 @@ class EchoFaces:
         self.consoles: list[ConsoleChannel] = []
         self.cancelled = 0
 
+    def names_screen(self, gate: Gate, actor: Actor, words: Sequence[str]) -> bool:
+        return list(words[:1]) == ["screen"]
+
     async def command(
         self, gate: Gate, actor: Actor, words: Sequence[str], streams: Streams, terminal: Terminal | None
     ) -> int:

@@ -132,6 +132,23 @@ async def test_a_terminal_without_a_command_opens_the_console(tmp_path: Path) ->
         assert await terminal.status() == 0
 
 
+async def test_a_screens_name_opens_it_where_there_is_a_terminal(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        async with a_terminal(house, "screen", "db-1") as terminal:
+            await terminal.until(b"console ['screen', 'db-1']")
+            await terminal.type(b"q")
+            assert await terminal.status() == 0
+        ran = await house.run("alice", "screen db-1", key="alice")
+        assert "['screen', 'db-1']" in ran.out
+        assert "console" not in ran.out
+
+
+async def test_a_terminal_that_cannot_move_its_cursor_has_commands_alone(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house, a_terminal(house, "screen", "db-1", term="dumb") as terminal:
+        await terminal.until(b"['screen', 'db-1']")
+        assert house.faces.consoles == []
+
+
 async def test_console_words_name_a_screen(tmp_path: Path) -> None:
     async with a_house(tmp_path) as house, a_terminal(house, "console", "devices", "db-1") as terminal:
         await terminal.until(b"console ['devices', 'db-1']")

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from console.app.backend import Me
 from console.app.view import View
+
+if TYPE_CHECKING:
+    from gate.actor import Actor
+    from gate.gate import Gate
 
 _MODULES = {
     "Overview": ("overview", "OverviewView"),
@@ -48,63 +53,40 @@ def screens_of(me: Me) -> tuple[tuple[str, str], ...]:
 
 def screen_of(me: Me, words: Sequence[str]) -> str | None:
     """The screen that words name: `devices`, or `devices db-1`; None where they are a command."""
-    titles = {title for _, title in screens_of(me)}
-    title = _BY_NOUN.get(words[0].lower()) if words else None
-    if title not in titles or len(words) > 2:
+    title = _title(me, words)
+    if len(words) > 2 or any(word.startswith("-") for word in words):
         return None
-    if len(words) == 2 and words[1] in VERBS:
+    if title is None or (len(words) == 2 and is_verb(words[0], words[1])):
         return None
     return title
 
 
-VERBS = frozenset(
-    {
-        "list",
-        "show",
-        "add",
-        "approve",
-        "rename",
-        "tag",
-        "set",
-        "expire",
-        "disable",
-        "enable",
-        "remove",
-        "routes",
-        "config",
-        "netmap",
-        "create",
-        "revoke",
-        "check",
-        "diff",
-        "test",
-        "explain",
-        "reach",
-        "history",
-        "rollback",
-        "confirm",
-        "lookup",
-        "sign",
-        "krl",
-        "rotate",
-        "promote",
-        "retire",
-        "trust",
-        "apply",
-        "verify",
-        "follow",
-        "set-role",
-        "set-password",
-        "totp",
-        "keys",
-        "invite",
-        "unlock",
-    }
-)
+def _title(me: Me, words: Sequence[str]) -> str | None:
+    title = _BY_NOUN.get(words[0].lower()) if words else None
+    return title if title in {shown for _, shown in screens_of(me)} else None
+
+
+def is_verb(noun: str, word: str) -> bool:
+    import click
+
+    from console.commandline.face import COMMANDS
+
+    context = click.Context(COMMANDS, info_name="wardgate")
+    group = COMMANDS.get_command(context, noun.lower())
+    return isinstance(group, click.Group) and word in group.list_commands(context)
+
+
+def is_link(gate: Gate, actor: Actor, words: Sequence[str]) -> bool:
+    """Whether `ssh -t GATE WORDS` names a screen. What is a command stays one: `keys` lists one's own."""
+    from console.app.gatebackend import me
+    from console.commandline.nouns import MINE
+
+    return bool(words) and words[0] not in MINE and screen_of(me(gate, actor), words) is not None
 
 
 def first_screen(me: Me, words: Sequence[str]) -> str:
-    return screen_of(me, words) or screens_of(me)[0][1]
+    """What a console opens with: `words` are no command here, so that a device may be called like a verb."""
+    return _title(me, words) or screens_of(me)[0][1]
 
 
 def make(title: str, me: Me) -> View:
