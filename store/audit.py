@@ -20,6 +20,11 @@ START = "0" * 64
 """What the first entry follows."""
 
 _ROWS = Rows(AuditEntry, "audit", key="number")
+_HEAD = "SELECT number, hash FROM audit_head"
+_INSERTION = (
+    "INSERT INTO audit (number, at, actor, action, subject, before, after, source, hash)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -42,18 +47,14 @@ def append(
     tx: Transaction, actor: str, action: str, subject: str, *, before: object = None, after: object = None, source: str
 ) -> int:
     """Writes the next entry and gives its number. Services call `tx.audit`."""
-    number, previous = tx.sql.execute("SELECT number, hash FROM audit_head").fetchone()
-    number += 1
+    last, previous = tx.later.end(_HEAD)
+    number: int = last + 1
     was, became = (None if value is None else _encode(value).decode() for value in (before, after))
     entry = (number, tx.now, actor, action, subject, was, became, source)
     digest = chained(previous, entry)
-    tx.sql.execute(
-        "INSERT INTO audit (number, at, actor, action, subject, before, after, source, hash)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*entry, digest),
-    )
-    tx.sql.execute("UPDATE audit_head SET number = ?, hash = ?", (number, digest))
-    return int(number)
+    tx.later.row(_INSERTION, (*entry, digest))
+    tx.later.move(_HEAD, (number, digest), "UPDATE audit_head SET number = ?, hash = ?")
+    return number
 
 
 def by_number(r: Reader, number: int) -> AuditEntry:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from model.errors import Conflict, Invalid, NotFound
 from model.ids import DeviceID, DeviceName, GenerationID, Serial, UserName, quoted
 from model.keys import SSHKey
-from model.records import Certificate, CertificateState, Page, Revocation
+from model.records import Certificate, CertificateKind, CertificateState, Page, Revocation
 from store.mapping import Rows, decimal
 from store.paging import Condition, Listing, Query, compares, equals
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from store.transaction import Reader, Transaction
 
 _ROWS = Rows(Certificate, "certificates", key="serial", decimal_text=("device_id",))
+_LAST_SERIAL = "SELECT value FROM counters WHERE name = 'serial'"
 _REVOCATIONS = Rows(Revocation, "revocations", key="number")
 
 
@@ -26,16 +27,15 @@ def next_serial(tx: Transaction) -> Serial:
 
 def next_serials(tx: Transaction, count: int) -> tuple[Serial, ...]:
     """Several at once, rising."""
-    rows = tx.sql.execute(
-        "UPDATE counters SET value = value + ? WHERE name = 'serial' RETURNING value", (count,)
-    ).fetchall()
-    last = rows[0][0]
-    return tuple(Serial(number) for number in range(last - count + 1, last + 1))
+    (last,) = tx.later.end(_LAST_SERIAL)
+    skip_serials(tx, count)
+    return tuple(Serial(number) for number in range(last + 1, last + count + 1))
 
 
 def skip_serials(tx: Transaction, count: int) -> None:
     """Leaves out the next `count` serials for good."""
-    tx.sql.execute("UPDATE counters SET value = value + ? WHERE name = 'serial'", (count,))
+    (last,) = tx.later.end(_LAST_SERIAL)
+    tx.later.move(_LAST_SERIAL, (last + count,), "UPDATE counters SET value = ? WHERE name = 'serial'")
 
 
 def add(tx: Transaction, certificate: Certificate) -> None:
@@ -48,6 +48,14 @@ def add(tx: Transaction, certificate: Certificate) -> None:
                 f"serial {certificate.serial} is taken", hint="take a new serial for each certificate"
             ) from fault
         raise
+
+
+def add_issued(tx: Transaction, certificate: Certificate) -> None:
+    """`add` for one whose serial `next_serial` dealt: a user's is written with others of its savepoint."""
+    if certificate.kind is CertificateKind.USER:
+        tx.later.row(*_ROWS.insertion(certificate))
+    else:
+        add(tx, certificate)
 
 
 def by_serial(r: Reader, serial: Serial) -> Certificate:
@@ -64,7 +72,7 @@ def with_key(r: Reader, fingerprint: str) -> tuple[Certificate, ...]:
 
 def host_of_key(r: Reader, fingerprint: str) -> tuple[DeviceID | None, DeviceName | None] | None:
     """The device whose host key this is by a certificate that counts now; (None, None) for the gate's own host key."""
-    row = r.sql.execute(
+    row = r.beside.execute(  # users' certificates may wait to be written, hosts' do not
         "SELECT device_id, device FROM certificates"
         " WHERE fingerprint = ? AND kind = 'host' AND +valid_before > ? AND +revoked_at IS NULL LIMIT 1",
         (fingerprint, r.now),

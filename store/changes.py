@@ -14,18 +14,20 @@ if TYPE_CHECKING:
 
 _decode = msgspec.json.Decoder(AnyChange).decode
 _encode = msgspec.json.Encoder().encode
+_LAST = "SELECT coalesce(max(number), 0) FROM changes"
 
 
 def append(tx: Transaction, change: Change) -> Committed:
     """Writes `change` under the next number. Services call `tx.record`, which also remembers it for the commit.
 
-    The number is the table's own: one more than the newest, which `prune` therefore never removes. A rolled-back
+    The number is one more than the newest, which `prune` therefore never removes. A rolled-back
     transaction takes its numbers with it, so that no gap stays.
     """
-    number = tx.sql.execute(
-        "INSERT INTO changes (at, change) VALUES (?, ?)", (tx.now, _encode(change).decode())
-    ).lastrowid
-    assert number is not None
+    number: int = tx.later.end(_LAST)[0] + 1
+    tx.later.row(
+        "INSERT INTO changes (number, at, change) VALUES (?, ?, ?)", (number, tx.now, _encode(change).decode())
+    )
+    tx.later.move(_LAST, (number,))
     return Committed(Version(number), tx.now, cast(AnyChange, change))
 
 
@@ -37,7 +39,7 @@ def since(r: Reader, number: int) -> tuple[Committed, ...]:
 
 def last(r: Reader) -> Version:
     """The newest number; 0 where nothing has happened yet."""
-    return Version(r.sql.execute("SELECT coalesce(max(number), 0) FROM changes").fetchone()[0])
+    return Version(r.sql.execute(_LAST).fetchone()[0])
 
 
 def oldest(r: Reader) -> Version:

@@ -148,7 +148,7 @@ def approved_of(r: Reader, name: UserName, known: Mapping[DeviceID, Device]) -> 
     """Those of a person that are approved, in order of id. Where a record of `known` has the name, addresses and end
     that the device has now, it stands for it; its routes may be others."""
     found = []
-    for id, *now in r.sql.execute(
+    for id, *now in r.beside.execute(
         "SELECT id, name, ipv4, ipv6, expires_at FROM devices WHERE \"user\" = ? AND state = 'approved' ORDER BY id",
         (name,),
     ).fetchall():

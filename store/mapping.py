@@ -126,6 +126,10 @@ class Rows(Generic[R]):
         """`insert` for all fields of a record at once."""
         return self._inserted(tx, self._insert, self.encode_record(record))
 
+    def insertion(self, record: R) -> tuple[str, tuple[object, ...]]:
+        """The statement that adds a record, and its values: for `Later.row`."""
+        return self._insert, tuple(self.encode_record(record).values())
+
     def _inserted(self, tx: Transaction, insertion: str, columns: dict[str, Any]) -> int:
         cursor = tx.sql.execute(insertion, tuple(columns.values()))
         assert cursor.lastrowid is not None

@@ -9,23 +9,33 @@ from sqlite_utils import Database
 from model.change import Change, Committed
 from model.ids import Version
 from store import audit, changes
+from store.later import Later
 from store.totals import Totals
 
 
 class Reader:
     """One consistent snapshot of the network, for as long as the work runs. Not to be kept."""
 
-    __slots__ = ("_began", "_totals", "db", "now", "sql")
+    __slots__ = ("_began", "_db", "_totals", "beside", "now")
 
     def __init__(self, db: Database, now: int, totals: Totals | None = None) -> None:
         self._totals = totals
         self._began = totals.epoch() if totals else 0
-        self.db = db
-        """For what people do one at a time."""
-        self.sql: sqlite3.Connection = db.conn
-        """For what is hot."""
+        self._db = db
+        self.beside: sqlite3.Connection = db.conn
+        """For what is hottest: queries for nothing that `Transaction.later` may hold."""
         self.now = now
         """Seconds since 1970, the same for the whole work."""
+
+    @property
+    def db(self) -> Database:
+        """For what people do one at a time."""
+        return self._db
+
+    @property
+    def sql(self) -> sqlite3.Connection:
+        """For what is hot."""
+        return self.beside
 
     def count(self, query: str, parameters: tuple[object, ...] = ()) -> int:
         """The one number that `query` yields, remembered until the next commit."""
@@ -38,15 +48,29 @@ class Reader:
 class Transaction(Reader):
     """A piece of work on the one writer. It is durable as a whole, or nothing of it happened."""
 
-    __slots__ = ("changes",)
+    __slots__ = ("changes", "later")
 
-    def __init__(self, db: Database, now: int) -> None:
+    def __init__(self, db: Database, now: int, later: Later) -> None:
         self._totals = None
-        self.db = db
-        self.sql = db.conn
+        self._db = db
+        self.beside = db.conn
         self.now = now
+        self.later = later
+        """Changes, audit entries and users' certificates that wait to be written, with others of the same savepoint."""
         self.changes: list[Committed] = []
         """What this work recorded, in order."""
+
+    @property
+    def db(self) -> Database:
+        if self.later.waits:
+            self.later.write()
+        return self._db
+
+    @property
+    def sql(self) -> sqlite3.Connection:
+        if self.later.waits:
+            self.later.write()
+        return self.beside
 
     def record(self, change: Change) -> Version:
         """Adds `change` to the log under the next number: no number is ever left out."""

@@ -43,7 +43,8 @@ def by_id(r: Reader, id: UserID) -> User:
 
 def by_name(r: Reader, name: UserName) -> User | None:
     """The user of a full name; None where there is none."""
-    return _ROWS.one(r, "name = ?", name)
+    row = r.beside.execute(f"{_ROWS.select} WHERE name = ?", (name,)).fetchone()
+    return None if row is None else _ROWS.decode(row)
 
 
 def find(r: Reader, text: str, default_domain: str) -> User:

@@ -18,6 +18,7 @@ from sqlite_utils import Database
 from model.change import Committed
 from model.errors import Unavailable, WardgateError
 from store.faults import translated
+from store.later import Later
 from store.transaction import Transaction
 
 T = TypeVar("T")
@@ -140,10 +141,12 @@ class Writer:
         return committed
 
     def _alone(self, job: _Job, now: int, committed: list[Committed]) -> None:
-        tx, run = Transaction(self._db, now), self._sql.execute
+        later, run = Later(self._sql), self._sql.execute
+        tx = Transaction(self._db, now, later)
         run("SAVEPOINT work")
         try:
             job.result = job.work(tx)
+            later.write()
         except BaseException as fault:
             if not self._sql.in_transaction:
                 raise
@@ -155,23 +158,25 @@ class Writer:
 
     def _together(self, jobs: Sequence[_Job], now: int, committed: list[Committed]) -> bool:
         """Under one savepoint; False, and all of it undone, where one failed otherwise than by refusing."""
-        run, recorded = self._sql.execute, list[Committed]()
+        run, recorded, later = self._sql.execute, list[Committed](), Later(self._sql)
         run("SAVEPOINT work")
-        for job in jobs:
-            tx = Transaction(self._db, now)
-            try:
-                job.result = job.work(tx)
-                recorded += tx.changes
-            except WardgateError as refused:
-                job.fault = refused
-            except BaseException:
-                if not self._sql.in_transaction:
-                    raise
-                run("ROLLBACK TO work")
-                run("RELEASE work")
-                for again in jobs:
-                    again.result = again.fault = None
-                return False
+        try:
+            for job in jobs:
+                tx = Transaction(self._db, now, later)
+                try:
+                    job.result = job.work(tx)
+                    recorded += tx.changes
+                except WardgateError as refused:
+                    job.fault = refused
+            later.write()
+        except BaseException:
+            if not self._sql.in_transaction:
+                raise
+            run("ROLLBACK TO work")
+            run("RELEASE work")
+            for again in jobs:
+                again.result = again.fault = None
+            return False
         run("RELEASE work")
         committed += recorded
         return True

@@ -240,7 +240,7 @@ def _issue(
         generation=generation.id, issued_at=tx.now, line=line, rule=rule,
         how=f"{call.actor.name} by {call.actor.method or 'itself'} from {call.actor.source}",
     )  # fmt: skip
-    certificates.add(tx, record)
+    certificates.add_issued(tx, record)
     tx.record(c.CertificateIssued(certificate=record))
     call.audit(
         tx, record.key_id,

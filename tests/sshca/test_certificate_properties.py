@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from model.errors import Invalid
 from model.ids import Serial
+from model.keys import SSHKey
 from model.records import CertificateKind
-from sshca import Extension, Specification, describe, issue, parse, sign, verify
+from sshca import Extension, Specification, check_key, describe, issue, parse, sign, verify
 from sshca.parsing import parse_blob
+from sshca.subjects import _SMALL_ORDER_Y
+from sshca.wire import string, text
 
 KEYS = tuple(a_key(algorithm) for algorithm in SUBJECT_TYPES)
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -133,3 +136,21 @@ def test_a_changed_byte_is_refused_or_breaks_the_signature(place: int, change: i
 def test_noise_is_no_certificate(noise: bytes) -> None:
     with pytest.raises(Invalid):
         parse_blob(noise)
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_exactly_the_points_of_the_curve_are_ed25519_keys(encoded: bytes) -> None:
+    """By Euler's criterion, which takes longer than what is used (RFC 8032, section 5.1.3)."""
+    p = 2**255 - 19
+    y = int.from_bytes(encoded, "little") & (2**255 - 1)
+    d = -121665 * pow(121666, -1, p)
+    on_curve = y < p and pow((y * y - 1) * (d * y * y + 1), (p - 1) // 2, p) in {0, 1}
+    assert taken(encoded) == (on_curve and y not in _SMALL_ORDER_Y)
+
+
+def taken(encoded: bytes) -> bool:
+    try:
+        check_key(SSHKey(text("ssh-ed25519") + string(encoded)))
+    except Invalid:
+        return False
+    return True

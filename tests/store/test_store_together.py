@@ -9,7 +9,8 @@ import pytest
 
 from model.change import SettingSet
 from model.errors import Conflict
-from store import Store, Transaction, changes, settings
+from model.records import AuditEntry
+from store import Query, Store, Transaction, audit, changes, settings
 
 
 def writes(number: int, fails: Callable[[int], Exception | None]) -> Callable[[Transaction], int]:
@@ -59,3 +60,33 @@ async def test_a_fault_undoes_that_piece_alone(store: Store, bad: int) -> None:
     recorded = store.read(lambda r: changes.since(r, 0))
     assert [entry.change.value for entry in recorded] == kept  # type: ignore[union-attr]
     assert [entry.number for entry in recorded] == list(range(1, 100))
+
+
+async def test_what_waits_to_be_written_is_there_for_whoever_looks(store: Store) -> None:
+    def work(number: int, tx: Transaction) -> tuple[int, int]:
+        tx.audit("alice@example.com", "test", str(number), source="local")
+        dealt = tx.record(SettingSet(key="a", value=number))
+        newest = audit.page(tx, Query(limit=1)).rows[0]
+        assert isinstance(newest, AuditEntry)
+        return int(dealt), int(newest.subject)
+
+    found = await asyncio.gather(
+        *(store.write(lambda tx, n=number: work(n, tx), repeatable=True) for number in range(40)),  # type: ignore[misc]
+    )
+    assert found == [(number + 1, number) for number in range(40)]
+    assert store.read(audit.verify) is None
+
+
+async def test_a_row_that_cannot_be_written_undoes_its_own_work_alone(store: Store) -> None:
+    def work(number: int, tx: Transaction) -> None:
+        if number == 7:
+            tx.later.row("INSERT INTO changes (number, at, change) VALUES (?, ?, ?)", (1, None, ""))
+        tx.record(SettingSet(key="a", value=number))
+
+    found = await asyncio.gather(
+        *(store.write(lambda tx, n=number: work(n, tx), repeatable=True) for number in range(40)),  # type: ignore[misc]
+        return_exceptions=True,
+    )
+    assert [number for number, one in enumerate(found) if one is not None] == [7]
+    recorded = [entry.change.value for entry in store.read(lambda r: changes.since(r, 0))]  # type: ignore[union-attr]
+    assert recorded == [number for number in range(40) if number != 7]
