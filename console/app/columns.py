@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,8 @@ from console.app.glyphs import Glyphs
 from model.ids import DeviceID
 
 GUTTER = 2
+STEP = 4
+"""Cells by which a column grows to what is in it, so that scrolling seldom moves the others."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,15 +57,23 @@ class Placed(msgspec.Struct, frozen=True):
     width: int
 
 
-def place(columns: Sequence[Column], start: int, end: int) -> tuple[Placed, ...]:
-    """The columns that fit between `start` and `end`, each with its place. The last to drop is the most needed."""
+def place(
+    columns: Sequence[Column], start: int, end: int, widest: Mapping[str, int] | None = None
+) -> tuple[Placed, ...]:
+    """The columns that fit between `start` and `end`, each with its place. The last to drop is the most needed.
+
+    `widest` gives by head the cells of the widest text: what never drops gets that first, and others drop for it.
+    """
     kept = [column for column in columns if not column.since or end >= column.since]
-    while _needed(kept) > end - start and any(column.drop for column in kept):
+    wants = {column.head: _wanted(column, widest or {}) for column in kept}
+    while _needed(kept, wants) > end - start and any(column.drop for column in kept):
         kept.remove(max(kept, key=lambda column: column.drop))
     widths = [column.least for column in kept]
-    spare = end - start - _needed(kept)
-    for at, column in enumerate(kept):
-        more = max(0, min(column.most - column.least, spare))
+    spare = end - start - _needed(kept, {})
+    by_need = sorted(range(len(kept)), key=lambda at: kept[at].drop > 0)
+    for at in by_need:
+        column = kept[at]
+        more = max(0, min(wants[column.head] - widths[at], spare))
         widths[at] += more
         spare -= more
     _spread(kept, widths, spare)
@@ -75,8 +85,16 @@ def place(columns: Sequence[Column], start: int, end: int) -> tuple[Placed, ...]
     return tuple(out)
 
 
-def _needed(columns: Sequence[Column]) -> int:
-    return sum(column.least for column in columns) + GUTTER * max(0, len(columns) - 1)
+def _wanted(column: Column, widest: Mapping[str, int]) -> int:
+    """What it would have for its text, in steps."""
+    text = -(-widest.get(column.head, 0) // STEP) * STEP
+    return max(column.least, min(column.most, text))
+
+
+def _needed(columns: Sequence[Column], wants: Mapping[str, int]) -> int:
+    """Those that may drop need no more than their least."""
+    widths = (column.least if column.drop else wants.get(column.head, column.least) for column in columns)
+    return sum(widths) + GUTTER * max(0, len(columns) - 1)
 
 
 def _spread(columns: Sequence[Column], widths: list[int], spare: int) -> None:

@@ -17,26 +17,34 @@ class TopLine(Painted):
         app = self.console_app
         row = Row(width, "raised")
         me = app.backend.me()
-        labels = [f" {digit} {title} " for digit, title in app.screens()]
+        screens = app.screens()
         identity = inert(me.name.partition("@")[0])
         role = "" if me.member else f" {me.role.value}"
-        least = sum(map(len, labels[:7]))
-        brand = least + 11 + len(identity) + len(role) + 4 <= width
-        x, end = (row.put(2, "Wardgate", "bright", "b") + 2, width - 2) if brand else (1 if least < width else 0, width)
+        about = 12 + len(identity) + len(role) + 3
+        airy, tight = (sum(len(title) + gap for _, title in screens) for gap in (4, 3))
+        x, end, brand = int(airy < width), width, tight + about <= width
         if brand:
-            end = row.right(end, role, "muted")
-            end = row.right(end, identity, "text") - 2
-        for (digit, title), label in zip(app.screens(), labels, strict=True):
-            if x + len(label) > end + 1:
+            x = row.put(2, "Wardgate", "bright", "b") + 2
+            end = row.right(row.right(width - 2, role, "muted"), identity, "text") - 1
+        self._screens(row, x, end, tight=airy > end - x)
+        return [row]
+
+    def _screens(self, row: Row, x: int, end: int, *, tight: bool) -> None:
+        """Each with its digit; where there is little room, the last ones by their digit alone."""
+        app = self.console_app
+        screens = app.screens()
+        for at, (digit, title) in enumerate(screens):
+            whole = f" {digit} {title}" + ("" if tight else " ")
+            after = 2 * (len(screens) - 1 - at) if tight else 0
+            label = whole if x + len(whole) + after <= end else f" {digit}"
+            if x + len(label) > end:
                 break
             current = title == app.view.title
             if current:
-                row.plane("cursor" if app.theme_in_use.flat else "bg", x, x + len(label))
-            link = self._link(title)
-            row.put(x, f" {digit}", "accent", "b" if current else "", link)
-            row.put(x + 2, f" {title} ", "bright" if current else "text", "b" if current else "", link)
-            x += len(label)
-        return [row]
+                row.plane("cursor" if app.theme_in_use.flat else "bg", x, x + len(label) + tight)
+            attributes, link = "b" if current else "", self._link(title)
+            row.put(x, label[:2], "accent", attributes, link)
+            x = row.put(x + 2, label[2:], "bright" if current else "text", attributes, link)
 
     def _link(self, title: str):  # type: ignore[no-untyped-def]
         return lambda: self.console_app.go(title)

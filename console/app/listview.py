@@ -82,13 +82,17 @@ class ListView(View):
 
     async def load(self) -> None:
         first = self.table.top
-        if self.pages.total is None:
-            found = await self._fetch(self.pages.query)
-            self.pages.take(found)
-            self._arrived()
-        else:
+        if self.pages.total is not None:
             self.pages.refresh()
+        if self.pages.total is None or self._wanted is not None:
+            query = self.pages.query
+            found = await self._fetch(query)
+            if query == self.pages.query:
+                self.pages.take(found)
+                self._arrived()
         self.pages.want(first, first + self.table.height)
+        if self.filter_text:
+            self._whole = (await self._fetch(Query(filter=self.base, limit=1))).total
         if self._wanted is not None:
             await self._find(self._wanted)
 
@@ -124,7 +128,11 @@ class ListView(View):
         return (self.title,) if row is None else (self.title, self.called(row))
 
     def open(self, words: Sequence[str]) -> None:
-        if words:
+        """A thing by its name, or what a filter like `state:pending` leaves."""
+        if words and ":" in words[0]:
+            self.filter_text = words[0]
+            self.filter(words[0])
+        elif words:
             self._wanted = words[0]
 
     def filter(self, text: str) -> None:

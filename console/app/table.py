@@ -35,6 +35,8 @@ class Table:
         """How many came before what is in sight, since the cursor was moved last."""
         self.kept: str | None = None
         """The row under the cursor, followed when the list changes around it."""
+        self._widest: dict[str, int] = {}
+        """Cells of the widest text of each column, of what was in sight since the filter changed last."""
 
     # Where the cursor is
 
@@ -91,6 +93,7 @@ class Table:
         self.pages.ask(msgspec.structs.replace(self.pages.query, filter=text))
         self.cursor = self.top = 0
         self.kept = None
+        self._widest.clear()
         self.pages.want(0, self.height)
 
     # What is selected
@@ -145,13 +148,24 @@ class Table:
         self.height = max(1, height - 1)
         self.top = max(0, min(self.top, max(0, self.total - self.height)))
         self.pages.want(self.top, self.top + self.height)
-        placed = place(self.columns, first, width - 3)
+        self._measure(context)
+        placed = place(self.columns, first, width - 3, self._widest)
         rows = [self._heads(width, placed, context, plane, sort_by)]
         for y in range(min(self.height, self.total - self.top)):
             rows.append(self._row(self.top + y, width, placed, context, plane, focused, open_row))
         rows += [Row(width, plane) for _ in range(height - len(rows))]
         self._bar(rows, width, context)
         return rows
+
+    def _measure(self, context: Context) -> None:
+        for index in range(self.top, min(self.top + self.height, self.total)):
+            if (row := self.pages.row(index)) is None:
+                continue
+            for column in self.columns:
+                if column.least < column.most:
+                    size = cell_len(column.cell(row, context).text)
+                    if size > self._widest.get(column.head, 0):
+                        self._widest[column.head] = size
 
     def _heads(
         self, width: int, placed: Sequence[Placed], context: Context, plane: str,

@@ -75,17 +75,17 @@ def routes(device: Device, context: Context) -> Cell:
 
 
 COLUMNS = (
-    Column(head="Name", sort="name", least=12, most=16, weight=3, cell=lambda d, c: Cell(inert(d.name))),
+    Column(head="Name", sort="name", least=12, most=32, weight=3, cell=lambda d, c: Cell(inert(d.name))),
     Column(
         head="Owner or tags",
         sort="owner",
         least=13,
-        most=19,
-        weight=3,
+        most=24,
+        weight=2,
         drop=1,
         cell=lambda d, c: owner_cell(d),
     ),
-    Column(head="IPv4", sort="ipv4", least=15, most=15, cell=lambda d, c: Cell(d.ipv4)),
+    Column(head="IPv4", sort="ipv4", least=11, most=15, cell=lambda d, c: Cell(d.ipv4)),
     Column(head="Seen", sort="last_seen", least=8, most=8, right=True, cell=seen),
     Column(head="Expires", sort="expires_at", least=10, most=10, right=True, drop=2, cell=expires),
     Column(

@@ -166,13 +166,16 @@ def new_key(app: ConsoleApp) -> None:
         Field(label="Uses", edit=LineEdit("1"), hint="how many devices; 0 for any number"),
         Field(label="Expires in", edit=LineEdit("24h")),
         Field(
-            label="Pre-approved", edit=LineEdit("no"), choices=("no", "yes"), hint="devices join without being asked"
+            label="Pre-approved",
+            edit=LineEdit("no"),
+            choices=("no", "yes"),
+            hint="yes: in at once; no: an operator lets them in",
         ),
         Field(
             label="Ephemeral",
             edit=LineEdit("no"),
             choices=("no", "yes"),
-            hint="devices are removed when they stay away",
+            hint="yes: removed when they stay away; no: they stay",
         ),
     ]
 

@@ -129,11 +129,6 @@ class OverviewView(View):
         if isinstance(thing, Need) and thing.go:
             title, *words = thing.go
             self.console_app.go(title, *words)
-            if words and ":" in words[0]:
-                view = self.console_app.view
-                view.open(())
-                view.filter_text = words[0]
-                view.filter(words[0])
         elif isinstance(thing, AuditEntry):
             self.console_app.go("Activity", str(thing.number))
 

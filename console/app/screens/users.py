@@ -41,7 +41,7 @@ COLUMNS = (
         least=8,
         most=8,
         drop=6,
-        since=100,
+        since=90,
         cell=lambda r, c: Cell("disabled" if r.user.state is UserState.DISABLED else "active", "muted"),
     ),
     Column(
@@ -51,7 +51,7 @@ COLUMNS = (
         most=24,
         weight=1,
         drop=4,
-        since=100,
+        since=90,
         cell=lambda r, c: Cell(inert(r.user.email or "–"), "muted"),
     ),
     Column(head="Certificates", least=12, most=12, right=True, drop=3, cell=lambda r, c: _number(r.certificates, c)),
@@ -61,7 +61,7 @@ COLUMNS = (
         most=22,
         weight=1,
         drop=5,
-        since=100,
+        since=90,
         cell=lambda r, c: Cell(inert(" ".join(g.removeprefix("group:") for g in r.user.groups)) or "–", "muted"),
     ),
     Column(
@@ -139,11 +139,7 @@ class UsersView(ListView):
         self._jump("Certificates")
 
     def _jump(self, title: str) -> None:
-        name = self._chosen()[0].user.name
-        self.console_app.go(title)
-        view = self.console_app.view
-        view.filter_text = f"user:{name}"
-        view.filter(view.filter_text)
+        self.console_app.go(title, f"user:{self._chosen()[0].user.name}")
 
     def _add(self) -> None:
         roles = tuple(role.value for role in (Role.MEMBER, Role.AUDITOR, Role.OPERATOR, Role.ADMIN, Role.OWNER))
@@ -151,7 +147,12 @@ class UsersView(ListView):
             Field(label="Name", hint=f"bob or bob@{self.backend.me().user_domain}"),
             Field(label="Role", edit=LineEdit("member"), choices=roles),
             Field(label="E-mail", hint="may stay empty"),
-            Field(label="Invitation", edit=LineEdit("yes"), choices=("yes", "no"), hint="a link of text to send them"),
+            Field(
+                label="Invitation",
+                edit=LineEdit("yes"),
+                choices=("yes", "no"),
+                hint="yes: text to send them, with the gate's key",
+            ),
         ]
 
         def command(form: Form) -> list[str]:

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -87,3 +88,12 @@ def test_a_chart_keeps_its_size_and_scale(samples: list[int], width: int, height
     rows = chart.draw(samples, width, height, UNICODE)
     assert [cell_len(str(row)) for row in rows] == [width] * height
     assert chart.nice_ceiling(max(samples, default=0)) >= max(samples, default=0)
+
+
+def test_a_name_has_room_before_a_column_that_may_drop() -> None:
+    columns = [a_column("name", 10), a_column("seen", 8, drop=1), a_column("expires", 8, drop=2)]
+    columns[0] = msgspec.structs.replace(columns[0], most=32)
+    placed = place(columns, 0, 40, {"name": 22})
+    assert placed[0].width >= 22
+    assert [item.column.head for item in placed] == ["name", "seen"]
+    assert [item.column.head for item in place(columns, 0, 40, {"name": 9})] == ["name", "seen", "expires"]

@@ -286,6 +286,23 @@ async def test_enter_on_overview_goes_to_the_thing() -> None:
         assert session.app.view.title == "Devices"
 
 
+async def test_a_device_that_came_since_is_found_and_counted() -> None:
+    from seeded import a_device
+
+    backend = Seeded(empty=True)
+    async with a_console(backend) as session:
+        await session.type("3")
+        await session.shows("No devices yet")
+        await session.type("1")
+        new = a_device(1, "db-1", state=DeviceState.PENDING)
+        backend.devices[new.id] = new
+        session.app.go("Devices", "db-1")
+        await session.shows("Devices › db-1")
+        assert session.app.view.filter_text == ""
+        session.app.go("Devices", "state:pending")
+        await session.shows("1 of 1")
+
+
 async def test_a_person_is_added_with_an_invitation() -> None:
     backend = Seeded(size=60)
     async with a_console(backend, "users") as session:
