@@ -155,6 +155,8 @@ class Agents:
         """Marks who has to be told, and returns the connections that end."""
         gone = [door for entry in changes for door in self._follow(entry.change)]
         news = new.news
+        if new.compiled.world.slots is not old.compiled.world.slots:
+            self.journal.forget()  # built anew: who saw whom before is told in other numbers
         if news:
             compared = old if news.views or news.everyone else None
             self._mark(Step(new.version, news, compared), new)

@@ -57,6 +57,10 @@ class Journal:
             self._forget(whole[-SNAPSHOTS] if len(whole) > SNAPSHOTS else 0)
         return self.end - 1
 
+    def forget(self) -> None:
+        """Whoever waits from an earlier place on, or comes back with an earlier map, is told all."""
+        self._forget(len(self._steps))
+
     def _forget(self, count: int) -> None:
         if count > 0:
             last = self._steps[count - 1]

@@ -14,7 +14,7 @@ import pytest
 from peers_agents import Plugged, plug_in
 from peers_builders import Served, a_served_gate, acls, eventually
 
-from gate import netmaps
+from gate import netmaps, snapshot
 from gate.actor import GATE
 from gate.doors import agents as agents_door
 from gate.doors import lobby
@@ -244,6 +244,31 @@ async def test_changes_that_come_and_go_before_a_map_is_told_leave_nothing_behin
         await served.gate.perform(devices.remove, GATE, names=["phone"])
         truth = netmaps.netmap(served.gate.snapshot, device.id)
         await eventually(lambda: agent.same_as(truth))
+        assert agent.connection is not None
+        agent.connection.abort()
+
+
+async def test_a_snapshot_that_is_built_anew_loses_nothing_of_what_was_about_to_be_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agents_door, "COALESCE", 0.5)
+    async with a_served_gate(tmp_path) as served:
+        await served.a_policy(acls(("tag:web", "tag:db:5432")))
+        for name, tag in (("gone", "tag:ci"), ("db-1", "tag:db"), ("web-1", "tag:web"), ("ci-1", "tag:ci")):
+            await served.a_device(name, tag)
+        await served.gate.perform(devices.remove, GATE, names=["gone"])  # the next ones move up in a new snapshot
+        agent = await plug_in(served.server.port, served.keys["web-1"])
+        await eventually(lambda: agent.wholes)
+        moved = served.gate.snapshot.by_name["db-1"]  # type: ignore[index]
+        await served.gate.perform(agents.report_endpoints, GATE, device=moved, endpoints=["192.0.2.1:1"])
+
+        def fails(*_: object) -> None:
+            raise RuntimeError("a change that does not apply")
+
+        with monkeypatch.context() as once:
+            once.setattr(snapshot, "advance", fails)
+            await served.gate.perform(devices.rename, GATE, name="ci-1", new="ci-2")
+        await eventually(lambda: all_fresh(served, {"web-1": agent}))
         assert agent.connection is not None
         agent.connection.abort()
 
