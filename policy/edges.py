@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from policy import nets
-from policy.resolve import Resolved, Target, of_devices, spans_of
+from policy.resolve import Resolved, Target, of_devices, of_spans, spans_of
 from policy.rules import Rule
 from policy.selectors import Kind
 from policy.world import World
@@ -22,11 +22,7 @@ class Sources:
 
     def __init__(self, parts: Sequence[Resolved], world: World, satisfied: int | None) -> None:
         if satisfied is not None:
-            # Under a posture a rule is for devices: addresses that no device shows to be fit are no source.
-            held = 0
-            for part in parts:
-                held |= part.held
-            parts = (of_devices(held & satisfied, world),)
+            parts = _fit(parts, satisfied, world)
         held = named = routers = routes = 0
         for part in parts:
             held |= part.held
@@ -70,6 +66,19 @@ class Sources:
             spans = [span for part in self.parts for span in part.spans if space[0] <= span[0] <= space[1]]
             self._families[six] = self.named | world.holders(spans)
         return self._families[six]
+
+
+def _fit(parts: Sequence[Resolved], satisfied: int, world: World) -> tuple[Resolved, ...]:
+    """What a posture leaves of sources. It lets by devices: an address that no device shows to be fit is no source,
+    and a device that is named by one address is not let by with its other."""
+    named, spans = 0, list[nets.Span]()
+    for part in parts:
+        if part.identity:
+            named |= part.held & satisfied
+        else:
+            own = spans_of(part.held & satisfied, world)
+            spans += [span for span in own if nets.overlaps(part.spans, span)]
+    return of_devices(named, world), *([of_spans(nets.merge(spans), world)] if spans else [])
 
 
 class Edge:
