@@ -11,6 +11,7 @@ import glob
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -37,10 +38,8 @@ def _has_faketime() -> bool:
 
 
 def _has_provider() -> bool:
-    return (
-        shutil.which("node") is not None
-        and Path(__file__).with_name("oidc").joinpath("node_modules/.installed").exists()
-    )
+    node = Path(sys.executable).with_name("node").exists() or shutil.which("node") is not None
+    return node and Path(__file__).with_name("oidc").joinpath("node_modules/.installed").exists()
 
 
 _CHECKS: dict[str, Callable[[], bool]] = {

@@ -8,6 +8,7 @@ import html
 import json
 import re
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from urllib.parse import urljoin
 import httpx
 
 OIDC = Path(__file__).resolve().parent.parent / "oidc"
+NODE = next((str(path) for path in [Path(sys.executable).with_name("node")] if path.exists()), "node")
+"""The one that bin/provider put into .venv, where the machine's own is too old or not there."""
 
 
 class RealProvider:
@@ -33,7 +36,7 @@ class RealProvider:
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            "node", str(OIDC / "provider.mjs"), str(self.port), str(self._folder / f"{self.key}.jwks"),
+            NODE, str(OIDC / "provider.mjs"), str(self.port), str(self._folder / f"{self.key}.jwks"),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=OIDC,
         )  # fmt: skip
         self.port = (await self._answer())["port"]
