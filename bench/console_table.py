@@ -77,7 +77,7 @@ async def _searched(app: ConsoleApp, channel: MemoryChannel, text: str) -> float
     started = time.perf_counter()
     channel.type(text[-1])
     pages = app.view.pages  # type: ignore[attr-defined]
-    await until(lambda: pages.query.filter.endswith(text) and not pages._stale and not pages._working)
+    await until(lambda: pages.query.filter.endswith(text) and pages.settled)
     took = (time.perf_counter() - started) * 1000
     channel.type("\x1b")
     await asyncio.sleep(0.4)

@@ -37,19 +37,26 @@ class Listing(StrEnum):
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """Which part of a list: `filter` holds words and `key:value` pairs, `sort` a column's key."""
+    """Which part of a list: `filter` holds words and `key:value` pairs, `sort` a column's key.
+
+    Without `exact`, the total may be as far as it is known at once. A limit of 0 asks for the total alone.
+    """
 
     filter: str = ""
     sort: str = ""
     descending: bool = False
     offset: int = 0
     limit: int = 128
+    exact: bool = True
 
 
 class Rows(msgspec.Struct, frozen=True):
+    """`more` says that there are more than `total`."""
+
     rows: tuple[Record, ...]
     offset: int
     total: int
+    more: bool = False
 
 
 class UserRow(Record, frozen=True, kw_only=True):

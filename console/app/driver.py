@@ -91,9 +91,10 @@ class ChannelDriver(Driver):
             list(parser.feed(""))
 
     def stop_application_mode(self) -> None:
+        """The last that is written: what comes after would be for a terminal that is no longer the console's."""
         self.disable_input()
         self.write(_STOP)
-        self.flush()
+        self.close()
 
     def close(self) -> None:
         self.flush()

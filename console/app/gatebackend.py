@@ -134,9 +134,10 @@ class GateBackend:
             descending=query.descending,
             offset=query.offset,
             limit=query.limit,
+            exact=query.exact,
         )
         page = await self._ask(operation, query=wanted)
-        return Rows(page.rows, page.offset, page.total)
+        return Rows(page.rows, page.offset, page.total, page.more)
 
     async def _users(self, query: Query) -> Rows:
         found = await self._paged(users.list_users, query)
@@ -146,7 +147,7 @@ class GateBackend:
         issued = (await self._ask(certificates.list_certificates, query=wanted)).rows if people else ()
         valid = Counter(row.user for row in issued if isinstance(row, Certificate))
         rows = tuple(UserRow(user=user, devices=owned[user.name], certificates=valid[user.name]) for user in people)
-        return Rows(rows, found.offset, found.total)
+        return Rows(rows, found.offset, found.total, found.more)
 
     def _devices_of_users(self) -> Counter[UserName]:
         snapshot = self._gate.snapshot

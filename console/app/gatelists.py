@@ -54,11 +54,12 @@ async def names(gate: Gate, ask: Ask, query: Query) -> Rows:
             filter=query.filter,
             sort="name",
             offset=max(0, query.offset - by_hand.total),
-            limit=max(1, query.limit - len(first)),
+            limit=max(0, query.limit - len(first)),
+            exact=query.exact,
         ),
     )
     own = [of_device(device, snapshot.domain) for device in page.rows if isinstance(device, Device)]
-    return Rows((*first, *own[: query.limit - len(first)]), query.offset, by_hand.total + page.total)
+    return Rows((*first, *own), query.offset, by_hand.total + page.total, page.more)
 
 
 def _of_answer(answer: name_service.Answer, value: str, made: Mapping[tuple[DNSName, str, str], int]) -> Name:

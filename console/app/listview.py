@@ -109,7 +109,7 @@ class ListView(View):
 
     def _arrived(self) -> None:
         self.table.arrived()
-        if self.pages.query.filter == self.base:
+        if self.pages.query.filter == self.base and not self.pages.more:
             self._whole = self.pages.total
         if self.is_mounted and self.console_app.view is self:
             self.console_app.settled()
@@ -166,8 +166,8 @@ class ListView(View):
             "ctrl+b": lambda: table.move(-step),
             "home": lambda: table.go(0),
             "g": lambda: table.go(0),
-            "end": lambda: table.go(table.total - 1),
-            "G": lambda: table.go(table.total - 1),
+            "end": table.end,
+            "G": table.end,
         }
         move = moves.get(event.key)
         if move is None:
@@ -323,14 +323,18 @@ class ListView(View):
         return row
 
     def _found(self) -> str:
-        found = count(self.pages.total or 0)
+        found = self._count()
         return f"{found} of {count(self._whole)}" if self._whole is not None else f"{found} found"
+
+    def _count(self) -> str:
+        total = self.pages.total or 0
+        return f"{count(total - 1)}+" if self.pages.more else count(total)
 
     def summary(self, row: Row) -> None:
         """What the row over the heads says while nothing is filtered."""
         total = self.pages.total
         if total is not None:
-            row.put(2, f"{count(total)} {self.noun[0] if total == 1 else self.noun[1]}", "muted")
+            row.put(2, f"{self._count()} {self.noun[0] if total == 1 else self.noun[1]}", "muted")
 
     def status(self, row: Row) -> None:
         table = self.table
@@ -340,7 +344,7 @@ class ListView(View):
         end = row.width - 2
         if table.total:
             last = min(table.total, table.top + table.height)
-            end = row.right(end, f"{table.top + 1:,}–{last:,} of {table.total:,}", "muted")
+            end = row.right(end, f"{table.top + 1:,}–{last:,} of {self._count()}", "muted")
         if table.above:
             end = row.right(end - 3, f"{table.above:,} new {'↑' if self.context.glyphs.on == '●' else '^'}", "accent")
         if table.selected:

@@ -16,8 +16,8 @@ from model.records import AuditEntry, Certificate, Name, Record
 
 PAGE = 128
 KEPT = 12
-TYPING, PAUSE = 0.25, 0.06
-"""Questions that follow one another within `TYPING` seconds are asked once `PAUSE` has gone by without another."""
+COUNT_AGAIN = 1.0
+"""Seconds after which what matches is counted again, where that is not known at once and changes go on."""
 FLASH = 1.2
 """Seconds that a changed row shows it."""
 
@@ -36,7 +36,11 @@ def row_id(row: Record) -> str:
 
 
 class Pages:
-    """`fetch` may be slow; `arrived` is called after each page, `start` runs a coroutine aside."""
+    """`fetch` may be slow; `arrived` is called after each page, `start` runs a coroutine aside.
+
+    A page comes as soon as its rows are found. Where that leaves open how many there are, they are counted after.
+    Another question breaks off what is still asked.
+    """
 
     def __init__(
         self,
@@ -44,17 +48,27 @@ class Pages:
         arrived: Callable[[], None],
         start: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
-        self.query = Query(limit=PAGE)
+        self.query = Query(limit=PAGE, exact=False)
         self.total: int | None = None
+        self.more = False
+        """Whether there are more than `total`, and how many is not known yet."""
         self.fault: WardgateError | None = None
         self.flashing: dict[str, float] = {}
         self._fetch, self._arrived, self._start = fetch, arrived, start
         self._pages: OrderedDict[int, tuple[Record, ...]] = OrderedDict()
         self._stale: set[int] = set()
         self._wanted = (0, 0)
-        self._working = False
+        self._working = self._counting = self._uncounted = False
+        self._asking: set[asyncio.Future[Rows]] = set()
         self._generation = 0
-        self._asked = self._begin = 0.0
+        self._counted: tuple[int, int] | None = None
+        """The generation in which all were counted last, and how many they were."""
+        self._counted_at = 0.0
+
+    @property
+    def settled(self) -> bool:
+        """Whether what is wanted is here."""
+        return not self._working and self._missing() is None
 
     def row(self, index: int) -> Record | None:
         rows = self._pages.get(index // PAGE, ())
@@ -71,13 +85,13 @@ class Pages:
 
     def ask(self, query: Query) -> None:
         """Another filter or order: what stands stays until the first new page comes."""
-        self.query = msgspec.structs.replace(query, limit=PAGE)
+        self.query = msgspec.structs.replace(query, limit=PAGE, exact=False)
         self._generation += 1
-        now = time.monotonic()
-        self._begin = now + PAUSE if now - self._asked < TYPING else now
-        self._asked = now
+        self._counted_at = 0.0
         self._stale = set(self._pages)
         self.flashing.clear()
+        for asking in self._asking:
+            asking.cancel()
 
     def take(self, found: Rows) -> None:
         """A first page that was fetched elsewhere."""
@@ -95,6 +109,7 @@ class Pages:
             self._start(self._work())
 
     def _missing(self) -> int | None:
+        """The first page that is wanted and not here."""
         first, last = self._wanted
         for page in range(max(0, first) // PAGE, max(0, last) // PAGE + 1):
             known = self.total is None or page * PAGE < self.total or page == 0
@@ -106,23 +121,50 @@ class Pages:
         """Fetches what is wanted now, until nothing is: pages scrolled past are never asked for."""
         try:
             while (page := self._missing()) is not None:
-                if (wait := self._begin - time.monotonic()) > 0:
-                    await asyncio.sleep(wait)
-                    continue
                 generation = self._generation
-                query = msgspec.structs.replace(self.query, offset=page * PAGE)
                 try:
-                    found = await self._fetch(query)
+                    found = await self._fetched(msgspec.structs.replace(self.query, offset=page * PAGE))
                 except WardgateError as fault:
                     self.fault, self.total = fault, self.total or 0
                     self._pages.setdefault(page, ())
                     self._stale.discard(page)
                 else:
-                    if generation == self._generation:
-                        self._take(page, found)
+                    if found is None or generation != self._generation:
+                        continue
+                    self._take(page, found)
                 self._arrived()
         finally:
             self._working = False
+
+    async def _fetched(self, query: Query) -> Rows | None:
+        """None where another question was asked meanwhile."""
+        asking = asyncio.ensure_future(self._fetch(query))
+        self._asking.add(asking)
+        try:
+            return await asking
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise
+            return None
+        finally:
+            self._asking.discard(asking)
+
+    async def _count(self) -> None:
+        try:
+            while self._uncounted:
+                if (wait := self._counted_at + COUNT_AGAIN - time.monotonic()) > 0:
+                    await asyncio.sleep(min(wait, 0.1))  # another question does not wait
+                    continue
+                self._uncounted, self._counted_at, generation = False, time.monotonic(), self._generation
+                found = await self._fetched(msgspec.structs.replace(self.query, limit=0, exact=True))
+                if found is not None and generation == self._generation:
+                    self._counted = (generation, found.total)
+                    self.total, self.more = found.total, False
+                    self._arrived()
+        except WardgateError:
+            self._counted_at = 0.0  # the next page that comes asks again
+        finally:
+            self._counting = False
 
     def _take(self, page: int, found: Rows) -> None:
         self.fault = None
@@ -138,9 +180,21 @@ class Pages:
         self._shown = self._generation
         self._pages[page] = found.rows
         self._pages.move_to_end(page)
-        self.total = found.total
+        self._take_total(found)
         while len(self._pages) > KEPT:
             self._pages.popitem(last=False)
+
+    def _take_total(self, found: Rows) -> None:
+        """Where it is not the whole, what was counted last stands until it is counted again."""
+        of, counted = self._counted or (-1, 0)
+        known = of == self._generation
+        self.total = max(found.total, counted) if found.more and known else found.total
+        self.more = self._uncounted = found.more
+        if found.more:
+            self.more = not known
+            if not self._counting:
+                self._counting = True
+                self._start(self._count())
 
     _shown = -1
 

@@ -35,6 +35,7 @@ class Table:
         """How many came before what is in sight, since the cursor was moved last."""
         self.kept: str | None = None
         """The row under the cursor, followed when the list changes around it."""
+        self._to_end = False
         self._widest: dict[str, int] = {}
         """Cells of the widest text of each column, of what was in sight since the filter changed last."""
 
@@ -53,10 +54,16 @@ class Table:
     def go(self, index: int) -> None:
         self.cursor = max(0, min(index, self.total - 1))
         self.kept = None
+        self._to_end = False
         self.above = 0
         if self.anchor is not None:
             self._select_range()
         self._scroll()
+
+    def end(self) -> None:
+        """To the last row: at once as far as is known, and on once the rest was counted."""
+        self.go(self.total - 1)
+        self._to_end = self.pages.more
 
     def _scroll(self) -> None:
         if self.cursor < self.top:
@@ -74,6 +81,9 @@ class Table:
 
         At the top of the list the place gives way, so that what is new shows.
         """
+        if self._to_end:
+            self.end()
+            return
         if self.kept is not None and (found := self.pages.index_of(self.kept)) is not None:
             if self.top:
                 self.above += max(0, found - self.cursor)
@@ -93,6 +103,7 @@ class Table:
         self.pages.ask(msgspec.structs.replace(self.pages.query, filter=text))
         self.cursor = self.top = 0
         self.kept = None
+        self._to_end = False
         self._widest.clear()
         self.pages.want(0, self.height)
 

@@ -150,3 +150,69 @@ async def test_a_range_selects_what_lies_between() -> None:
     table.range()
     table.go(20)
     assert [row_id(row) for row in table.chosen()] == ["4", "5", "6", "7"]
+
+
+class Vague(Source):
+    """Counts only when it is asked to, and then as long as `slow` is set."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.slow = asyncio.Event()
+        self.broken_off: list[str] = []
+
+    async def fetch(self, query: Query) -> Rows:
+        whole = await super().fetch(query)
+        if query.exact:
+            try:
+                await self.slow.wait()
+            except asyncio.CancelledError:
+                self.broken_off.append(query.filter)
+                raise
+            return whole
+        known = min(whole.total, query.offset + query.limit + 1)
+        return Rows(whole.rows, whole.offset, known, more=known < whole.total)
+
+
+async def test_rows_come_before_they_are_counted() -> None:
+    source = Vague(1000)
+    _, pages = a_table(source)
+    pages.want(0, 20)
+    await calm()
+    assert (pages.row(0) is not None, pages.more, pages.settled) == (True, True, True)
+    source.slow.set()
+    await calm()
+    assert (pages.total, pages.more) == (1000, False)
+
+
+async def test_what_was_counted_stands_while_it_is_counted_again() -> None:
+    source = Vague(1000)
+    _, pages = a_table(source)
+    source.slow.set()
+    pages.want(0, 20)
+    await calm()
+    source.slow.clear()
+    pages.refresh()
+    await calm()
+    assert (pages.total, pages.more) == (1000, False)
+
+
+async def test_the_next_question_breaks_off_the_one_before() -> None:
+    source = Vague(1000)
+    table, pages = a_table(source)
+    pages.want(0, 20)
+    await calm()
+    table.filter("d-9")
+    await calm()
+    assert source.broken_off == [""]
+    assert [row.name for index in range(2) if isinstance(row := pages.row(index), Device)] == ["d-9", "d-90"]
+
+
+async def test_the_end_is_gone_to_once_it_is_known() -> None:
+    source = Vague(1000)
+    table, pages = a_table(source)
+    pages.want(0, 20)
+    await calm()
+    table.end()
+    source.slow.set()
+    await calm()
+    assert on(table) == "d-1000"
