@@ -106,7 +106,7 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "gate sample-data": Permission(_OWNER),
         "me": _SELF,
         "logout": _SELF,
-        "preferences": _SELF,
+        "preferences": Permission(_OWNER, _ALL),
         "agent": Permission(_OWNER),
     }
 )

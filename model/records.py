@@ -167,6 +167,14 @@ class PolicyVersion(Record, frozen=True, kw_only=True):
     """A version that waits for confirmation goes back at this time unless it comes."""
 
 
+class PolicyDraft(Record, frozen=True, kw_only=True):
+    """A policy that somebody writes and has not set. `based_on` is the version in force when they began."""
+
+    based_on: int
+    text: str
+    kept_at: int
+
+
 class NameType(StrEnum):
     A = "A"
     AAAA = "AAAA"

@@ -349,6 +349,25 @@ def emergencies(db: Database) -> None:
     )
 
 
+@migrations()
+def desks(db: Database) -> None:
+    """What the console keeps for one person, or for a local owner (`local:UID`), who is no user."""
+    db.executescript("""
+    CREATE TABLE local_preferences (
+        local TEXT PRIMARY KEY CHECK (local LIKE 'local:%'),
+        value TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE drafts (
+        user TEXT UNIQUE REFERENCES users (name) ON UPDATE CASCADE ON DELETE CASCADE,
+        local TEXT UNIQUE CHECK (local LIKE 'local:%'),
+        based_on INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        kept_at INTEGER NOT NULL,
+        CHECK ((user IS NULL) <> (local IS NULL))
+    ) STRICT;
+    """)
+
+
 def _text_index(db: Database, table: str, columns: str) -> None:
     """A trigram index over the generated column `visible` of `table`, kept in step by triggers."""
     insert = f"INSERT INTO {table}_text (rowid, visible) VALUES (new.id, new.visible);"  # noqa: S608

@@ -36,6 +36,13 @@ def certificate(call: Call, found: Certificate) -> Certificate:
     return found
 
 
+def desk(call: Call) -> tuple[UserName | None, str]:
+    """Whose console it is: a user, or by the second name a local owner (`local:UID`), who is none."""
+    if call.actor.user is None and not call.actor.name.startswith("local:"):
+        raise Denied(f"{call.actor.name} has no console")
+    return call.actor.user, call.actor.name
+
+
 def _self(call: Call) -> UserName:
     assert call.actor.user is not None
     return call.actor.user
