@@ -11,7 +11,7 @@ import msgspec
 from gate.actor import Actor
 from gate.roles import PERMISSIONS, Permission
 from model.errors import Denied
-from model.records import Role, UserState
+from model.records import Role
 from store import Reader, Transaction, users
 
 if TYPE_CHECKING:
@@ -92,10 +92,11 @@ class Operation(Generic[S, P, T_co]):
         Raises `Denied`. A person is looked up anew: one disabled or demoted since they logged in is so at once.
         """
         if actor.user is not None:
-            user = users.by_name(r, actor.user)
-            if user is None or user.state is not UserState.ACTIVE:
+            role = users.active_role(r, actor.user)
+            if role is None:
                 raise Denied(f"{actor.user} is disabled or removed", hint="ask an operator of this network")
-            actor = msgspec.structs.replace(actor, role=user.role)
+            if role is not actor.role:
+                actor = msgspec.structs.replace(actor, role=role)
         if actor.role in self.permission.network:
             return actor, False
         if actor.role in self.permission.own and actor.user is not None:

@@ -18,6 +18,7 @@ _CURVES: Final[dict[str, ec.EllipticCurve]] = {
     "nistp384": ec.SECP384R1(),
     "nistp521": ec.SECP521R1(),
 }
+_ED25519: Final = text("ssh-ed25519") + (32).to_bytes(4, "big")
 _P: Final = 2**255 - 19
 _D: Final = -121665 * pow(121666, -1, _P) % _P
 _ORDER_8_Y: Final = 2707385501144840649318225287225658788936804267575313519463743609750303402022
@@ -32,6 +33,9 @@ def is_security_key(key: SSHKey) -> bool:
 @lru_cache(maxsize=8192)
 def check_key(key: SSHKey) -> None:
     """Raises `Invalid`, by name, for a key that must not stand in a certificate."""
+    if len(key.blob) == len(_ED25519) + 32 and key.blob.startswith(_ED25519):  # what most have, without a detour
+        _check_ed25519(key.blob[len(_ED25519) :])
+        return
     checked = ssh_key_from_blob(key.blob)
     reader = Reader(checked.blob)
     algorithm = reader.text()

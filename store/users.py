@@ -43,8 +43,13 @@ def by_id(r: Reader, id: UserID) -> User:
 
 def by_name(r: Reader, name: UserName) -> User | None:
     """The user of a full name; None where there is none."""
-    row = r.beside.execute(f"{_ROWS.select} WHERE name = ?", (name,)).fetchone()
-    return None if row is None else _ROWS.decode(row)
+    return _ROWS.one(r, "name = ?", name)
+
+
+def active_role(r: Reader, name: UserName) -> Role | None:
+    """What the user of a full name may do now; None where there is none, or they are disabled."""
+    row = r.beside.execute("SELECT role FROM users WHERE name = ? AND state = 'active'", (name,)).fetchone()
+    return None if row is None else Role(row[0])
 
 
 def find(r: Reader, text: str, default_domain: str) -> User:

@@ -214,8 +214,8 @@ def _issue(
 ) -> Certificate:
     """Validates, signs and records, in this order and in one transaction: what is not recorded was never given out."""
     generation, signer = call.signers.active(kind, call.snapshot.generations)
-    _not_anothers(tx, subject, kind)
-    serial, refused = certificates.next_serial(tx), call.snapshot.refused
+    serial, refused, fingerprint = certificates.next_serial(tx), call.snapshot.refused, subject.key.fingerprint
+    _not_anothers(tx, subject.device, fingerprint, kind)
     device, person = subject.device, kind is CertificateKind.USER
     specification = sshca.Specification(
         kind=kind, serial=serial, key=subject.key,
@@ -236,7 +236,7 @@ def _issue(
     record = Certificate(
         serial=serial, kind=kind, key_id=specification.key_id, user=subject.user, device=device.name,
         device_id=device.id, principals=subject.principals, valid_after=validity[0], valid_before=validity[1],
-        source_addresses=device.addresses if person else (), fingerprint=subject.key.fingerprint,
+        source_addresses=device.addresses if person else (), fingerprint=fingerprint,
         generation=generation.id, issued_at=tx.now, line=line, rule=rule,
         how=f"{call.actor.name} by {call.actor.method or 'itself'} from {call.actor.source}",
     )  # fmt: skip
@@ -250,10 +250,10 @@ def _issue(
     return record
 
 
-def _not_anothers(tx: Transaction, subject: _Subject, kind: CertificateKind) -> None:
+def _not_anothers(tx: Transaction, device: Device, fingerprint: str, kind: CertificateKind) -> None:
     """One host does not pass for another, nor a host's key for a person's."""
-    host = certificates.host_of_key(tx, subject.key.fingerprint)
-    if host is not None and (kind is CertificateKind.USER or host[0] != subject.device.id):
+    host = certificates.host_of_key(tx, fingerprint)
+    if host is not None and (kind is CertificateKind.USER or host[0] != device.id):
         whose = f'device "{host[1]}"' if host[1] else "the gate"
         raise Invalid(f"the key is the host key of {whose}", hint="make new ones on a copied machine: ssh-keygen -A")
 
