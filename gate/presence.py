@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 from model.ids import DeviceID, Endpoint
 
+DAY = 86400
 OBSERVED_FOR = 180.0
 """Seconds that an observed endpoint is handed out; its observer repeats it while it lasts."""
 MAX_OBSERVED = 4
@@ -16,16 +18,27 @@ HISTORY_STEP, HISTORY_LENGTH = 600, 144
 """The chart of Overview: a sample each ten minutes, for a day."""
 
 
+class Sight(NamedTuple):
+    """At which endpoint a device sees another, until when that counts, and when their latest handshake was."""
+
+    endpoint: Endpoint
+    until: float
+    handshake_at: int | None = None
+
+
 class Presence:
     """`clock` gives seconds since 1970."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._connections: dict[DeviceID, int] = {}
+        self._since: dict[DeviceID, int] = {}
+        self.behind: Callable[[DeviceID], bool] = lambda _: False
+        """Whether a connected device is still to be told a change, as the agents' door says."""
         self._seen: dict[DeviceID, int] = {}
         self._unsaved: set[DeviceID] = set()
-        self._claims: dict[DeviceID, dict[DeviceID, tuple[Endpoint, float]]] = {}
-        """Device -> who sees it -> where, and until when that counts."""
+        self._claims: dict[DeviceID, dict[DeviceID, Sight]] = {}
+        """Device -> who sees it -> where."""
         self._seeing: dict[DeviceID, frozenset[DeviceID]] = {}
         self._handed: dict[DeviceID, tuple[Endpoint, ...]] = {}
         self.history: deque[tuple[int, int]] = deque(maxlen=HISTORY_LENGTH)
@@ -35,6 +48,7 @@ class Presence:
 
     def arrived(self, id: DeviceID) -> None:
         self._connections[id] = self._connections.get(id, 0) + 1
+        self._since.setdefault(id, int(self._clock()))
         self._touch(id)
 
     def left(self, id: DeviceID) -> None:
@@ -45,6 +59,7 @@ class Presence:
             self._connections[id] = remaining
         else:
             self._connections.pop(id, None)
+            self._since.pop(id, None)
         self._touch(id)
 
     def _touch(self, id: DeviceID) -> None:
@@ -53,6 +68,10 @@ class Presence:
 
     def online(self, id: DeviceID) -> bool:
         return id in self._connections
+
+    def since(self, id: DeviceID) -> int | None:
+        """When it connected; None for one that is away."""
+        return self._since.get(id)
 
     @property
     def online_count(self) -> int:
@@ -67,22 +86,27 @@ class Presence:
 
     def forget(self, id: DeviceID) -> None:
         """The device is no more; what it saw lapses by itself."""
-        for kept in (self._connections, self._seen, self._claims, self._handed):
+        for kept in (self._connections, self._since, self._seen, self._claims, self._handed):
             kept.pop(id, None)
         self._unsaved.discard(id)
 
-    def observe(self, observer: DeviceID, peers: Mapping[DeviceID, Endpoint]) -> tuple[DeviceID, ...]:
+    def observe(
+        self, observer: DeviceID, peers: Mapping[DeviceID, Endpoint], ages: Mapping[DeviceID, int] | None = None
+    ) -> tuple[DeviceID, ...]:
         """Where `observer` sees others, instead of what it said before. Returns those who are handed out anew.
 
-        An observer has one claim for each device, so that it cannot push out what others see.
+        An observer has one claim for each device, so that it cannot push out what others see. `ages` are seconds
+        since its handshakes with them, for people to look at.
         """
-        until = self._clock() + OBSERVED_FOR
+        now = self._clock()
+        until = now + OBSERVED_FOR
         for gone in self._seeing.get(observer, frozenset()) - peers.keys():
             self._claims.get(gone, {}).pop(observer, None)
         for id, endpoint in peers.items():
             kept = self._claims.setdefault(id, {})
             kept.pop(observer, None)
-            kept[observer] = endpoint, until
+            age = (ages or {}).get(id)
+            kept[observer] = Sight(endpoint, until, None if age is None else int(now) - min(max(0, age), DAY))
         touched = self._seeing.pop(observer, frozenset()) | peers.keys()
         if peers:
             self._seeing[observer] = frozenset(peers)
@@ -93,7 +117,7 @@ class Presence:
         now = self._clock()
         stale = set()
         for id, kept in self._claims.items():
-            for observer in [observer for observer, (_, until) in kept.items() if until <= now]:
+            for observer in [observer for observer, sight in kept.items() if sight.until <= now]:
                 del kept[observer]
                 stale.add(id)
         return self._settle(stale)
@@ -102,7 +126,9 @@ class Presence:
         changed = []
         for id in ids:
             kept = self._claims.get(id, {})
-            newest = tuple(sorted(set(list(dict.fromkeys(e for e, _ in reversed(kept.values())))[:MAX_OBSERVED])))
+            newest = tuple(
+                sorted(set(list(dict.fromkeys(sight.endpoint for sight in reversed(kept.values())))[:MAX_OBSERVED]))
+            )
             if newest != self._handed.get(id, ()):
                 changed.append(id)
                 self._handed[id] = newest
@@ -114,6 +140,15 @@ class Presence:
     def observed(self, id: DeviceID) -> tuple[Endpoint, ...]:
         """Endpoints at which others saw it lately, in no order of worth. It differs only after `observe` or `lapse`."""
         return self._handed.get(id, ())
+
+    def sights_of(self, id: DeviceID) -> Mapping[DeviceID, Sight]:
+        """Who saw it lately, and where. Read-only; it changes with the next report."""
+        return self._claims.get(id, {})
+
+    def seen_by(self, observer: DeviceID) -> dict[DeviceID, Sight]:
+        """Whom it saw lately, and where."""
+        return {id: self._claims[id][observer] for id in self._seeing.get(observer, ())
+                if observer in self._claims.get(id, {})}  # fmt: skip
 
     def unsaved(self) -> dict[DeviceID, int]:
         """What changed since the last call, to be written in one batch."""
