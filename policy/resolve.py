@@ -135,7 +135,7 @@ class Target(msgspec.Struct, frozen=True):
     """Whether a part of it lies within the internet, and so goes to exit nodes."""
     receivers: int
     internet: bool
-    """Whether it is the internet as a whole: who may reach that may use exit nodes."""
+    """Whether all of the internet is in it: who may reach that may use exit nodes."""
     pieces: tuple[Piece, ...] = ()
     spans: tuple[nets.Span, ...] = ()
     """Of the pieces."""
@@ -169,7 +169,8 @@ def _of_pieces(kind: Kind, spans: tuple[nets.Span, ...], world: World) -> Target
         routes |= piece.routes
         routers |= piece.routers
         receivers |= piece.receivers
-    whole = kind is Kind.INTERNET or any(piece.text in _WHOLE for piece in pieces)
+    merged = nets.merge(spans)
+    whole = any(piece.text in _WHOLE for piece in pieces) or all(nets.contains(merged, each) for each in world.internet)
     outside = any(nets.contains(world.internet, piece.span) for piece in pieces)
     return Target(kind, own, routes, routers, outside, receivers, whole, pieces, tuple(spans))
 

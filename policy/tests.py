@@ -237,8 +237,9 @@ def _ssh_case(compiled: Compiled, test: SSHTest) -> Iterator[Failure]:
     if selector.kind not in IDENTITIES and selector.kind not in (Kind.NET, Kind.HOST):
         raise _Malformed(f"{word} cannot be the src of a test")
     source = _ssh_devices(compiled, word, 0)
+    owned = source if selector.kind in IDENTITIES else 0  # an address is nobody's self
     hosts = bits_of(
-        (slot for item in test.dst for slot in members(_ssh_devices(compiled, item, source))),
+        (slot for item in test.dst for slot in members(_ssh_devices(compiled, item, owned))),
         len(compiled.world.seen),
     )
     addresses = {text for slot in members(source) for text in _source_addresses(compiled, slot, selector)}

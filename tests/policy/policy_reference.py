@@ -232,11 +232,13 @@ class Reference:
 
     def capabilities(self, rule: dict[str, Any], device: Device) -> list[Told]:
         there = [span for word in rule["words"] for span in self.destination(word)]
-        out = []
         # A capability for everybody is narrowed to each device's own addresses; no router carries it further.
         places = [span for word in rule["words"] if word != "*" for span in self.destination(word)]
-        if rule["src"] and (any_meet(there, self.own(device)) or any_meet(places, self.routed(device))):
-            out.append(Told(rule["src"], [(span, (0, 0)) for span in places or there], (), packets=False))
+        narrowed = [span for span in self.own(device) if any_meet([span], there)]
+        whole = [span for span in places if any_meet([span], self.routed(device))]
+        out = []
+        if rule["src"] and (narrowed or whole):
+            out.append(Told(rule["src"], [(span, (0, 0)) for span in [*narrowed, *whole]], (), packets=False))
         answered = any(name in COMPANIONS for name in rule["app"])
         if answered and there and any_meet(rule["src"], [*self.own(device), *self.routed(device)]):
             out.append(Told(there, [(span, (0, 0)) for span in rule["src"]], (), packets=False))

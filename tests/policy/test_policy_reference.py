@@ -13,7 +13,7 @@ from policy import compile, read
 
 PORTS = (22, 53, 79, 80, 90, 91, 443, 8000, 9001)
 PROTOCOLS = (6, 17, 1, 58, 47)
-settled = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settled = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 Verdicts = dict[tuple[tuple[int, int], int, int], frozenset[tuple[int, int]]]
 """Who passes, by destination, port and protocol."""
 
