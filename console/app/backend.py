@@ -19,6 +19,7 @@ from model.records import (
     Certificate,
     Device,
     Generation,
+    PolicyDraft,
     PolicyVersion,
     Record,
     Role,
@@ -250,7 +251,17 @@ class Backend(Protocol):
 
     async def preferences(self) -> dict[str, str]: ...
 
-    async def prefer(self, key: str, value: str) -> None: ...
+    async def prefer(self, key: str, value: str) -> None:
+        """Keeps a choice of the person's own; an empty `value` takes it back."""
+        ...
+
+    async def draft(self) -> PolicyDraft | None:
+        """The policy that the person was writing."""
+        ...
+
+    async def keep_draft(self, text: str, based_on: int) -> None: ...
+
+    async def drop_draft(self) -> None: ...
 
     async def perform(self, words: Sequence[str], stdin: str = "") -> Outcome:
         """Never raises for a refusal: it is in the outcome."""

@@ -179,7 +179,14 @@ class Desk(App[int]):
         self.mode = Palette(self._whole, actions)
 
     def set_preference(self, key: str, value: str) -> None:
-        self.preferences[key] = value
+        """One that changes the look."""
+        self.keep_preference(key, value)
         self.look()
         self.paint_whole()
+
+    def keep_preference(self, key: str, value: str) -> None:
+        """Now and for later sessions; an empty `value` takes the choice back."""
+        self.preferences[key] = value
+        if not value:
+            del self.preferences[key]
         self.start(self.backend.prefer(key, value))

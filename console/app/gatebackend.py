@@ -34,6 +34,7 @@ from gate.services import (
     authority,
     certificates,
     devices,
+    drafts,
     logins,
     network,
     policies,
@@ -52,6 +53,7 @@ from model.records import (
     DeviceState,
     Generation,
     GenerationState,
+    PolicyDraft,
     Role,
     User,
 )
@@ -236,14 +238,20 @@ class GateBackend:
         return tuple(gatelists.setting(view) for view in await self._ask(network.list_settings))
 
     async def preferences(self) -> dict[str, str]:
-        if self._actor.user is None:
-            return {}
         kept = await self._ask(preferences.mine)
         return {key: value for key, value in kept.items() if isinstance(value, str)}
 
     async def prefer(self, key: str, value: str) -> None:
-        if self._actor.user is not None:
-            await self._ask(preferences.put, values={**await self._ask(preferences.mine), key: value})
+        await self._ask(preferences.choose, key=key, value=value)
+
+    async def draft(self) -> PolicyDraft | None:
+        return await self._ask(drafts.mine)
+
+    async def keep_draft(self, text: str, based_on: int) -> None:
+        await self._ask(drafts.keep, text=text, based_on=based_on)
+
+    async def drop_draft(self) -> None:
+        await self._ask(drafts.drop)
 
     # Deeds
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+import msgspec
 from textual import events
 
+from console.app import columnchoice
 from console.app.actions import Action
 from console.app.backend import Listing, Query, Rows
 from console.app.columns import Column, Context
@@ -48,6 +50,7 @@ class ListView(View):
         self._wanted: str | None = None
         self._facts_of: tuple[str, int] | None = None
         self._changes = 0
+        self._arranged = False
         self._whole: int | None = None
         """How many there are without the filter, as last seen."""
 
@@ -72,6 +75,27 @@ class ListView(View):
     def deeds(self) -> list[Action]:
         return []
 
+    def arrange_columns(self, text: str) -> None:
+        """Shows the columns, and sorts, as `text` chooses (`console.app.columnchoice`)."""
+        choice = columnchoice.read(text, self.columns())
+        self.table.columns = columnchoice.arranged(self.columns(), choice, chosen=bool(text))
+        sort, descending = (choice.sort, choice.descending) if choice.sort else (self.sort, self.descending)
+        query = self.pages.query
+        if self.pages.total is None:
+            self.pages.query = msgspec.structs.replace(query, sort=sort, descending=descending)
+        elif (query.sort, query.descending) != (sort, descending):
+            self.table.order(sort, descending)
+
+    def choose_columns(self) -> None:
+        self.console_app.mode = columnchoice.ColumnsMode(self.console_app, self)
+
+    def _as_chosen(self) -> None:
+        """Once, when it is first loaded: what is chosen later arranges it then."""
+        text = self.console_app.preferences.get(columnchoice.preference(self.title), "")
+        if not self._arranged and text:
+            self.arrange_columns(text)
+        self._arranged = True
+
     # Data
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -81,6 +105,7 @@ class ListView(View):
         return await self.backend.rows(self.listing, query)
 
     async def load(self) -> None:
+        self._as_chosen()
         first = self.table.top
         if self.pages.total is not None:
             self.pages.refresh()
@@ -202,6 +227,13 @@ class ListView(View):
             Action(key="tab", label="pane", about="into the facts and back", run=self._tab, when=lambda: self.has_pane),
             Action(key="o", label="order", about="sort by the next column", run=self._next_order, shown=False),
             Action(key="O", label="reverse", about="turn the order around", run=self._reverse, shown=False),
+            Action(
+                key="ctrl+o",
+                label="columns",
+                about="choose, order and sort them; kept for you",
+                run=self.choose_columns,
+                shown=False,
+            ),
             Action(key="c", label="copy", about="to your clipboard", run=self.copy, shown=False),
         ]
 

@@ -49,6 +49,7 @@ from model.records import (
     GenerationState,
     Name,
     NameType,
+    PolicyDraft,
     PolicyVersion,
     Record,
     Role,
@@ -162,6 +163,7 @@ class Seeded:
         self.enrollment_keys: list[EnrollmentKey] = []
         self.entries: list[AuditEntry] = []
         self.policies: list[PolicyVersion] = []
+        self.written: PolicyDraft | None = None
         self.saved: dict[str, str] = {}
         self.ran: list[tuple[str, ...]] = []
         self.stdins: list[str] = []
@@ -657,6 +659,15 @@ class Seeded:
 
     async def prefer(self, key: str, value: str) -> None:
         self.saved[key] = value
+
+    async def draft(self) -> PolicyDraft | None:
+        return self.written
+
+    async def keep_draft(self, text: str, based_on: int) -> None:
+        self.written = PolicyDraft(based_on=based_on, text=text, kept_at=self.clock)
+
+    async def drop_draft(self) -> None:
+        self.written = None
 
     def follow(self, listener: Callable[[Sequence[c.Committed]], None]) -> Callable[[], None]:
         self._listeners.append(listener)
