@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncssh
 import msgspec
 
+from console.programs.knownhosts import Known, known
 from model.errors import Denied, Unavailable, WardgateError
 
 BROWSER = "wardgate-login "
@@ -32,6 +33,8 @@ class Asker(msgspec.Struct, frozen=True, kw_only=True):
     """Of a prompt, and whether what is typed may be shown."""
     tell: Callable[[str], None]
     confirm: Callable[[str], bool]
+    present: bool = True
+    """Whether there is somebody to ask."""
     browser: bool = True
     """Whether a browser is opened; its address is told either way."""
 
@@ -49,25 +52,29 @@ def at_terminal() -> Asker:
         sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in {"yes", "y"}
 
-    return Asker(ask=ask, tell=lambda text: print(text, file=sys.stderr), confirm=confirm)
+    return Asker(ask=ask, tell=lambda text: print(text, file=sys.stderr), confirm=confirm, present=sys.stdin.isatty())
 
 
 def silent() -> Asker:
     def refuse(_: str, __: bool = False) -> str:
         raise Denied("this login needs a person", hint="log in again: wardgate login NAME@GATE")
 
-    return Asker(ask=refuse, tell=lambda _: None, confirm=lambda _: False, browser=False)
+    return Asker(ask=refuse, tell=lambda _: None, confirm=lambda _: False, present=False, browser=False)
 
 
 class Person(asyncssh.SSHClient):
-    """Answers the gate's questions. `trusted` are fingerprints of host CAs and host keys that were trusted before."""
+    """Answers the gate's questions. `trusted` are fingerprints of host CAs and host keys that were trusted before:
+    where there are any, no other will do. `known` are those that the person's ssh knows."""
 
-    def __init__(self, asker: Asker, trusted: Sequence[str], host: str) -> None:
+    def __init__(self, asker: Asker, trusted: Sequence[str], host: str, known: Known) -> None:
         self._asker = asker
         self._trusted = set(trusted)
         self._host = host
+        self._known = known
         self.shown: str | None = None
         """The fingerprint that this connection was trusted by."""
+        self.unknown: str | None = None
+        """What the gate showed, where nobody could be asked whether it is right."""
         self._waiting: Browser | None = None
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
@@ -77,14 +84,17 @@ class Person(asyncssh.SSHClient):
         return self._trust("host CA", key.get_fingerprint())
 
     def _trust(self, what: str, fingerprint: str) -> bool:
-        known = fingerprint in self._trusted
-        if not known and not self._trusted:
-            known = self._asker.confirm(
-                f"{self._host} shows the {what} {fingerprint}.\nIs that what your operator gave you?"
-            )
-        if known:
+        right = fingerprint in (self._trusted or self._known.trusted) and fingerprint not in self._known.revoked
+        if not right and not self._trusted and fingerprint not in self._known.revoked:
+            if self._asker.present:
+                right = self._asker.confirm(
+                    f"{self._host} shows the {what} {fingerprint}.\nIs that what your operator gave you?"
+                )
+            else:
+                self.unknown = f"the {what} {fingerprint}"
+        if right:
             self.shown = fingerprint
-        return known
+        return right
 
     async def kbdint_challenge_received(
         self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
@@ -185,7 +195,7 @@ async def connect(
     host: str, port: int, name: str, asker: Asker, *, keys: Sequence[Path] = (), trusted: Sequence[str] = ()
 ) -> GateConnection:
     """As `name`, by one of `keys`, the agent's keys or the person's own, and else by what the gate asks for."""
-    person = Person(asker, trusted, host)
+    person = Person(asker, trusted, host, known(host, port))
     own = [path for path in keys if path.exists()]
     usual = [path for path in (Path.home() / ".ssh").glob("id_*") if not path.suffix and path.is_file()]
     try:
@@ -199,15 +209,20 @@ async def connect(
             x509_trusted_certs=None,
         )  # fmt: skip
     except asyncssh.HostKeyNotVerifiable:
-        raise Denied(
-            f"{host} does not show a key that is trusted", hint="ask its operator for the host CA's fingerprint"
-        ) from None
+        raise _untrusted(host, person) from None
     except asyncssh.PermissionDenied:
         raise Denied(f"{host} did not let {name} in") from None
     except (OSError, asyncssh.Error) as fault:
         why = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
         raise Unavailable(f"{host}:{port} does not answer: {why[:1].lower() + why[1:]}") from None
     return GateConnection(connection, person)
+
+
+def _untrusted(host: str, person: Person) -> Denied:
+    give = "ask its operator for the host CA's fingerprint, and give it: --fingerprint SHA256:…"
+    if person.unknown is None:
+        return Denied(f"{host} does not show a key that is trusted", hint=give)
+    return Denied(f"{host} shows {person.unknown}, and there is no terminal to ask whether that is right", hint=give)
 
 
 def _unlocked(paths: Sequence[Path]) -> list[Path]:

@@ -17,6 +17,7 @@ import click
 from console.commandline.command import argument, option, verb
 from console.commandline.render import until
 from console.programs import loginfiles, standalone
+from console.programs.carrying import carry, parse_target
 from console.programs.loginfiles import Folder, Kept
 from console.programs.machine import parse_gate
 from model.errors import Invalid, NotFound, WardgateError
@@ -39,20 +40,23 @@ def _program() -> str:
     option("--print", "print_it", help="Print the certificate and write nothing.", is_flag=True),
     option("--no-browser", help="Do not open a browser; ask at the terminal.", is_flag=True),
     option("--renew", help="Quietly, and only where it is due: what ssh's `Match exec` calls.", is_flag=True),
+    option("--proxy", metavar="HOST:PORT",
+           help="Renew where it is due, then carry a connection to HOST: what ssh's `ProxyCommand` calls."),
     option("--status", help="Show the logins of this machine.", is_flag=True),
     examples=("login alice@gate.example.com", "login alice@gate.example.com:2222 --device laptop --ttl 8h",
               "login --status"),
 )  # fmt: skip
 async def login(
     as_json: bool, gate: str | None, device: str | None, ttl: str | None, key_file: str | None,
-    fingerprint: str | None, print_it: bool, no_browser: bool, renew: bool, status: bool,
+    fingerprint: str | None, print_it: bool, no_browser: bool, renew: bool, proxy: str | None, status: bool,
 ) -> int:  # fmt: skip
     folder = Folder()
     if status:
         return _status(folder, as_json)
     kept = folder.find(gate)
-    if renew:
-        return await _renew(folder, kept)
+    if renew or proxy:
+        await _renew(folder, kept)
+        return await carry(*parse_target(proxy)) if proxy else 0
     name, host, port = (kept.name, kept.host, kept.port) if kept else _named(gate)
     from console.programs import gateclient
 
@@ -95,7 +99,8 @@ def _named(gate: str | None) -> tuple[str, str, int]:
         raise click.UsageError("name a gate: wardgate login NAME@GATE[:PORT]")
     name, host, port = parse_gate(gate)
     if name is None:
-        raise Invalid(f"{gate} names no person", hint=f"like: wardgate login alice@{host}")
+        like = f"NAME@{gate}" if "." in host or ":" in gate or host == "localhost" else f"{gate}@GATE[:PORT]"
+        raise Invalid(f"{gate} names no person at a gate", hint=f"like: wardgate login {like}")
     return name, host, port
 
 
@@ -147,10 +152,10 @@ def _write(folder: Folder, kept: Kept, certificate: str, known_hosts: str) -> No
     folder.keep(kept, certificate=certificate, known_hosts=known_hosts, program=_program())
 
 
-async def _renew(folder: Folder, kept: Kept | None) -> int:
+async def _renew(folder: Folder, kept: Kept | None) -> None:
     """Never fails loudly: ssh asks this for each connection, and an old certificate may still serve."""
     if kept is None or not loginfiles.due(kept):
-        return 0
+        return
     from console.programs import gateclient
 
     with contextlib.suppress(WardgateError, OSError):
@@ -168,7 +173,6 @@ async def _renew(folder: Folder, kept: Kept | None) -> int:
         renewed = _kept({"name": kept.name}, certificate, kept.host, kept.port, key, own=kept.own_key)
         _write(folder, renewed, certificate["certificate"], trust["known_hosts"])
         loginfiles.add_to_agent(str(key), renewed.valid_before - int(time.time()))
-    return 0
 
 
 def _status(folder: Folder, as_json: bool) -> int:

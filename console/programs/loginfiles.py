@@ -58,12 +58,14 @@ class Folder:
         return tuple(found)
 
     def find(self, gate: str | None) -> Kept | None:
-        """The login at `gate`, as NAME@HOST:PORT, HOST or nothing where there is one alone."""
+        """The login at `gate`: NAME@HOST:PORT, its parts, or nothing where there is one alone. NAME may be bare."""
         known = self.logins()
         if not gate:
             return known[0] if len(known) == 1 else None
         for one in known:
-            if gate in {one.gate, f"{one.name}@{one.host}", one.host, one.domain}:
+            local = one.name.partition("@")[0]
+            people = {f"{name}@{where}" for name in (one.name, local) for where in (one.host, f"{one.host}:{one.port}")}
+            if gate in {*people, one.host, one.domain}:
                 return one
         return None
 

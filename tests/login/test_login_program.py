@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
+
+from console.programs.knownhosts import known
 
 PROGRAM = [sys.executable, "-W", "ignore", "-m", "console"]
 ROOT = Path(__file__).parents[2]
@@ -30,7 +38,7 @@ class Home:
         self.run("devices", "add", "laptop", "--user", "alice", "--wireguard-key", key, "--state", str(self.state))
 
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONPATH": str(ROOT)}
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONPATH": str(ROOT), **self.more}
         done = subprocess.run(
             [*PROGRAM, *words], env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL,
             check=False, timeout=60, cwd=self.folder,
@@ -49,7 +57,15 @@ class Home:
             check=check,
         )  # fmt: skip
 
+    def knows(self, *lines: str) -> None:
+        (self.ssh / "known_hosts").write_text("".join(f"{line}\n" for line in lines))
+
+    def host_ca_key(self) -> str:
+        lines = self.run("ca", "trust", "client", "--state", str(self.state)).stdout.splitlines()
+        return next(" ".join(line.split()[2:4]) for line in lines if line.startswith("@cert-authority"))
+
     port = 0
+    more: Mapping[str, str] = MappingProxyType({})
 
 
 @pytest.fixture
@@ -113,3 +129,134 @@ def test_logging_out_takes_everything_away_and_revokes(home: Home) -> None:
     assert left <= {".trusted"}
     words = ("certs", "list", "--filter", "kind:user", "--json", "--state", str(home.state))
     assert [one["state"] for one in json.loads(home.run(*words).stdout)] == ["revoked"]
+
+
+# Whether the gate is the right one.
+
+
+@pytest.mark.needs("ssh-keygen")
+def test_a_gate_that_ssh_knows_is_not_asked_about_again(home: Home) -> None:
+    home.knows(f"@cert-authority [localhost]:{home.port} {home.host_ca_key()}")
+    done = home.run("login", f"alice@localhost:{home.port}", "--print")
+    assert "Is that what your operator gave you?" not in done.stderr
+
+
+@pytest.mark.needs("ssh-keygen")
+def test_without_a_terminal_the_refusal_says_how_to_name_the_gates_key(home: Home) -> None:
+    done = home.run("login", f"alice@localhost:{home.port}", "--print", check=False)
+    assert done.returncode == 1
+    assert f"localhost shows the host CA {home.host_ca()}, and there is no terminal to ask" in done.stderr
+    assert "hint: ask its operator for the host CA's fingerprint, and give it: --fingerprint SHA256:" in done.stderr
+
+
+@pytest.mark.needs("ssh-keygen")
+def test_a_key_that_ssh_knows_as_revoked_is_not_even_asked_about(home: Home) -> None:
+    key = home.host_ca_key()
+    home.knows(f"@cert-authority [localhost]:{home.port} {key}", f"@revoked * {key}")
+    done = home.run("login", f"alice@localhost:{home.port}", "--print", check=False)
+    assert done.returncode == 1
+    assert "does not show a key that is trusted" in done.stderr
+
+
+@pytest.mark.needs("ssh-keygen")
+def test_the_key_of_another_server_on_that_host_is_not_the_gates(tmp_path: Path) -> None:
+    line = ssh_key_line(tmp_path)
+    file = tmp_path / "known_hosts"
+    file.write_text(f"gate.test {line}\n")
+    assert known("gate.test", 22, [file]).trusted
+    assert not known("gate.test", 2222, [file]).trusted
+    file.write_text(f"[gate.test]:2222 {line}\n")
+    assert known("gate.test", 2222, [file]).trusted
+    file.write_text(f"@cert-authority *.test {line}\n\x00 rubbish\n")
+    assert known("gate.test", 2222, [file, tmp_path / "none"]).trusted
+
+
+def ssh_key_line(folder: Path) -> str:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "host"], check=True)
+    return " ".join((folder / "host.pub").read_text().split()[:2])
+
+
+@pytest.mark.parametrize(
+    ("given", "like"),
+    [
+        pytest.param("alice", "wardgate login alice@GATE[:PORT]", id="a-person-alone"),
+        pytest.param("gate.example.com", "wardgate login NAME@gate.example.com", id="a-gate-alone"),
+        pytest.param("gate:2222", "wardgate login NAME@gate:2222", id="a-gate-and-its-port"),
+    ],
+)
+def test_who_names_half_of_it_is_told_the_other_half(tmp_path: Path, given: str, like: str) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([*PROGRAM, "login", given], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"hint: like: {like}\n" in done.stderr
+
+
+# Renewing by itself.
+
+
+@contextmanager
+def an_agent(home: Home) -> Iterator[None]:
+    said = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
+    values = dict(line.split(";")[0].split("=", 1) for line in said.splitlines() if "=" in line)
+    home.more = {"SSH_AUTH_SOCK": values["SSH_AUTH_SOCK"]}
+    try:
+        yield
+    finally:
+        os.kill(int(values["SSH_AGENT_PID"]), signal.SIGTERM)
+
+
+def nearly_over(home: Home) -> None:
+    """As the certificate is some hours later."""
+    (record,) = (home.ssh / "wardgate").glob("*.json")
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"valid_before": int(time.time()) + 60}))
+
+
+def serials(home: Home) -> list[int]:
+    words = ("certs", "list", "--filter", "kind:user", "--json", "--state", str(home.state))
+    return sorted(one["serial"] for one in json.loads(home.run(*words).stdout))
+
+
+@pytest.mark.needs("ssh-keygen", "ssh-agent", "ssh-add")
+def test_as_a_proxy_command_it_renews_for_the_agent_and_carries_the_connection(home: Home) -> None:
+    with an_agent(home), socket.create_server(("127.0.0.1", 0)) as host:
+        home.login()
+        nearly_over(home)
+        threading.Thread(target=echo_once, args=(host,), daemon=True).start()
+        done = subprocess.run(
+            [*PROGRAM, "login", "--proxy", f"127.0.0.1:{host.getsockname()[1]}"], input=b"carried\n" * 50_000,
+            env={"PATH": os.environ["PATH"], "HOME": str(home.folder), "PYTHONPATH": str(ROOT), **home.more},
+            capture_output=True, check=False, timeout=60, cwd=home.folder,
+        )  # fmt: skip
+        assert done.stdout == b"carried\n" * 50_000
+        assert len(serials(home)) == 2
+        listed = subprocess.run(
+            ["ssh-add", "-L"], env={**os.environ, **home.more}, capture_output=True, text=True, check=True
+        )
+        newest = (next((home.ssh / "wardgate").glob("*-cert.pub"))).read_text().split()[1]
+        assert newest in listed.stdout
+
+
+def echo_once(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with connection:
+        while data := connection.recv(65536):
+            connection.sendall(data)
+
+
+@pytest.mark.needs("ssh-keygen")
+def test_what_ssh_asks_for_each_connection_renews_only_what_is_nearly_over(home: Home) -> None:
+    home.login()
+    home.run("login", "--renew", f"alice@localhost:{home.port}")
+    assert len(serials(home)) == 1
+    nearly_over(home)
+    home.run("login", "--renew", f"alice@localhost:{home.port}")
+    assert len(serials(home)) == 2
+
+
+def test_a_host_that_is_down_is_said_in_one_line(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [*PROGRAM, "login", "--proxy", "127.0.0.1:9"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == "error: 127.0.0.1:9 does not answer: connection refused\n"
