@@ -82,7 +82,7 @@ def _by_ca(
     """The revoked serials by CA key blob, an empty one standing for all CAs; and the revocations without a serial."""
     rest: list[Revocation] = []
     numbers = list(map(_SERIAL, revocations))
-    if None in numbers:
+    if type(None) in set(map(type, numbers)):  # quicker than to compare each with None
         rest = [revocation for revocation in revocations if revocation.serial is None]
         revocations = [revocation for revocation in revocations if revocation.serial is not None]
         numbers = list(map(_SERIAL, revocations))

@@ -16,6 +16,7 @@ from model.keys import SSHKey
 from model.records import Revocation
 from sshca import LONG_OVER, issue, krl, parse, read_krl, still_needed
 from sshca.revocation import RevokedSerials
+from sshca.serialsets import LONG_RUN, MarkedSerials, SortedSerials
 
 USER_1, USER_2 = GenerationID("user-1"), GenerationID("user-2")
 CA_KEYS = {USER_1: a_signer().key, USER_2: a_signer(name="second").key}
@@ -165,6 +166,20 @@ def test_no_plainer_way_is_shorter(serials: set[int]) -> None:
         assert len(of_serials(serials)) - empty <= min(listed, ranges)
         if ordered[-1] - ordered[0] < 16384:
             assert len(of_serials(serials)) - empty <= head + 18 + (ordered[-1] - ordered[0] + 8) // 8
+
+
+@given(serial_sets, st.integers(0, 300))
+@settings(deadline=None)
+def test_marks_and_order_tell_the_same_of_a_set(serials: set[int], around: int) -> None:
+    near = {number for number in serials if number < 10**7} | {7}
+    marked, ordered = MarkedSerials(near, 0, max(near)), SortedSerials(near)
+    assert marked.blocks() == ordered.blocks()
+    for first, last, count, row in ordered.blocks():
+        assert list(marked.values(first, last)) == list(ordered.values(first, last))
+        assert len(ordered.values(first, last)) == count
+        assert row == (count == last - first + 1 >= LONG_RUN)
+        assert marked.bits(first, last - first + 1) == ordered.bits(first, last - first + 1)
+        assert marked.after(last + around) == ordered.after(last + around)
 
 
 revocations = st.builds(
