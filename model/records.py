@@ -316,7 +316,7 @@ class AuditEntry(Record, frozen=True, kw_only=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """A part of a long list: `rows` from `offset` on, of `total` that match; of `total` or more where `more` says so."""
+    """A part of a long list: `rows` from `offset` on, of `total` that match, or of more where `more` says so."""
 
     rows: tuple[Record, ...]
     offset: int
