@@ -28,6 +28,7 @@ from console.app.columns import Context
 from console.app.desk import Desk
 from console.app.driver import ChannelDriver
 from console.app.glyphs import Glyphs, glyphs_for
+from console.app.keymap import EVERYWHERE, PREFERENCE, Keymap
 from console.app.modes import Mode
 from console.app.sgr import Colours, colours_of
 from console.app.theme import DARK, LIGHT, SIXTEEN, Theme
@@ -117,6 +118,7 @@ class ConsoleApp(Desk):
     def look(self) -> None:
         """Colours, theme and glyphs from the terminal's words and the person's settings."""
         terminal, chosen = self.channel.terminal, self.preferences
+        self.keymap = Keymap.read(chosen.get(PREFERENCE, ""))
         self.colours = colours_of(terminal, chosen.get("colours", "auto"))
         if self.colours <= Colours.SIXTEEN:
             self.theme_in_use: Theme = SIXTEEN
@@ -224,6 +226,7 @@ class ConsoleApp(Desk):
             glyphs=self.glyphs,
             me=self.backend.me(),
             online=self.backend.online,
+            behind=self.backend.behind,
             calm=self.preferences.get("motion") == "reduced",
         )
 
@@ -339,8 +342,18 @@ class ConsoleApp(Desk):
             (self.mode or self.view).paste(event.text)
         elif self.mode is not None:
             self.mode.key(event)
-        elif not self.view.key(event):
-            self._act(event)
+        elif (meant := self._meant(event)) is not None and not self.view.key(meant):
+            self._act(meant)
+
+    def _meant(self, event: events.Key) -> events.Key | None:
+        """The key as the screen knows it, where the person moved keys."""
+        if not self.keymap.moved:
+            return event
+        key = self.keymap.pressed(self.view.title, event.key, self._has, typing=self.view.typing)
+        return None if key is None else event if key == event.key else events.Key(key, None)
+
+    def _has(self, key: str) -> bool:
+        return any(action.key == key and action.possible for action in self.view.actions())
 
     def _act(self, event: events.Key) -> None:
         for action in [*self.view.actions(), *self.global_actions()]:
@@ -355,12 +368,19 @@ class ConsoleApp(Desk):
         if self.mode is not None:
             return frame.of_hints(self.mode.hints), frame.of_hints(self.mode.right_hints)
         reads_only = self.backend.me().reads_only
-        actions = [action for action in self.view.actions() if not (action.writes and reads_only)]
+        actions = [action for action in self.actions_here() if not (action.writes and reads_only)]
         right = frame.of_hints(self.view.right_hints) or frame.of_actions(self.view_globals())
         return frame.of_actions(actions), right
 
     def view_globals(self) -> list[Action]:
-        return [action for action in self.global_actions() if action.shown]
+        return [action for action in self.actions_everywhere() if action.shown]
+
+    def actions_here(self) -> list[Action]:
+        """Of the screen, under the keys that the person has for them."""
+        return self.keymap.shown(self.view.title, self.view.actions())
+
+    def actions_everywhere(self) -> list[Action]:
+        return self.keymap.shown(EVERYWHERE, self.global_actions())
 
     def global_actions(self) -> list[Action]:
         from console.app.everywhere import actions

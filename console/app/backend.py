@@ -96,9 +96,61 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     gate: tuple[tuple[str, str], ...] = ()
 
 
+class Crowd(msgspec.Struct, frozen=True, kw_only=True):
+    """Who waits for the gate, and how late it is."""
+
+    waiting: int = 0
+    """Connections that nobody has spoken to yet: agents that come back."""
+    per_second: int = 0
+    """Logins that are got through meanwhile."""
+    untold: int = 0
+    """Agents that are still to be told what changed."""
+    late_ms: int = 0
+    """By which the gate was late in the last minute, where that was much."""
+    cause: str = ""
+
+
+class PeerFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A peer as a device has it. The handshake is the latest that either told of."""
+
+    id: DeviceID
+    name: str
+    endpoint: str = ""
+    seen: bool = False
+    """Either of the two said lately that they talk, straight to each other."""
+    handshake_at: int | None = None
+
+
+class RuleFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What one rule of the policy opens, from a device or to it."""
+
+    outgoing: bool
+    rule: str
+    """`acls[3]`, and the `line` of the policy that it stands in."""
+    line: int
+    ports: str
+    devices: int = 0
+    names: tuple[str, ...] = ()
+    """The first few."""
+    nets: tuple[str, ...] = ()
+
+
+class Ways(msgspec.Struct, frozen=True, kw_only=True):
+    rules: tuple[RuleFacts, ...] = ()
+    by_peer: dict[str, tuple[tuple[bool, str, str], ...]] = {}
+    """Of each peer: whether it is reached or reaches, on which ports, and by which rule."""
+
+
 class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     device: Device
     fqdn: str = ""
+    since: int | None = None
+    """When it connected."""
+    behind: bool = False
+    observed: tuple[tuple[str, int], ...] = ()
+    """Endpoints at which others see it, and how many do."""
+    talks: tuple[PeerFacts, ...] = ()
+    """The first of its peers, those that it talks to before the others."""
     peers: int = 0
     logins: tuple[str, ...] = ()
     certificates: tuple[Certificate, ...] = ()
@@ -223,6 +275,12 @@ class Backend(Protocol):
 
     def online(self, device: DeviceID) -> bool: ...
 
+    def behind(self, device: DeviceID) -> bool:
+        """Connected, and not told yet what changed for it."""
+        ...
+
+    def crowd(self) -> Crowd: ...
+
     def unconfirmed(self) -> tuple[int, int] | None:
         """The policy version that waits for confirmation, and the seconds that are left."""
         ...
@@ -232,6 +290,10 @@ class Backend(Protocol):
     async def rows(self, listing: Listing, query: Query) -> Rows: ...
 
     async def device(self, name: str) -> DeviceFacts: ...
+
+    async def ways(self, device: DeviceFacts) -> Ways:
+        """By which rules it reaches others and is reached. Slow in a large network; empty for who may not look."""
+        ...
 
     async def user(self, name: str) -> UserFacts: ...
 

@@ -23,6 +23,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     glyphs: Glyphs
     me: Me
     online: Callable[[DeviceID], bool]
+    behind: Callable[[DeviceID], bool] = lambda _: False
     calm: bool = False
     """Reduced motion: a changed row is marked by its sign alone."""
 

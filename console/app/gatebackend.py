@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from console.app import gatelists, gatepolicy
+from console.app import gatedevices, gatelists, gatepolicy
 from console.app.backend import (
     Authorities,
     Authority,
+    Crowd,
     DeviceFacts,
     Listing,
     Me,
@@ -25,6 +26,7 @@ from console.app.backend import (
     SettingRow,
     UserFacts,
     UserRow,
+    Ways,
 )
 from console.app.gateoverview import overview
 from console.app.memory import MemoryStreams
@@ -69,6 +71,8 @@ if TYPE_CHECKING:
     Runner = Callable[[Gate, Actor, Sequence[str], MemoryStreams, Terminal | None], Awaitable[int]]
 
 T = TypeVar("T")
+LATE = 0.1
+"""Seconds that the gate may be late before a person is told."""
 SORTS = {"owner": "user"}
 """Columns that the store calls otherwise."""
 
@@ -93,6 +97,19 @@ class GateBackend:
 
     def online(self, device: DeviceID) -> bool:
         return self._gate.presence.online(device)
+
+    def behind(self, device: DeviceID) -> bool:
+        return self._gate.presence.behind(device)
+
+    def crowd(self) -> Crowd:
+        (late, cause), crowd = self._gate.watch.worst, self._gate.watch.crowd()
+        return Crowd(
+            waiting=crowd.waiting,
+            per_second=round(crowd.per_second),
+            untold=crowd.untold,
+            late_ms=round(late * 1000) if late > LATE else 0,
+            cause=cause,
+        )
 
     def unconfirmed(self) -> tuple[int, int] | None:
         version = self._gate.snapshot.policy
@@ -166,12 +183,25 @@ class GateBackend:
         return DeviceFacts(
             device=found,
             fqdn=f"{found.name}.{snapshot.domain}",
+            since=self._gate.presence.since(found.id),
+            behind=self.behind(found.id),
+            observed=gatedevices.observed(self._gate, found.id),
+            talks=gatedevices.peers(self._gate, found),
             peers=len(snapshot.compiled.peers(found.id)) if found.state is DeviceState.APPROVED else 0,
             logins=tuple(snapshot.compiled.logins(found.id)),
             certificates=tuple(row for row in issued if isinstance(row, Certificate)),
             changes=await self._changes(f"subject:{found.name}"),
             reached_by=gatepolicy.reached_by(filters),
         )
+
+    async def ways(self, device: DeviceFacts) -> Ways:
+        if device.device.state is not DeviceState.APPROVED:
+            return Ways()
+        try:
+            found = await self._ask(policies.reach, name=device.device.name)
+        except (Denied, NotFound):
+            return Ways()
+        return gatedevices.ways(found, (peer.name for peer in device.talks))
 
     async def user(self, name: str) -> UserFacts:
         view = await self._ask(logins.about, name=name)

@@ -32,6 +32,7 @@ class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     none: str = "·"
     more: str = "…"
     to: str = "→"
+    back: str = "←"
     moves: str = "↑↓"
     blocks: str = " ▁▂▃▄▅▆▇█"
     """Eighths of a cell, from none to all."""
@@ -41,7 +42,7 @@ UNICODE = Glyphs()
 ASCII = Glyphs(
     on="*", off="o", waiting="?", ending="!", bad="x", disabled="-", trusted="t", done="+", cursor=">", flash="|",
     up="^", down="v", crumb=">", fold=">", plus="+", minus="-", changed="~", caution="!", bar="=", rest="-", track="|",
-    thumb="#", absent="-", none=".", more="~", to=">", moves="up/down", blocks=" ..::###@",
+    thumb="#", absent="-", none=".", more="~", to=">", back="<", moves="up/down", blocks=" ..::###@",
 )  # fmt: skip
 
 

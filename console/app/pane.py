@@ -101,13 +101,16 @@ class Pane:
     def _tabs(self, width: int, plane: str) -> Row:
         row = Row(width, plane)
         x = 2
-        for at, tab in enumerate(self.tabs):
+        counts = ["" if tab.count is None else f" {tab.count:,}" for tab in self.tabs]
+        size = sum(len(tab.name) + len(count) for tab, count in zip(self.tabs, counts, strict=True))
+        gap = 2 if size + 2 * len(self.tabs) <= width - 2 else 1
+        if size + gap * len(self.tabs) > width - 2:
+            counts = [count if at == self.at else "" for at, count in enumerate(counts)]
+        for at, (tab, count) in enumerate(zip(self.tabs, counts, strict=True)):
             current = at == self.at
             link = self._to(at)
             x = row.put(x, tab.name, "bright" if current else "muted", "bu" if current else "", link)
-            if tab.count is not None:
-                x = row.put(x + 1, f"{tab.count:,}", "muted", "", link)
-            x += 2
+            x = row.put(x, count, "muted", "", link) + gap
         return row
 
     def _to(self, at: int) -> Link:

@@ -1,123 +1,232 @@
-"""What the pane tells of a device."""
+"""What the pane tells of a device: facts, peers, rules, certificates, changes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from console.app.backend import DeviceFacts
+from console.app.backend import DeviceFacts, PeerFacts, RuleFacts, Ways
 from console.app.columns import Context
 from console.app.inert import inert
-from console.app.pane import Pane, Tab, fact, gap, listed
-from console.app.times import age, day, moment, span
-from model.records import Device, DeviceState, RouteState
+from console.app.pane import Line, Pane, Span, Tab, fact, gap, listed
+from console.app.times import age, day, moment, plural, span
+from model.records import AuditEntry, Certificate, CertificateKind, CertificateState, Device, DeviceState, RouteState
 
 if TYPE_CHECKING:
     from console.app.app import ConsoleApp
 
+RENEWED = 2 / 3
+"""The part of a host certificate's life after which its agent asks for the next."""
 
-def fill(pane: Pane, facts: DeviceFacts, context: Context, app: ConsoleApp) -> None:
+
+def fill(pane: Pane, facts: DeviceFacts, ways: Ways, context: Context, app: ConsoleApp) -> None:
+    """`ways` may be empty: they come a moment later."""
     from console.app.screens.devices import state_of
 
     device = facts.device
-    pane.head(state_of(device, context), device.name, _aside(device, context))
-    lines = pane.tab("Facts").lines
-    _identity(lines_of := pane.tabs[0], facts, app)
-    lines.append(gap())
-    _state(lines_of, facts, context)
-    lines.append(gap())
-    lines.append(fact("WireGuard", device.wireguard_key, middle=True))
-    for at, endpoint in enumerate(device.endpoints or ("–",)):
-        lines.append(fact("Endpoints" if at == 0 else "", endpoint))
-    if device.routes:
-        lines.append(gap())
-        _routes(lines_of, device, context)
-    _reach(lines_of, facts)
-    _certificate(lines_of, facts, context)
-    _certificates(pane, facts, context)
-    _changes(pane, facts, context)
+    pane.head(state_of(device, context), device.name, _aside(facts, context))
+    tab = pane.tab("Facts")
+    for part in (
+        _identity(facts, app),
+        _state(facts, context),
+        _endpoints(facts, context),
+        _routes(device, context),
+        _reach(facts, ways),
+        _certificate(facts, context),
+        _last(facts, context),
+    ):
+        if part:
+            tab.lines += [*([gap()] if tab.lines else []), *part]
+    _peers(pane.tab("Peers", facts.peers), facts, ways, context, app)
+    _rules(pane.tab("Rules"), ways, context, app)
+    _certificates(pane.tab("Certs", len(facts.certificates)), facts, context)
+    _changes(pane.tab("Changes"), facts, context)
 
 
-def _aside(device: Device, context: Context) -> str:
+def _aside(facts: DeviceFacts, context: Context) -> str:
+    device = facts.device
     if device.state is not DeviceState.APPROVED:
         return device.state.value
+    if facts.behind:
+        return "behind: not told yet what changed"
     if context.online(device.id):
-        return "online"
+        return f"online {span(context.now - facts.since)}" if facts.since else "online"
     return f"seen {age(device.last_seen, context.now)} ago" if device.last_seen else "never seen"
 
 
-def _identity(tab: Tab, facts: DeviceFacts, app: ConsoleApp) -> None:
+# Facts
+
+
+def _identity(facts: DeviceFacts, app: ConsoleApp) -> list[Line]:
     device = facts.device
     if device.tags:
-        tab.lines.append(fact("Tags", " ".join(device.tags)))
+        who = fact("Tags", " ".join(device.tags))
     else:
         user = device.user or "–"
-        tab.lines.append(fact("Owner", (user, "accent"), link=lambda: app.go("Users", user)))
-    tab.lines += [fact("IPv4", device.ipv4), fact("IPv6", device.ipv6), fact("Name", facts.fqdn or device.name)]
+        who = fact("Owner", (user, "accent"), link=partial(app.go, "Users", user))
+    return [who, fact("IPv4", device.ipv4), fact("IPv6", device.ipv6), fact("Name", facts.fqdn or device.name)]
 
 
-def _state(tab: Tab, facts: DeviceFacts, context: Context) -> None:
+def _state(facts: DeviceFacts, context: Context) -> list[Line]:
     device, now = facts.device, context.now
-    state = device.state.value
-    role = {"pending": "warn", "expired": "bad", "disabled": "muted"}.get(state, "text")
-    since = (f"since {day(device.approved_at, now)}", "muted") if device.approved_at else ("", "muted")
-    tab.lines.append(fact("State", (state, role), since if device.state is DeviceState.APPROVED else ("", "muted")))
+    role = {"pending": "warn", "expired": "bad", "disabled": "muted"}.get(device.state.value, "text")
+    since: list[Span] = []
+    if device.state is DeviceState.APPROVED and device.approved_at:
+        since = [(f"{_by(facts.changes, 'devices approve')}{day(device.approved_at, now)}", "muted")]
+    lines = [fact("State", (device.state.value, role), *since)]
     if device.expires_at is None:
-        tab.lines.append(fact("Expires", ("never", "muted")))
+        lines.append(fact("Expires", ("never", "muted")))
     else:
         left = device.expires_at - now
         when = f"in {span(left)}" if left > 0 else f"{age(device.expires_at, now)} ago"
-        tab.lines.append(fact("Expires", f"{day(device.expires_at, now)}, {when}"))
-    system = inert(device.os) or "–"
+        lines.append(fact("Expires", f"{day(device.expires_at, now)}, {when}"))
     agent = f"agent {inert(device.agent_version)}" if device.agent_version else "no agent"
-    tab.lines.append(fact("System", system, (agent, "muted")))
+    lines.append(fact("System", inert(device.os) or "–", (agent, "muted")))
     if device.ephemeral:
-        tab.lines.append(fact("Ephemeral", "removed when it stays away"))
+        lines.append(fact("Ephemeral", "removed when it stays away"))
+    return lines
 
 
-def _routes(tab: Tab, device: Device, context: Context) -> None:
+def _by(changes: Sequence[AuditEntry], action: str) -> str:
+    found = next((entry for entry in changes if entry.action == action), None)
+    return f"by {found.actor.partition('@')[0]}, " if found else "since "
+
+
+def _endpoints(facts: DeviceFacts, context: Context) -> list[Line]:
+    """Its own, then those at which others see it besides: behind a NAT these are the ones that work."""
+    device, seen = facts.device, dict(facts.observed)
+    lines = [fact("WireGuard", device.wireguard_key, middle=True)]
+    spots: list[tuple[str, str]] = [(one, "in use" if one in seen else "") for one in device.endpoints]
+    spots += [(one, f"seen by {number:,}") for one, number in facts.observed if one not in device.endpoints]
+    for at, (endpoint, note) in enumerate(spots or [("–", "")]):
+        lines.append(fact("Endpoints" if at == 0 else "", endpoint, (note, "muted")))
+    newest = max(
+        (peer for peer in facts.talks if peer.handshake_at is not None), key=lambda p: p.handshake_at or 0, default=None
+    )
+    if newest is not None and newest.handshake_at is not None:
+        ago = age(newest.handshake_at, context.now)
+        ago = ago if ago == "now" else f"{ago} ago"
+        lines.append(fact("Handshake", ago, (f"with {newest.name}", "muted")))
+    return lines
+
+
+def _routes(device: Device, context: Context) -> list[Line]:
+    glyphs, lines = context.glyphs, []
     for at, route in enumerate(device.routes):
-        waiting = route.state is RouteState.ADVERTISED
-        glyph = context.glyphs.waiting if waiting else context.glyphs.on
-        word = "to approve" if waiting else route.state.value
-        prefix = f"{route.prefix} exit" if route.exit else route.prefix
-        tab.lines.append(
-            fact(
-                "Routes" if at == 0 else "",
-                (glyph, "warn" if waiting else "ok"),
-                prefix,
-                (word, "warn" if waiting else "muted"),
-            )
-        )
+        glyph, role, word = {
+            RouteState.ADVERTISED: (glyphs.waiting, "warn", "to approve"),
+            RouteState.APPROVED: (glyphs.on, "ok", "approved"),
+        }.get(route.state, (glyphs.off, "muted", route.state.value))
+        prefix = f"{route.prefix} exit" if route.exit else str(route.prefix)
+        spans = ((glyph, role), prefix, (word, "warn" if role == "warn" else "muted"))
+        lines.append(fact("Routes" if at == 0 else "", *spans))
+    return lines
 
 
-def _reach(tab: Tab, facts: DeviceFacts) -> None:
-    for label, counts in (("Reached by", facts.reached_by), ("Reaches", facts.reaches)):
-        if counts:
-            tab.lines.append(gap())
+def _reach(facts: DeviceFacts, ways: Ways) -> list[Line]:
+    lines: list[Line] = []
+    for label, outgoing, known in (("Reached by", False, facts.reached_by), ("Reaches", True, facts.reaches)):
+        counts = _counts(rule for rule in ways.rules if rule.outgoing is outgoing) if ways.rules else known
         for at, (number, ports) in enumerate(counts):
-            word = "device" if number == 1 else "devices"
-            tab.lines.append(fact(label if at == 0 else "", f"{number:>3,} {word}", (f"on {ports}", "muted")))
-    if facts.peers:
-        tab.lines += [gap(), fact("Peers", f"{facts.peers:,}")]
+            what = f"{number:>3,} {'device' if number == 1 else 'devices'}"
+            lines.append(fact(label if at == 0 else "", what, (f"on {ports}", "muted")))
     if facts.logins:
-        tab.lines.append(fact("SSH logins", ", ".join(facts.logins)))
+        lines += [*([gap()] if lines else []), fact("SSH logins", ", ".join(facts.logins))]
+    return lines
 
 
-def _certificate(tab: Tab, facts: DeviceFacts, context: Context) -> None:
-    hosts = [c for c in facts.certificates if c.kind.value == "host" and c.state(context.now).value == "valid"]
-    if hosts:
-        newest = max(hosts, key=lambda certificate: certificate.valid_before)
-        tab.lines += [
-            gap(),
-            fact("Certificate", str(newest.serial), (f"host, {newest.generation}", "muted")),
-            fact("", (context.glyphs.on, "ok"), f"{span(newest.valid_before - context.now)} left"),
-        ]
+def _counts(rules: object) -> tuple[tuple[int, str], ...]:
+    found: dict[str, int] = {}
+    for rule in rules:  # type: ignore[attr-defined]
+        if rule.devices:
+            found[rule.ports] = max(found.get(rule.ports, 0), rule.devices)
+    return tuple((number, "all ports" if ports == "*" else ports) for ports, number in list(found.items())[:4])
 
 
-def _certificates(pane: Pane, facts: DeviceFacts, context: Context) -> None:
+def _certificate(facts: DeviceFacts, context: Context) -> list[Line]:
+    now = context.now
+    hosts = [c for c in facts.certificates
+             if c.kind is CertificateKind.HOST and c.state(now) is CertificateState.VALID]  # fmt: skip
+    if not hosts:
+        return []
+    newest: Certificate = max(hosts, key=lambda certificate: certificate.valid_before)
+    renewal = newest.valid_after + round((newest.valid_before - newest.valid_after) * RENEWED)
+    note = f"renews in {span(renewal - now)}" if renewal > now else "to be renewed"
+    return [
+        fact("Certificate", str(newest.serial), (f"host, {newest.generation}", "muted")),
+        fact("", (context.glyphs.on, "ok"), f"{span(newest.valid_before - now)} left", (note, "muted")),
+    ]
+
+
+def _last(facts: DeviceFacts, context: Context) -> list[Line]:
+    if not facts.changes:
+        return []
+    newest = facts.changes[0]
+    who = inert(newest.actor.partition("@")[0])
+    return [fact("Last change", newest.action, (f"by {who}, {moment(newest.at, context.now)}", "muted"))]
+
+
+# Peers and rules
+
+
+def _peers(tab: Tab, facts: DeviceFacts, ways: Ways, context: Context, app: ConsoleApp) -> None:
+    for peer in facts.talks:
+        tab.lines += _peer(peer, ways, context, app)
+    if facts.peers > len(facts.talks):
+        tab.lines.append(listed([(f"and {facts.peers - len(facts.talks):,} more", "muted")]))
+    if not facts.talks:
+        words = ("no peers: a rule of the policy makes some",) if facts.device.state is DeviceState.APPROVED else (
+            "no peers before it is approved",)  # fmt: skip
+        tab.lines.append(listed([(words[0], "muted")]))
+
+
+def _peer(peer: PeerFacts, ways: Ways, context: Context, app: ConsoleApp) -> list[Line]:
+    """Its name and the latest handshake; below, where it talks to, and which rules let it."""
+    online = context.online(peer.id)
+    glyph = (context.glyphs.on, "ok") if online else (context.glyphs.off, "muted")
+    ago = age(peer.handshake_at, context.now) if peer.handshake_at is not None else ""
+    where = f"direct, {peer.endpoint}" if peer.endpoint else "direct" if peer.seen else ""
+    first = listed([glyph, (peer.name, "text"), (where, "muted")], ago)
+    first.link = partial(app.go, "Devices", peer.name)
+    lines = [first]
+    for outgoing, ports, rule in ways.by_peer.get(peer.name, ()):
+        sign = context.glyphs.to if outgoing else context.glyphs.back
+        lines.append(listed([(" ", "text"), (sign, "muted"), (ports, "muted")], rule))
+    return lines
+
+
+def _rules(tab: Tab, ways: Ways, context: Context, app: ConsoleApp) -> None:
+    for label, outgoing in (("Reaches", True), ("Reached by", False)):
+        rules = [rule for rule in ways.rules if rule.outgoing is outgoing]
+        tab.lines += [*([gap()] if tab.lines else []), Line(label, bold=True)]
+        if not rules:
+            tab.lines.append(listed([("nothing" if outgoing else "nobody", "muted")]))
+        for rule in rules:
+            tab.lines += _rule(rule, app)
+
+
+def _rule(rule: RuleFacts, app: ConsoleApp) -> list[Line]:
+    ports = "all ports" if rule.ports == "*" else rule.ports
+    what = plural(rule.devices, "device") if rule.devices else ""
+    head = listed([(what, "text"), (f"on {ports}", "muted")] if what else [(f"on {ports}", "text")],
+                  f"{rule.rule}, line {rule.line}")  # fmt: skip
+    head.link = partial(app.go, "Access")
+    lines = [head]
+    if rule.names:
+        more = [f"{rule.devices - len(rule.names):,} more"] if rule.devices > len(rule.names) else []
+        lines.append(listed([(" ", "text"), (", ".join([*rule.names, *more]), "muted")]))
+    if rule.nets:
+        lines.append(listed([(" ", "text"), (", ".join(rule.nets), "muted")]))
+    return lines
+
+
+# Lists
+
+
+def _certificates(tab: Tab, facts: DeviceFacts, context: Context) -> None:
     from console.app.screens.certificates import ends, state_of
 
-    tab = pane.tab("Certificates", len(facts.certificates))
     for certificate in facts.certificates:
         cell = ends(certificate, context)
         spans = [state_of(certificate, context), (str(certificate.serial), "text"), (certificate.kind.value, "muted")]
@@ -126,8 +235,7 @@ def _certificates(pane: Pane, facts: DeviceFacts, context: Context) -> None:
         tab.lines.append(listed([("no certificates", "muted")]))
 
 
-def _changes(pane: Pane, facts: DeviceFacts, context: Context) -> None:
-    tab = pane.tab("Changes")
+def _changes(tab: Tab, facts: DeviceFacts, context: Context) -> None:
     for entry in facts.changes:
         spans = [(entry.actor.partition("@")[0], "text"), (entry.action, "muted")]
         tab.lines.append(listed(spans, moment(entry.at, context.now)))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from console.app.actions import Action
-from console.app.backend import Listing
+from console.app.backend import DeviceFacts, Listing, Ways
 from console.app.columns import Cell, Column, Context
 from console.app.inert import inert
 from console.app.listview import ListView
@@ -17,6 +19,12 @@ from console.app.times import DAY, age, span
 from model.records import Device, DeviceState, Record
 
 SOON = 14 * DAY
+REST = 0.15
+"""Seconds that the cursor rests on a device before its rules are worked out."""
+FEW = 1000
+"""Devices up to which that is done for each; in a larger network when the pane is entered."""
+KEPT = 5.0
+"""Seconds that they do, whatever changes meanwhile."""
 
 
 def owner(device: Device) -> str:
@@ -40,7 +48,9 @@ def state_of(device: Device, context: Context) -> tuple[str, str]:
             return glyphs.bad, "bad"
         case DeviceState.DISABLED:
             return glyphs.disabled, "muted"
-    return (glyphs.on, "ok") if context.online(device.id) else (glyphs.off, "muted")
+    if not context.online(device.id):
+        return glyphs.off, "muted"
+    return (glyphs.waiting, "warn") if context.behind(device.id) else (glyphs.on, "ok")
 
 
 def seen(device: Device, context: Context) -> Cell:
@@ -53,7 +63,7 @@ def seen(device: Device, context: Context) -> Cell:
         case DeviceState.DISABLED:
             return Cell("disabled", "muted")
     if context.online(device.id):
-        return Cell("now", "muted")
+        return Cell("behind", "warn") if context.behind(device.id) else Cell("now", "muted")
     return Cell(age(device.last_seen, context.now) if device.last_seen else "never", "muted")
 
 
@@ -128,8 +138,42 @@ class DevicesView(ListView):
     def called(self, row: Any) -> str:
         return inert(row.name)
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._ways = Ways()
+        self._ways_of: tuple[str, float] = ("", 0.0)
+        """Of which device they are, and until when they do."""
+
     async def facts(self, row: Any, pane: Pane, context: Context) -> None:
-        fill(pane, await self.backend.device(row.name), context, self.console_app)
+        facts = await self.backend.device(row.name)
+        fill(pane, facts, self._known_ways(row.id), context, self.console_app)
+        self.console_app.start(self._add_ways(facts, self._facts_of))
+
+    def _known_ways(self, id: str) -> Ways:
+        return self._ways if self._ways_of[0] == id else Ways()
+
+    async def _add_ways(self, facts: DeviceFacts, about: tuple[str, int] | None) -> None:
+        """Once the cursor rests: who reaches whom takes the longest to work out."""
+        id = facts.device.id
+        if self._ways_of[0] == id and time.monotonic() < self._ways_of[1]:
+            return
+        await asyncio.sleep(REST)
+        wanted = self.pane_focus or (self.pages.total or 0) <= FEW
+        if self._facts_of != about or not wanted:
+            return
+        self._ways, self._ways_of = await self.backend.ways(facts), (id, time.monotonic() + KEPT)
+        if self._facts_of is not None and self._facts_of[0] == id:
+            pane = Pane()
+            fill(pane, facts, self._ways, self.context, self.console_app)
+            self.pane.take(pane)
+
+    def _enter(self) -> None:
+        super()._enter()
+        self._facts_of = None
+
+    def _tab(self) -> None:
+        super()._tab()
+        self._facts_of = None
 
     def nothing(self) -> Sequence[tuple[str, str]]:
         offer = () if self.backend.me().member else (("S fills the network with sample data to look around", "muted"),)

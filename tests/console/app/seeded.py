@@ -16,6 +16,7 @@ import msgspec
 from console.app.backend import (
     Authorities,
     Authority,
+    Crowd,
     DeviceFacts,
     Fault,
     Listing,
@@ -24,15 +25,18 @@ from console.app.backend import (
     Outcome,
     Overview,
     PairChange,
+    PeerFacts,
     PolicyCheck,
     PolicyDiff,
     PolicyState,
     Query,
     Reach,
     Rows,
+    RuleFacts,
     SettingRow,
     UserFacts,
     UserRow,
+    Ways,
 )
 from model import change as c
 from model.errors import NotFound
@@ -158,6 +162,8 @@ class Seeded:
         self.users: list[User] = []
         self.devices: dict[DeviceID, Device] = {}
         self.offline: set[DeviceID] = set()
+        self.late: set[DeviceID] = set()
+        self.waiting = Crowd()
         self.names: list[Name] = []
         self.certificates: list[Certificate] = []
         self.enrollment_keys: list[EnrollmentKey] = []
@@ -392,6 +398,12 @@ class Seeded:
         known = self.devices.get(device)
         return known is not None and device not in self.offline and known.state is DeviceState.APPROVED
 
+    def behind(self, device: DeviceID) -> bool:
+        return device in self.late
+
+    def crowd(self) -> Crowd:
+        return self.waiting
+
     def unconfirmed(self) -> tuple[int, int] | None:
         version = self.policies[-1]
         return None if version.confirm_by is None else (version.number, max(0, version.confirm_by - self.clock))
@@ -536,13 +548,40 @@ class Seeded:
         return DeviceFacts(
             device=device,
             fqdn=f"{device.name}.{DOMAIN}",
+            since=self.clock - 3 * DAY if self.online(device.id) else None,
+            behind=device.id in self.late,
+            observed=((device.endpoints[0], 11), ("198.51.100.7:4021", 1)),
+            talks=tuple(self._talks(device)),
             peers=212,
             logins=("deploy", "ubuntu"),
             certificates=tuple(x for x in self.certificates if x.device == device.name),
             changes=tuple(e for e in reversed(self.entries) if e.subject == device.name),
-            reached_by=((388, "443"), (6, "22")),
-            reaches=((12, "5432"),),
         )
+
+    def _talks(self, device: Device) -> list[PeerFacts]:
+        others = [other for other in self.devices.values() if other.name[:2] in {"gw", "db", "mo"} and other != device]
+        return [
+            PeerFacts(
+                id=other.id,
+                name=other.name,
+                endpoint=other.endpoints[0] if at < 4 else "",
+                seen=at < 4,
+                handshake_at=self.clock - 41 - 30 * at if at < 4 else None,
+            )
+            for at, other in enumerate(others[:20])
+        ]
+
+    async def ways(self, device: DeviceFacts) -> Ways:
+        if device.device.state is not DeviceState.APPROVED:
+            return Ways()
+        web = tuple(f"web-{city}-2" for city in ("ber", "ams", "lis"))
+        rules = (
+            RuleFacts(outgoing=True, rule="acls[1]", line=16, ports="5432", devices=12, names=("db-fra-1", "db-fra-3")),
+            RuleFacts(outgoing=False, rule="acls[0]", line=14, ports="443", devices=388, names=web),
+            RuleFacts(outgoing=False, rule="acls[3]", line=22, ports="22", devices=6, names=("desk", "laptop")),
+        )
+        databases = [peer.name for peer in device.talks if peer.name.startswith("db")]
+        return Ways(rules=rules, by_peer=dict.fromkeys(databases, ((True, "5432", "acls[1]"),)))
 
     async def user(self, name: str) -> UserFacts:
         user = next(u for u in self.users if name in {u.name, u.name.partition("@")[0]})
