@@ -6,12 +6,12 @@ A reader passes over fields that it does not know, so that either side may be ne
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import msgspec
 
 from model.errors import Invalid, WardgateError
-from model.ids import DeviceID, Endpoint, Prefix
+from model.ids import DeviceID, Endpoint, Prefix, quoted
 from model.netmap import Delta, NetMap, NetMapDevice
 
 MAX_CLIENT_LINE = 64 * 1024
@@ -48,7 +48,14 @@ class Proof(Line, frozen=True, kw_only=True, tag="proof"):
 # From a device, at the peers door.
 
 
-class Hello(Line, frozen=True, kw_only=True, tag="hello"):
+class Own(Line, frozen=True, kw_only=True):
+    """What a device says of itself and for itself."""
+
+    device: DeviceID | None = None
+    """Who says it, where a client cares to: one that names another device is refused."""
+
+
+class Hello(Own, frozen=True, kw_only=True, tag="hello"):
     """Resumes from the map of that version; 0 asks for a whole one."""
 
     version: int = 0
@@ -56,25 +63,25 @@ class Hello(Line, frozen=True, kw_only=True, tag="hello"):
     """Of the map held, as `model.netmap.digest` makes it; where it is right, nothing else is sent."""
 
 
-class Endpoints(Line, frozen=True, kw_only=True, tag="endpoints"):
+class Endpoints(Own, frozen=True, kw_only=True, tag="endpoints"):
     """Where this device may be reached, best first; replaces what it said before."""
 
     endpoints: tuple[Endpoint, ...]
 
 
-class Observed(Line, frozen=True, kw_only=True, tag="observed"):
+class Observed(Own, frozen=True, kw_only=True, tag="observed"):
     """At which endpoint it sees peers of its own map; replaces what it said before."""
 
     peers: dict[DeviceID, Endpoint]
 
 
-class Routes(Line, frozen=True, kw_only=True, tag="routes"):
+class Routes(Own, frozen=True, kw_only=True, tag="routes"):
     """The prefixes that it offers to route; replaces what it said before."""
 
     routes: tuple[Prefix, ...]
 
 
-class Report(Line, frozen=True, kw_only=True, tag="report"):
+class Report(Own, frozen=True, kw_only=True, tag="report"):
     """What the device says of itself. Attributes are `node:...` only; values are text."""
 
     os: str = ""
@@ -82,14 +89,14 @@ class Report(Line, frozen=True, kw_only=True, tag="report"):
     attributes: dict[str, str] = {}
 
 
-class HostCertificateRequest(Line, frozen=True, kw_only=True, tag="host-certificate"):
+class HostCertificateRequest(Own, frozen=True, kw_only=True, tag="host-certificate"):
     """Answered by a `HostCertificate` or a `Refused`."""
 
     key: str
     """The line of the host's public key file."""
 
 
-class RotateKey(Line, frozen=True, kw_only=True, tag="rotate-key"):
+class RotateKey(Own, frozen=True, kw_only=True, tag="rotate-key"):
     """Answered by a `Challenge` for the new key; after the `Proof` the device's own record changes in a delta."""
 
     wireguard_key: str
@@ -155,7 +162,23 @@ def read_line(decoder: msgspec.json.Decoder[T], line: bytes, limit: int = MAX_CL
     except RecursionError:
         raise Invalid("a line's JSON is nested too deep") from None
     except msgspec.DecodeError as error:
+        named, known = _type_of(line), {kind.__struct_config__.tag for kind in get_args(decoder.type)}
+        if named is not None and named not in known:
+            raise Invalid(
+                f"lines of type {quoted(named)} are not known here", hint=f"known are {', '.join(sorted(known))}"
+            ) from None
         raise Invalid(f"a line was not understood: {error}") from None
+
+
+class _AnyLine(msgspec.Struct):
+    type: str
+
+
+def _type_of(line: bytes) -> str | None:
+    try:
+        return msgspec.json.decode(line, type=_AnyLine).type
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 def write_line(message: msgspec.Struct) -> bytes:

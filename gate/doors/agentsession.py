@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from gate import telling
 from gate.actor import Actor
@@ -15,7 +15,7 @@ from gate.operation import Operation
 from gate.services import agents as operations
 from model import wire
 from model.errors import Denied, Invalid, NotFound, WardgateError
-from model.ids import DeviceID, Version
+from model.ids import DeviceID, Version, quoted
 from model.keys import SSHKey, WireGuardKey, ssh_key, wireguard_key
 from model.records import Role
 from store import Reader
@@ -165,6 +165,10 @@ class AgentSession(LineSession):
 
     async def line(self, line: bytes) -> None:
         message = wire.read_line(wire.peers_client_line, line)
+        if isinstance(message, wire.Own) and message.device not in {None, self.device}:
+            await self._denied(
+                message, Denied(f"device {self.device} speaks for itself alone, not for {quoted(message.device)}")
+            )
         if isinstance(message, wire.Hello):
             self._hello(message)
             return
@@ -188,7 +192,7 @@ class AgentSession(LineSession):
         first, self._greeted = not self._greeted, True
         if self.started_telling:
             crossed = first and asyncio.get_running_loop().time() - self._began < SAID_TOO_LATE
-            if hello.version == 0 and not crossed:
+            if hello.version != self._told and not crossed:
                 self.whole(again=True)
             return
         if not 0 < hello.version <= now.version or self.device not in now.devices:
@@ -240,13 +244,16 @@ class AgentSession(LineSession):
     async def _observed(self, message: wire.Observed) -> None:
         gate = self._gate
         try:
-            fresh = operations.report_observed(
-                gate.snapshot, gate.presence, device=self.device, peers=message.peers
-            )  # fmt: skip
+            fresh = operations.report_observed(gate.snapshot, gate.presence, device=self.device, peers=message.peers)
         except Denied as denied:
-            await gate.audit(self._actor(), "agent observed", "refused", {"why": denied.message})
-            raise
+            await self._denied(message, denied)
         self._agents.shown(fresh)
+
+    async def _denied(self, message: wire.Own, why: Denied) -> NoReturn:
+        """Refuses what a device may not do, and has it in the audit trail."""
+        action = f"agent {message.__struct_config__.tag}"
+        await self._gate.audit(self._actor(), action, "refused", {"why": why.message})
+        raise why
 
     async def _rotate(self, proof: wire.Proof) -> None:
         asked, self._asked = self._asked, None

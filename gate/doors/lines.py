@@ -99,12 +99,16 @@ class LineSession(asyncssh.SSHServerSession[bytes], ABC):
             self._lines.append(line)
         if len(self._lines) > WAITING and self._channel:
             self._channel.pause_reading()
-        if self._lines and self._worker is None:
+        self._start_work()
+
+    def _start_work(self) -> None:
+        """A client that takes no answers asks in vain: none pile up here."""
+        if self._lines and self._worker is None and not self.paused:
             self._worker = asyncio.get_running_loop().create_task(self._work())
 
     async def _work(self) -> None:
         try:
-            while self._lines and not self.over:
+            while self._lines and not self.over and not self.paused:
                 try:
                     await self.line(self._lines.popleft())
                 except WardgateError as error:
@@ -127,6 +131,7 @@ class LineSession(asyncssh.SSHServerSession[bytes], ABC):
 
     def resume_writing(self) -> None:
         self.paused = False
+        self._start_work()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.over = True

@@ -15,7 +15,6 @@ from gate.actor import GATE
 from gate.services import agents as agent_operations
 from gate.services import devices as device_operations
 from model.netmap import Delta, NetMap, apply_delta
-from store import Query, audit
 
 
 async def test_a_registered_device_gets_its_whole_map_without_asking(tmp_path: Path) -> None:
@@ -132,33 +131,6 @@ async def enroll_directly(house, key: str, name: str):  # type: ignore[no-untype
     )  # fmt: skip
 
 
-async def test_a_removed_device_is_told_and_disconnected(tmp_path: Path) -> None:
-    async with a_house(tmp_path) as house:
-        await house.a_device("db-1")
-        async with peers(house, "db-1") as agent:
-            await agent.next()
-            await house.gate.perform(device_operations.remove, GATE, names=["db-1"])
-            told = await agent.until(lambda line: line["type"] == "refused")
-            assert (told["code"], told["message"]) == ("not-found", 'device "db-1" was removed from the network')
-            await asyncio.wait_for(agent.process.wait(), 10)
-        assert (await house.run("device", "peers", key="db-1", options=("-s",))).status == 255
-
-
-async def test_the_newer_of_two_connections_wins_and_the_older_is_told(tmp_path: Path) -> None:
-    async with a_house(tmp_path) as house:
-        device = await house.a_device("db-1")
-        async with peers(house, "db-1") as older:
-            await older.next()
-            async with peers(house, "db-1") as newer:
-                await newer.next()
-                told = await older.until(lambda line: line["type"] == "refused")
-                assert "a newer connection" in told["message"]
-                assert await asyncio.wait_for(older.process.wait(), 10) == 1
-                await house.a_device("db-2")
-                assert (await newer.next())["type"] == "delta"
-                assert house.gate.presence.online(device.id)
-
-
 async def test_an_agent_that_resumes_gets_what_it_missed(tmp_path: Path) -> None:
     async with a_house(tmp_path) as house:
         await house.a_device("db-1")
@@ -172,16 +144,6 @@ async def test_an_agent_that_resumes_gets_what_it_missed(tmp_path: Path) -> None
             assert line["type"] == "delta"
             held = apply_delta(held, msgspec.convert(line, Delta))
             assert [peer.id for peer in held.peers] == [second.id]
-
-
-async def test_hello_of_an_unknown_version_gives_the_whole(tmp_path: Path) -> None:
-    async with a_house(tmp_path) as house:
-        await house.a_device("db-1")
-        async with peers(house, "db-1") as agent:
-            await agent.say({"type": "hello", "version": 987654})
-            assert (await agent.next())["type"] == "netmap"
-            await agent.say({"type": "hello", "version": 0})
-            assert (await agent.next())["type"] == "netmap"
 
 
 # What an agent reports.
@@ -215,33 +177,6 @@ async def test_an_observed_endpoint_is_handed_on_and_lapses(tmp_path: Path) -> N
             assert (await other.next())["peers"][0].get("endpoints", []) == []
 
 
-async def test_an_agent_that_observes_what_it_cannot_see_is_refused_and_audited(tmp_path: Path) -> None:
-    async with a_house(tmp_path) as house:
-        await house.a_device("db-1")
-        await house.a_user("bob")
-        hidden = await house.a_device("bobs", user="bob@net.test")
-        async with peers(house, "db-1") as agent:
-            await agent.next()
-            await agent.say({"type": "observed", "peers": {hidden.id: "203.0.113.9:4242"}})
-            assert (await agent.next())["code"] == "denied"
-        entries = house.gate.store.read(lambda r: audit.page(r, Query(sort="number", descending=True))).rows
-        assert any((entry.actor, entry.action) == ("device:db-1", "agent observed") for entry in entries)
-
-
-async def test_an_advertised_route_counts_for_nothing_until_it_is_approved(tmp_path: Path) -> None:
-    async with a_house(tmp_path) as house:
-        await house.a_device("router")
-        await house.a_device("db-2")
-        async with peers(house, "router") as router, peers(house, "db-2") as other:
-            await router.next()
-            before = (await other.next())["peers"][0]["allowed_ips"]
-            await router.say({"type": "routes", "routes": ["10.7.0.0/16"]})
-            change = await router.next()
-            assert change["set"]["device"]["routes"] == [{"prefix": "10.7.0.0/16", "state": "advertised"}]
-            assert len(before) == 2
-            assert await other.silent()
-
-
 async def test_a_host_certificate_is_for_the_devices_own_names(tmp_path: Path) -> None:
     async with a_house(tmp_path) as house:
         device = await house.a_device("db-1")
@@ -273,59 +208,6 @@ async def test_a_wireguard_key_is_replaced_by_proof_alone(tmp_path: Path) -> Non
             change = await agent.next()
             assert change["set"]["device"]["wireguard_key"] == public
         assert house.gate.snapshot.devices[device.id].wireguard_key == public
-
-
-# Bad lines.
-
-
-@pytest.mark.parametrize(
-    ("line", "says"),
-    [
-        pytest.param(b"nonsense", "not understood", id="not-json"),
-        pytest.param(b'{"type": "reboot"}', "not understood", id="unknown-type"),
-        pytest.param(b'{"endpoints": []}', "not understood", id="no-type"),
-        pytest.param(b'{"type": "hello", "version": "x"}', "not understood", id="wrong-kind-of-value"),
-        pytest.param(b'{"type": "hello\xff"}', "UTF-8", id="broken-utf-8"),
-        pytest.param(b"[" * 30_000, "too deep|not understood", id="too-deep"),
-        pytest.param(b'{"type": "endpoints", "endpoints": ["db-1:1"]}', "not an IP address", id="not-an-endpoint"),
-        pytest.param(b'{"type": "routes", "routes": ["10.0.0.1/8"]}', "not a prefix", id="host-bits"),
-        pytest.param(b'{"type": "report", "attributes": {"custom:x": "1"}}', "node:", id="another-s-attribute"),
-        pytest.param(b'{"type": "host-certificate", "key": "ssh-dss AAAA"}', "DSA", id="dsa-host-key"),
-    ],
-)
-async def test_a_bad_line_is_answered_and_the_connection_goes_on(tmp_path: Path, line: bytes, says: str) -> None:
-    import re
-
-    async with a_house(tmp_path) as house:
-        await house.a_device("db-1")
-        async with peers(house, "db-1") as agent:
-            await agent.next()
-            await agent.say(line + b"\n")
-            answer = await agent.next()
-            assert answer["type"] == "refused"
-            assert re.search(says, answer["message"])
-            await house.a_device("db-2")
-            assert (await agent.next())["type"] == "delta"
-
-
-async def test_a_line_over_the_limit_ends_the_session(tmp_path: Path) -> None:
-    async with a_house(tmp_path) as house:
-        await house.a_device("db-1")
-        async with peers(house, "db-1") as agent:
-            await agent.next()
-            await agent.say(b"x" * 70_000)
-            assert "at most 65536 bytes" in (await agent.next())["message"]
-            assert await asyncio.wait_for(agent.process.wait(), 10) == 1
-
-
-async def test_a_flood_of_reports_ends_the_session(tmp_path: Path) -> None:
-    async with a_house(tmp_path) as house:
-        await house.a_device("db-1")
-        async with peers(house, "db-1") as agent:
-            await agent.next()
-            await agent.say(b'{"type": "endpoints", "endpoints": []}\n' * 500)
-            told = await agent.until(lambda line: line["type"] == "refused")
-            assert (told["code"], told["retry_after"]) == ("limited", 60)
 
 
 async def test_a_reader_that_stops_gets_the_last_state_in_order(tmp_path: Path) -> None:
