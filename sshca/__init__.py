@@ -21,7 +21,7 @@ from sshca.signing import issue, sign
 from sshca.specification import CriticalOption, Extension, Specification
 from sshca.subjects import check_key
 from sshca.trust import client_config, host_script, known_hosts, sshfp
-from sshca.validation import validate
+from sshca.validation import check_key_id, validate
 from sshca.verifying import verify
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "agent_keys",
     "check_claims",
     "check_key",
+    "check_key_id",
     "client_config",
     "describe",
     "fresh_principal",

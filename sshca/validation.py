@@ -46,13 +46,14 @@ def validate(
         raise Invalid("the key is a certificate authority's own", hint="give the key of the person or the host")
     if spec.key in revoked_keys or (revoked_fingerprints and spec.key.fingerprint in revoked_fingerprints):
         raise Invalid(f"the key {spec.key.fingerprint} is revoked", hint="make a new one with: ssh-keygen -t ed25519")
-    _check_key_id(spec.key_id)
+    check_key_id(spec.key_id)
     _check_validity(spec.valid_after, spec.valid_before, now)
     _check_principals(spec)
     _check_options(spec)
 
 
-def _check_key_id(key_id: str) -> None:
+def check_key_id(key_id: str) -> None:
+    """Raises `Invalid` unless a certificate can have this key ID."""
     if not key_id or len(key_id.encode()) > MAX_KEY_ID:
         raise Invalid(f"a key ID has 1 to {MAX_KEY_ID} bytes")
     if not key_id.isprintable():

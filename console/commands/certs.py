@@ -103,22 +103,24 @@ async def approve(run: Run, request: str) -> None:
 
 
 @verb(
-    "revoke", "revoke certificates: by serial, or all of a user, a device or a key",
+    "revoke", "revoke certificates: by serial or key ID, or all of a user, a device or a key",
     argument("serials", many=True, required=False, metavar="[SERIAL ...]"),
     option("--user", help="All that live of this person."),
     option("--device", help="All that live of this device."),
     option("--key", help="Whatever was or will be signed of this public key.", type=FILE),
+    option("--key-id", help="Whatever has this key ID, on record or not."),
     option("--reason", help="Why, for the audit trail.", default=""),
     operation="certs revoke", examples=("certs revoke 1042", "certs revoke --device laptop"),
 )  # fmt: skip
 async def revoke(
-    run: Run, serials: tuple[str, ...], user: str | None, device: str | None, key: str | None, reason: str
-) -> None:
+    run: Run, serials: tuple[str, ...], user: str | None, device: str | None, key: str | None, key_id: str | None,
+    reason: str,
+) -> None:  # fmt: skip
     made = await run.perform(
         service.revoke, serials=[serial(text) for text in serials], user=user, device=device,
-        key=ssh_key(await run.text(key, 65536)) if key else None, reason=reason,
+        key=ssh_key(await run.text(key, 65536)) if key else None, key_id=key_id, reason=reason,
     )  # fmt: skip
-    said = "".join(f"revoked {one.serial or (one.key and one.key.fingerprint)}\n" for one in made)
+    said = "".join(f"revoked {one.serial or one.key_id or (one.key and one.key.fingerprint)}\n" for one in made)
     run.result([shapes.builtins(one) for one in made], said or "nothing of it was valid\n")
 
 

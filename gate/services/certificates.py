@@ -267,11 +267,15 @@ def revoke(
     user: str | None = None,
     device: str | None = None,
     key: SSHKey | None = None,
+    key_id: str | None = None,
     reason: str = "",
 ) -> tuple[Revocation, ...]:
     """Whatever is named; raises `NotFound` where that is nothing."""
-    if sum((bool(serials), user is not None, device is not None, key is not None)) != 1:
-        raise Invalid("name what to revoke, one kind at a time", hint="SERIAL ..., --user U, --device D or --key FILE")
+    if sum((bool(serials), *(one is not None for one in (user, device, key, key_id)))) != 1:
+        raise Invalid(
+            "name what to revoke, one kind at a time",
+            hint="SERIAL ..., --user U, --device D, --key FILE or --key-id ID",
+        )
     if user is not None:
         return revoke_all(tx, call, user=own.user(tx, call, user).name, reason=reason)
     if device is not None:
@@ -284,6 +288,8 @@ def revoke(
         if call.actor.role is not Role.OWNER and any(one.role is Role.OWNER for one in user_keys.users_with(tx, key)):
             raise Denied("this key lets an owner in: only an owner may do this to an owner")
         return revoke_key(tx, call, key, reason)
+    if key_id is not None:
+        return _revoke_key_id(tx, call, key_id, reason)
     found = [own.certificate(call, certificates.by_serial(tx, serial)) for serial in serials]
     return _revoke(tx, call, found, reason)
 
@@ -291,6 +297,14 @@ def revoke(
 def revoke_key(tx: Transaction, call: Call, key: SSHKey, reason: str) -> tuple[Revocation, ...]:
     """The key itself: what was signed of it, or by it, and what would be. It gets in at no door either."""
     return _record(tx, call, [certificates.revoke(tx, key=key, by=call.actor.name, reason=reason)])
+
+
+def _revoke_key_id(tx: Transaction, call: Call, key_id: str, reason: str) -> tuple[Revocation, ...]:
+    """Whatever has this key ID, on record or not: a backup that was restored does not know all that was signed."""
+    if call.own:
+        raise Denied("your role revokes certificates of your own, by serial or device")
+    sshca.check_key_id(key_id)
+    return _record(tx, call, [certificates.revoke(tx, key_id=key_id, by=call.actor.name, reason=reason)])
 
 
 def revoke_all(
@@ -328,6 +342,6 @@ def _record(tx: Transaction, call: Call, made: Sequence[Revocation]) -> tuple[Re
     if made:
         tx.record(c.CertificatesRevoked(revocations=tuple(made)))
         for one in made:
-            subject = str(one.serial) if one.serial is not None else str(one.key and one.key.fingerprint)
+            subject = one.serial or one.key_id or (one.key and one.key.fingerprint)
             call.audit(tx, f"revoked {subject}", after={"reason": one.reason})
     return tuple(made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from gate.gate import Gate
 from gate.services import certificates, devices, network, users
 from model.errors import Denied, Invalid
 from model.records import Certificate, Consent, Role
+from sshca import read_krl
 
 HOUR = 3600
 
@@ -123,3 +125,28 @@ async def test_a_device_that_changes_hands_takes_no_certificate_along(tmp_path: 
         issued = await signed(gate, "alice", Role.OWNER)
         await gate.perform(devices.retag, build.LOCAL, names=["laptop"], tags=["tag:ci"])
         assert await is_revoked(gate, issued)
+
+
+async def test_a_key_id_is_revoked_whether_or_not_it_is_on_record(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "laptop")
+        issued = await signed(gate, "alice", Role.OWNER)
+        for key_id in (issued.key_id, "alice@net.example.com/laptop/999"):
+            await gate.perform(certificates.revoke, build.LOCAL, key_id=key_id)
+        assert await is_revoked(gate, issued)
+        listed = read_krl(base64.b64decode(gate.snapshot.krl)).key_ids
+        assert {name for _, name in listed} == {issued.key_id, "alice@net.example.com/laptop/999"}
+
+
+async def test_a_member_revokes_by_no_key_id(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        bob = await build.a_user(gate, "bob")
+        with pytest.raises(Denied, match="by serial or device"):
+            await gate.perform(certificates.revoke, bob, key_id="alice@net.example.com/laptop/1")
+
+
+@pytest.mark.parametrize("key_id", ["", "alice\0", "a" * 513])
+async def test_what_no_certificate_can_be_called_is_not_revoked(tmp_path: Path, key_id: str) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        with pytest.raises(Invalid, match="key ID"):
+            await gate.perform(certificates.revoke, build.LOCAL, key_id=key_id)

@@ -136,7 +136,7 @@ def test_a_certificate_serves_through_the_tunnel_and_not_around_it(net: Net) -> 
 
 
 def test_what_is_revoked_is_refused_at_the_next_login(net: Net) -> None:
-    for how in ("SERIAL", "--device laptop", "--user alice"):
+    for how in ("SERIAL", "--device laptop", "--user alice", "--key-id alice@net.example.com/laptop/SERIAL"):
         serial = net.fetch()
         net.let_in()
         net.alice(f"certs revoke {how.replace('SERIAL', str(serial))}")
