@@ -1,99 +1,116 @@
-"""From TCP connect to the first frame of the console over SSH, and from a key to what it paints.
+"""Consoles opened with the real `ssh` over 100,000 devices: how soon they stand, what they keep, what idle ones cost.
 
-The client is asyncssh in this process, on the same machine: its own share of each figure is in `login_ms`, which ends
-where the session would be asked for.
+A first frame has the screens' names and its page's content. The gate is a process of its own; its memory and CPU time
+come from the kernel. A console that was left is alive where the collector finds its app afterwards.
 """
 
 from __future__ import annotations
 
-import asyncio
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-import asyncssh
-
+from bench.console_network import DEVICES, GateProcess, a_network, served
+from bench.console_terminal import Parked, Terminal
 from bench.report import Figures, report
 
-ROUNDS = 15
-KEYS = 30
-FIRST = b"This network is empty"
-OTHER = b"No devices yet"
-PROGRAM = Path(sys.executable).with_name("wardgate")
+OPEN, ROUNDS = 10, 20
+SESSIONS = 200
+IDLE = 20.0
+"""Seconds."""
+CONTENT = f"{DEVICES:,}"
+Opens = Callable[[], Terminal]
 
 
-@contextmanager
-def _served(folder: Path) -> Iterator[int]:
-    """A new network, served; gives the port."""
-    key = asyncssh.generate_private_key("ssh-ed25519")
-    key.write_private_key(folder / "key")
-    key.write_public_key(folder / "key.pub")
-    words = ["init", "--state", folder / "net", "--domain", "net.example.com", "--owner", "alice"]
-    subprocess.run([PROGRAM, *words, "--owner-key", folder / "key.pub"], check=True, stdout=subprocess.DEVNULL)
-    gate = subprocess.Popen(
-        [PROGRAM, "serve", "--state", folder / "net", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert gate.stdout
-        yield int(gate.stdout.readline().split()[2].rpartition(":")[2])
-    finally:
-        gate.terminate()
-        gate.wait()
+def _frames(opens: Opens) -> list[float]:
+    """Milliseconds from TCP connect to the first frame with content, sorted."""
+    took = []
+    for _ in range(ROUNDS):
+        terminal = opens()
+        terminal.shows("Activity")
+        took.append((terminal.shows(CONTENT) - terminal.connected_at) * 1000)
+        terminal.leave()
+    return sorted(took)
 
 
-async def _until(process: asyncssh.SSHClientProcess[bytes], text: bytes) -> None:
-    seen = b""
-    while text not in seen:
-        got = await process.stdout.read(65536)
-        assert got, "the console ended"
-        seen += got
+def _at_once(opens: Opens, count: int) -> tuple[float, list[Terminal]]:
+    """Milliseconds until the last of `count` stands, all started together."""
+    started = time.monotonic()
+    terminals = [opens() for _ in range(count)]
+    return max(terminal.shows(CONTENT) - started for terminal in terminals) * 1000, terminals
 
 
-async def _visit(port: int, key: Path, paints: list[float]) -> tuple[float, float]:
-    """Seconds from connecting to being logged in, and to the first frame."""
-    started = time.perf_counter()
-    async with asyncssh.connect(
-        "127.0.0.1", port, username="alice", client_keys=[str(key)], known_hosts=None, config=None
-    ) as connection:
-        logged_in = time.perf_counter() - started
-        async with connection.create_process(term_type="xterm-256color", term_size=(120, 36), encoding=None) as process:
-            await _until(process, FIRST)
-            first_frame = time.perf_counter() - started
-            await asyncio.sleep(0.3)  # what the console does once it stands
-            for _ in range(KEYS if not paints else 0):
-                for press, text in ((b"3", OTHER), (b"1", FIRST)):
-                    pressed = time.perf_counter()
-                    process.stdin.write(press)
-                    await _until(process, text)
-                    paints.append(time.perf_counter() - pressed)
-                    await asyncio.sleep(0.05)
-            process.stdin.write(b"\x11")  # ctrl+q
-    return logged_in, first_frame
-
-
-async def _measure(port: int, key: Path) -> Figures:
-    paints: list[float] = []
-    cold = await _visit(port, key, [0.0])
-    visits = [await _visit(port, key, paints) for _ in range(ROUNDS)]
-    logins, frames = (sorted(column) for column in zip(*visits, strict=True))
-    paints.sort()
+def _kept(gate: GateProcess, opens: Opens) -> Figures:
+    """Memory of a session, and what `SESSIONS` of them leave behind."""
+    gate.ask("apps")
+    before = gate.resident_kib()
+    terminals = [terminal for _ in range(2) for terminal in _at_once(opens, OPEN)[1]]
+    each = (gate.resident_kib() - before) / len(terminals)
+    for terminal in terminals:
+        terminal.leave()
+    gate.ask("apps")
+    after = gate.resident_kib()
+    for _ in range(SESSIONS // OPEN):
+        for terminal in _at_once(opens, OPEN)[1]:
+            terminal.type("3j/9\x1b")
+            terminal.leave()
+    time.sleep(1)
+    alive = gate.ask("apps")["apps"]
     return {
-        "login_ms": round(statistics.median(logins) * 1000, 1),
-        "first_frame_ms": round(statistics.median(frames) * 1000, 1),
-        "first_frame_of_the_first_console_ms": round(cold[1] * 1000, 1),
-        "key_to_paint_ms": round(statistics.median(paints) * 1000, 1),
-        "key_to_paint_p95_ms": round(paints[int(len(paints) * 0.95)] * 1000, 1),
+        "session_kib": round(each),
+        f"apps_alive_after_{SESSIONS}": int(alive),
+        f"gate_grew_by_{SESSIONS}_kib": round(gate.resident_kib() - after),
     }
 
 
+def _idle(gate: GateProcess, opens: Opens) -> Figures:
+    """CPU time and bytes of a session that nobody touches, on Overview, a minute."""
+
+    def cpu() -> float:
+        before = gate.cpu_ms()
+        time.sleep(IDLE)
+        return (gate.cpu_ms() - before) * 60 / IDLE
+
+    alone = cpu()
+    terminals = _at_once(opens, OPEN)[1]
+    parked = Parked(terminals)
+    time.sleep(2)
+    before = sum(terminal.received for terminal in terminals)
+    each = (cpu() - alone) / OPEN
+    sent = (sum(terminal.received for terminal in terminals) - before) / OPEN * 60 / IDLE
+    parked.leave()
+    return {"idle_cpu_ms_a_minute": round(each, 1), "idle_bytes_a_minute": round(sent)}
+
+
 def figures() -> Figures:
-    with tempfile.TemporaryDirectory() as folder, _served(Path(folder)) as port:
-        return asyncio.run(_measure(port, Path(folder) / "key"))
+    with tempfile.TemporaryDirectory() as folder:
+        key = a_network(Path(folder) / "net")
+        with served(Path(folder) / "net") as gate:
+
+            def opens() -> Terminal:
+                return Terminal(gate.port, key)
+
+            parked = Parked(_at_once(opens, OPEN)[1])
+            before = gate.cpu_ms()
+            frames = _frames(opens)
+            cpu = (gate.cpu_ms() - before) / ROUNDS
+            parked.leave()
+            burst = []
+            for _ in range(5):
+                took, terminals = _at_once(opens, OPEN)
+                burst.append(took)
+                for terminal in terminals:
+                    terminal.leave()
+            return {
+                "first_frame_ms": round(statistics.median(frames), 1),
+                "first_frame_p95_ms": round(frames[int(ROUNDS * 0.95)], 1),
+                "gate_cpu_a_visit_ms": round(cpu, 1),
+                "ten_at_once_ms": round(statistics.median(burst)),
+                **_kept(gate, opens),
+                **_idle(gate, opens),
+            }
 
 
 if __name__ == "__main__":
