@@ -18,6 +18,8 @@ OBSERVED_AGE = 150
 OBSERVED_AGAIN = 100
 """Seconds after which an unchanged observation is told again: the gate lets it lapse after 180."""
 MOST_ENDPOINTS = 16
+MOST_HANDSHAKES = 256
+"""Peers of which the latest handshake is told, the newest first: it is for people to look at."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,15 +42,21 @@ def observed(netmap: NetMap, live: LiveTunnel | None, now: float) -> Observed:
     """The endpoints at which peers of `netmap` proved to be, by a handshake of late."""
     peers = live.peers if live else {}
     seen: dict[DeviceID, Endpoint] = {}
+    ages: dict[DeviceID, int] = {}
     for peer in netmap.peers:
         found = peers.get(peer.wireguard_key)
         if found and found.endpoint and "%" not in found.endpoint and now - found.handshake_at < OBSERVED_AGE:
             seen[peer.id] = found.endpoint
-    return Observed(peers=seen)
+            ages[peer.id] = max(0, int(now - found.handshake_at))
+    newest = sorted(ages, key=lambda id: ages[id])[:MOST_HANDSHAKES]
+    return Observed(peers=seen, handshakes={id: ages[id] for id in newest})
 
 
 def news(told: Told, now: Told) -> tuple[tuple[Endpoints | Routes | Report | Observed, ...], Told]:
-    """The lines that bring the gate from `told` to `now`, and what it has been told after them."""
+    """The lines that bring the gate from `told` to `now`, and what it has been told after them.
+
+    Handshakes go along with what is observed; that they grow older is no news.
+    """
     lines: list[Endpoints | Routes | Report | Observed] = [
         line
         for line, before in (
@@ -59,7 +67,8 @@ def news(told: Told, now: Told) -> tuple[tuple[Endpoints | Routes | Report | Obs
         if line is not None and line != before
     ]
     stale = now.observed_at - told.observed_at > OBSERVED_AGAIN and bool(now.observed and now.observed.peers)
-    if now.observed is not None and (now.observed != (told.observed or Observed(peers={})) or stale):
+    said = told.observed.peers if told.observed else {}
+    if now.observed is not None and (now.observed.peers != said or stale):
         lines.append(now.observed)
         return tuple(lines), now
     return tuple(lines), msgspec.structs.replace(now, observed=told.observed, observed_at=told.observed_at)

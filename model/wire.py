@@ -73,6 +73,8 @@ class Observed(Own, frozen=True, kw_only=True, tag="observed"):
     """At which endpoint it sees peers of its own map; replaces what it said before."""
 
     peers: dict[DeviceID, Endpoint]
+    handshakes: dict[DeviceID, int] = {}
+    """Seconds since the latest handshake with some of them: for operators to see."""
 
 
 class Routes(Own, frozen=True, kw_only=True, tag="routes"):

@@ -112,6 +112,7 @@ class Agents:
         self._telling: asyncio.Task[None] | None = None
         self.journal = Journal(gate.snapshot.version)
         self.teller = Teller(gate.presence.observed)
+        gate.presence.behind = self.behind
         self._sweep = asyncio.get_running_loop().call_later(SWEEP, self.sweep)
 
     def device(self, key: SSHKey) -> DeviceID | None:
@@ -132,6 +133,11 @@ class Agents:
     def waiting(self) -> int:
         """How many are still to be told something."""
         return len(self._waiting)
+
+    def behind(self, id: DeviceID) -> bool:
+        """Whether a connected device is still to be told something: it waits its turn, or does not read."""
+        session = self._sessions.get(id)
+        return id in self._waiting or (session is not None and session.missing)
 
     def arrive(self, session: AgentSession) -> None:
         """The newer connection of a device wins, and the older is told."""

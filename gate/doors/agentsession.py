@@ -148,6 +148,11 @@ class AgentSession(LineSession):
             self._told = now.version
             self.send_bytes(line)
 
+    @property
+    def missing(self) -> bool:
+        """It does not read, and there is something that it was not told."""
+        return self._missing is not None
+
     def pause_writing(self) -> None:
         super().pause_writing()
         if self.paused_at is None:
@@ -244,7 +249,9 @@ class AgentSession(LineSession):
     async def _observed(self, message: wire.Observed) -> None:
         gate = self._gate
         try:
-            fresh = operations.report_observed(gate.snapshot, gate.presence, device=self.device, peers=message.peers)
+            fresh = operations.report_observed(
+                gate.snapshot, gate.presence, device=self.device, peers=message.peers, ages=message.handshakes
+            )
         except Denied as denied:
             await self._denied(message, denied)
         self._agents.shown(fresh)

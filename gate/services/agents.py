@@ -110,9 +110,12 @@ def report_endpoints(tx: Transaction, call: Call, *, device: DeviceID, endpoints
 
 
 def report_observed(
-    snapshot: Snapshot, presence: Presence, *, device: DeviceID, peers: Mapping[DeviceID, str]
-) -> tuple[DeviceID, ...]:
+    snapshot: Snapshot, presence: Presence, *, device: DeviceID, peers: Mapping[DeviceID, str],
+    ages: Mapping[DeviceID, int] = {},
+) -> tuple[DeviceID, ...]:  # fmt: skip
     """Keeps where `device` sees its peers; returns those who are to be shown anew. In memory alone: it is no change.
+
+    `ages` are seconds since its handshakes with them.
 
     Raises `Denied` for one that it cannot see, and then kept nothing.
     """
@@ -124,7 +127,7 @@ def report_observed(
         peer = snapshot.compiled.world.device(id)
         if peer is None or not visible >> peer.slot & 1:
             raise Denied(f"device {device} reports where it sees {quoted(id)}, which is no peer of its own")
-    return presence.observe(device, {id: endpoint(text) for id, text in peers.items()})
+    return presence.observe(device, {id: endpoint(text) for id, text in peers.items()}, ages)
 
 
 def says_the_same(device: Device, message: wire.Endpoints | wire.Routes | wire.Report) -> bool:

@@ -270,10 +270,11 @@ def test_a_device_never_tells_an_address_inside_the_network_as_its_endpoint() ->
 
 def test_only_news_are_told_and_observations_again_before_they_lapse() -> None:
     here = Told(endpoints=endpoints(Surroundings(addresses=(Address("192.0.2.1"),)), 1, ()))
-    seen = Observed(peers={DeviceID("2"): A})
+    seen = Observed(peers={DeviceID("2"): A}, handshakes={DeviceID("2"): 7})
     lines, told = news(Told(), Told(endpoints=here.endpoints, observed=seen, observed_at=1000))
     assert lines == (here.endpoints, seen)
-    lines, told = news(told, Told(endpoints=here.endpoints, observed=seen, observed_at=1001))
+    older = Observed(peers=seen.peers, handshakes={DeviceID("2"): 8})
+    lines, told = news(told, Told(endpoints=here.endpoints, observed=older, observed_at=1001))
     assert lines == ()
     lines, _ = news(told, Told(endpoints=here.endpoints, observed=seen, observed_at=1001 + OBSERVED_AGAIN))
     assert lines == (seen,)

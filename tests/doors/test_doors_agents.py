@@ -169,9 +169,12 @@ async def test_an_observed_endpoint_is_handed_on_and_lapses(tmp_path: Path) -> N
         async with peers(house, "db-2") as observer, peers(house, "db-3") as other:
             await observer.next()
             await other.next()
-            await observer.say({"type": "observed", "peers": {first.id: "203.0.113.9:4242"}})
+            sight = {"peers": {first.id: "203.0.113.9:4242"}, "handshakes": {first.id: 41, "no-such": 1}}
+            await observer.say({"type": "observed", **sight})
             assert (await other.next())["peers"][0]["endpoints"] == ["203.0.113.9:4242"]
             assert house.gate.snapshot.devices[first.id].endpoints == ()
+            (told,) = house.gate.presence.sights_of(first.id).values()
+            assert told.handshake_at is not None
             house.gate.presence._clock = lambda: 4e9
             house.server.keeper.agents.sweep()
             assert (await other.next())["peers"][0].get("endpoints", []) == []
