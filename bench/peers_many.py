@@ -26,6 +26,8 @@ POLICY_SIZE = 5000
 IDLE = 61.0
 """Seconds: in them each agent is asked once whether it is still there."""
 ENDPOINT_ROUNDS = 5
+FEWEST_KEYS = 5
+"""That are typed while a policy is told, and right after where few have to be told."""
 
 
 class Person:
@@ -116,6 +118,8 @@ def _policy(clients: Crowds, port: int, count: int) -> dict[str, float]:
         share = -(-count // len(clients.processes))
         answers = clients.ask(*(f"await {min(share, count - place * share)} 1"
                                 for place in range(len(clients.processes))))  # fmt: skip
+        while len(person.keys) < FEWEST_KEYS:
+            time.sleep(0.05)
         return {
             "policy_last_s": round(max(answer["last"] for answer in answers) - said, 2),
             "key_quiet_ms": round(statistics.median(quiet) * 1000, 1),
