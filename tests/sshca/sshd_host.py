@@ -29,6 +29,7 @@ DEVICE_ADDRESS_6 = "fd7a:115c:a1e0::7"
 ACCOUNTS = ("root", "deploy", "web", "backup")
 EMPTY_KRL = krl(version=1, generated_at=1, comment="", revocations=(), ca_keys={})
 
+_LISTENING = "Server listening on :: port 22"
 _SSHD_CONFIG = """
 Include /etc/ssh/sshd_config.d/*.conf
 HostKey /etc/ssh/ssh_host_ed25519_key
@@ -122,14 +123,19 @@ class Host:
         )
         self.listens(1)
 
+    def reloads(self) -> None:
+        """As an agent does where the host certificate is another."""
+        before = self.log.read_text().count(_LISTENING)
+        self.run(["sh", "-c", "kill -HUP $(cat /run/sshd.pid)"], check=True)
+        self.listens(before + 1)
+
     def listens(self, times: int) -> None:
         """Waits until sshd has begun to listen so many times: once, and once for each reload."""
-        words = "Server listening on :: port 22"
         for _ in range(500):
-            if self.log.exists() and self.log.read_text().count(words) == times:
+            if self.log.exists() and self.log.read_text().count(_LISTENING) == times:
                 return
             threading.Event().wait(0.02)
-        raise AssertionError(f"sshd did not say {words!r}: {self.log.read_text()}")
+        raise AssertionError(f"sshd did not say {_LISTENING!r}: {self.log.read_text()}")
 
     def ssh(
         self, key: Path, login: str, *, source: str = DEVICE_ADDRESS, to: str = NAME, known_hosts: str | None = None,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from certificate_builders import HOST, NOW, SUBJECT_TYPES, USER, a_key, a_signer, a_spec, listing
 
+from model.errors import Invalid
 from model.records import CertificateKind
 from sshca import Extension, Specification, describe, parse, sign, verify
 
@@ -16,11 +17,13 @@ OPTIONS: dict[str, dict[str, object]] = {
     "no-extension": {"extensions": frozenset()},
     "every-extension": {"extensions": frozenset(str(extension) for extension in Extension)},
     "force-command": {"force_command": '/usr/bin/uptime --pretty "it\'s"'},
+    "verify-required": {"verify_required": True},
     "prefix-source": {"source_addresses": ("100.64.0.0/10", "fd7a:115c:a1e0::/48", "192.0.2.1")},
     "all-together": {
         "force_command": "true",
         "extensions": frozenset({"permit-pty"}),
         "source_addresses": ("192.0.2.1",),
+        "verify_required": True,
     },
 }
 
@@ -40,30 +43,33 @@ def reads_as_specified(spec: Specification, ca: str, folder: Path) -> None:
         assert f"                {principal}\n" in shown
     for extension in spec.permits:
         assert f"                {extension}\n" in shown
+    assert ("                verify-required\n" in shown) == spec.verify_required
+    assert f"                force-command {spec.force_command}\n" in shown or spec.force_command is None
     if spec.source_addresses:
         assert f"                source-address {','.join(spec.source_addresses)}\n" in shown
 
 
+def refused(subject: str, kind: CertificateKind, options: dict[str, object]) -> str | None:
+    """Which rule speaks against it; None where it is to be signed."""
+    if kind is HOST:
+        return "no options and no extensions" if any(options.values()) else None
+    return "needs a FIDO2 key" if options.get("verify_required") and not subject.startswith("sk-") else None
+
+
 @pytest.mark.parametrize("ca", CA_ALGORITHMS)
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("kind", [USER, HOST])
 @pytest.mark.parametrize("subject", SUBJECT_TYPES)
-def test_a_user_certificate_reads_as_specified(
-    subject: str, options: dict[str, object], ca: str, tmp_path: Path
+def test_a_certificate_reads_as_specified_or_is_refused_by_name(
+    subject: str, kind: CertificateKind, options: dict[str, object], ca: str, tmp_path: Path
 ) -> None:
-    reads_as_specified(a_spec(key=a_key(subject), **options), ca, tmp_path)
-
-
-@pytest.mark.parametrize("ca", CA_ALGORITHMS)
-@pytest.mark.parametrize("subject", [name for name in SUBJECT_TYPES if not name.startswith("sk-")])
-def test_a_host_certificate_reads_as_specified(subject: str, ca: str, tmp_path: Path) -> None:
-    reads_as_specified(a_spec(kind=HOST, key=a_key(subject)), ca, tmp_path)
-
-
-@pytest.mark.parametrize("subject", [name for name in SUBJECT_TYPES if name.startswith("sk-")])
-def test_verify_required_is_read_back(subject: str, tmp_path: Path) -> None:
-    spec = a_spec(key=a_key(subject), verify_required=True)
-    line = sign(a_signer(), spec, ca_keys=(), revoked_keys=(), now=NOW)
-    assert "                verify-required\n" in listing(line, tmp_path)
+    spec = a_spec(kind=kind, key=a_key(subject), **options)
+    because = refused(subject, kind, options)
+    if because is None:
+        reads_as_specified(spec, ca, tmp_path)
+    else:
+        with pytest.raises(Invalid, match=because):
+            sign(a_signer(ca), spec, ca_keys=(), revoked_keys=(), now=NOW)
 
 
 @pytest.mark.parametrize("subject", [name for name in SUBJECT_TYPES if name.startswith("sk-")])

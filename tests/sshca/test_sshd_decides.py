@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from certificate_builders import HOST, USER, a_revocation, a_signer, a_spec, epoch
+from certificate_builders import HOST, USER, a_revocation, a_signer, a_spec, epoch, ssh_keygen
 from msgspec.structs import replace
 from sshd_host import (
     DEVICE_ADDRESS,
@@ -24,7 +24,7 @@ from model.ids import Domain, GenerationID, Prefix, Serial, UserName
 from model.keys import ssh_key
 from model.netmap import Trust
 from model.records import Generation, Revocation
-from sshca import Specification, generations, host_script, issue, known_hosts, krl, user_principals
+from sshca import Specification, client_config, generations, host_script, issue, known_hosts, krl, user_principals
 
 pytestmark = [pytest.mark.root, pytest.mark.needs("sshd", "ssh", "ip")]
 
@@ -154,6 +154,14 @@ def test_sshd_takes_every_kind_of_ca_key(algorithm: str, tmp_path: Path) -> None
         assert host.lets_in(a_login_key(tmp_path / "key", now_spec(), algorithm=algorithm), "web")
 
 
+@pytest.mark.parametrize("kind", ["ed25519", "rsa -b 3072", "ecdsa -b 256", "ecdsa -b 384", "ecdsa -b 521"])
+def test_sshd_takes_every_kind_of_persons_key(host: Host, kind: str, tmp_path: Path) -> None:
+    key = tmp_path / "id"
+    ssh_keygen("-q", "-N", "", "-t", *kind.split(), "-f", key)
+    subject = ssh_key(key.with_name("id.pub").read_text())
+    assert host.lets_in(beside(key, issue(USER_CA, now_spec(key=subject))), "web")
+
+
 def test_a_policy_change_takes_effect_at_the_next_login(tmp_path: Path) -> None:
     with Host(tmp_path) as host:
         host.trusts(TRUST, LOGINS)
@@ -189,6 +197,31 @@ def test_each_kind_of_krl_entry_ends_the_next_login(tmp_path: Path) -> None:
             assert host.lets_in(key, "web"), name
             host.trusts(TRUST, LOGINS, krl=a_krl(*others, entry))
             assert not host.lets_in(key, "web"), name
+
+
+SECTIONS = {
+    "list": [5, 1042, 10**9],
+    "range": list(range(1000, 1100)),
+    "bitmap": [*range(1000, 1100, 3), 1042],
+    "bitmap-of-several": [*range(42, 40_000, 5), 1042],
+}
+
+
+def test_each_way_of_saying_serials_ends_the_next_login(tmp_path: Path) -> None:
+    with Host(tmp_path) as host:
+        host.trusts(TRUST, LOGINS)
+        host.serves()
+        key = a_login_key(tmp_path / "key", now_spec(serial=Serial(1042)))
+        for name, serials in SECTIONS.items():
+            others = [serial for serial in serials if serial != 1042]
+            host.trusts(TRUST, LOGINS, krl=of_serials(others))
+            assert host.lets_in(key, "web"), name
+            host.trusts(TRUST, LOGINS, krl=of_serials([*others, 1042]))
+            assert not host.lets_in(key, "web"), name
+
+
+def of_serials(serials: Sequence[int]) -> bytes:
+    return a_krl(*(a_revocation(serial=Serial(one), generation=GenerationID("user-1")) for one in serials))
 
 
 @pytest.mark.parametrize(
@@ -231,6 +264,24 @@ def test_each_step_of_a_rotation_keeps_everyone_in_and_its_end_puts_the_old_out(
         assert (host.lets_in(old, "web"), host.lets_in(next_one, "web")) == (False, True)
 
 
+def test_an_emergency_puts_the_old_out_by_the_krl_alone_and_by_the_trust_alone(tmp_path: Path) -> None:
+    with Host(tmp_path) as host:
+        first = generations.found(USER, USER_CA.key, backend="file", now=epoch())
+        made, *gone = generations.replace_at_once([first], USER, a_signer(name="two").key, backend="file", now=epoch())
+        revoked, after = a_krl(*(a_revocation(key=one.key) for one in gone)), generations.trust([made, *gone])
+        host.trusts(TRUST, LOGINS)
+        host.serves()
+        old = a_login_key(tmp_path / "old", now_spec())
+        new = a_login_key(tmp_path / "new", now_spec(), ca="two")
+        assert (host.lets_in(old, "web"), host.lets_in(new, "web")) == (True, False)
+        host.trusts(TRUST, LOGINS, krl=revoked)
+        assert (host.lets_in(old, "web"), host.lets_in(new, "web")) == (False, False)
+        host.trusts(after, LOGINS)
+        assert (host.lets_in(old, "web"), host.lets_in(new, "web")) == (False, True)
+        host.trusts(after, LOGINS, krl=revoked)
+        assert (host.lets_in(old, "web"), host.lets_in(new, "web")) == (False, True)
+
+
 @pytest.fixture(scope="module")
 def named_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """Shows a host certificate for its name and its address."""
@@ -268,6 +319,57 @@ def test_ssh_refuses_a_host(named_host: Host, to: str, ca: str, tmp_path: Path) 
     lines = known_hosts(Trust(host_ca=(a_signer(name=ca).key.line,)), DOMAIN)
     answer = named_host.ssh(a_login_key(tmp_path, now_spec()), "web", to=to, known_hosts=lines)
     assert "Host key verification failed" in answer.stderr
+
+
+def test_each_step_of_a_host_rotation_keeps_hosts_known_and_its_end_makes_the_old_unknown(tmp_path: Path) -> None:
+    """Clients learn the trust of each step; the host shows a certificate of the old CA, then of the new one."""
+
+    def shows(name: str) -> None:
+        now = epoch()
+        spec = a_spec(kind=HOST, key=host.key, principals=(NAME,), valid_after=now - 90, valid_before=now + HOUR)
+        host.trusts(TRUST, LOGINS, certificate=issue(a_signer(name=name), spec))
+
+    def known(state: Collection[Generation]) -> bool:
+        lines = known_hosts(generations.trust(state), DOMAIN)
+        answer = host.ssh(key, "web", known_hosts=lines)
+        assert answer.returncode == 0 or "Host key verification failed" in answer.stderr, answer.stderr
+        return answer.returncode == 0
+
+    with Host(tmp_path) as host:
+        first = generations.found(HOST, HOST_CA.key, backend="file", now=epoch())
+        pending = generations.rotate([first], HOST, a_signer(name="next").key, backend="file", now=epoch())
+        active, trusted = generations.promote([first, pending], HOST, last_end=epoch() + 60, now=epoch())
+        retired = generations.retire([active, trusted], trusted.id, now=epoch())
+        steps = {"found": [first], "pending": [first, pending], "active": [active, trusted], "end": [active, retired]}
+        shows("host")
+        host.serves()
+        key = a_login_key(tmp_path / "key", now_spec())
+        assert {name: known(state) for name, state in steps.items()} == {
+            "found": True, "pending": True, "active": True, "end": False,
+        }  # fmt: skip
+        shows("next")
+        host.reloads()
+        assert {name: known(state) for name, state in steps.items()} == {
+            "found": False, "pending": True, "active": True, "end": True,
+        }  # fmt: skip
+
+
+def test_the_printed_configuration_asks_nothing_and_takes_no_bare_key(named_host: Host, tmp_path: Path) -> None:
+    """Whoever takes new keys unseen elsewhere does not do so in the network."""
+    key, known = a_login_key(tmp_path, now_spec()), tmp_path / "known_hosts"
+    lax = f"Host *\n    StrictHostKeyChecking accept-new\n    UserKnownHostsFile {known}\n"
+    for name, lines, block, let_in in (
+        ("certified", known_hosts(TRUST, DOMAIN), client_config(DOMAIN), True),
+        ("certified-by-another", known_hosts(Trust(host_ca=(USER_CA.key.line,)), DOMAIN), client_config(DOMAIN), False),
+        ("without-the-block", "", "", True),
+        ("not-known-at-all", "", client_config(DOMAIN), False),
+    ):
+        known.write_text(lines)
+        (tmp_path / "config").write_text(block + lax)
+        words = ["ssh", "-F", f"{tmp_path}/config", "-i", str(key), "-b", DEVICE_ADDRESS, "-l", "web"]
+        answer = named_host.run([*words, NAME, "id -un"])
+        assert (answer.stdout == "web\n") == let_in, f"{name}: {answer.stderr}"
+        assert let_in or "Host key verification failed" in answer.stderr
 
 
 def a_script(**changes: object) -> str:
