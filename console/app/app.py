@@ -22,7 +22,7 @@ from textual.driver import Driver
 from textual.filter import LineFilter
 
 from console.app import frame
-from console.app.actions import Action
+from console.app.actions import Action, keycap
 from console.app.backend import Backend
 from console.app.columns import Context
 from console.app.desk import Desk
@@ -378,6 +378,10 @@ class ConsoleApp(Desk):
     def actions_here(self) -> list[Action]:
         """Of the screen, under the keys that the person has for them."""
         return self.keymap.shown(self.view.title, self.view.actions())
+
+    def cap(self, key: str, scope: str = EVERYWHERE) -> str:
+        """How the key is called that does here what `key` was made for."""
+        return keycap(self.keymap.moved.get(scope, {}).get(key, key))
 
     def actions_everywhere(self) -> list[Action]:
         return self.keymap.shown(EVERYWHERE, self.global_actions())

@@ -47,6 +47,12 @@ class Desk(App[int]):
     def global_actions(self) -> list[Action]:
         raise NotImplementedError
 
+    def actions_here(self) -> list[Action]:
+        raise NotImplementedError
+
+    def actions_everywhere(self) -> list[Action]:
+        raise NotImplementedError
+
     @property
     def _whole(self) -> ConsoleApp:
         return cast("ConsoleApp", self)
@@ -142,7 +148,7 @@ class Desk(App[int]):
                 return
             self._undo = (undo, done) if undo else None
             if done:
-                self.say(done, key="z" if undo else "", label=undo_label if undo else "")
+                self.say(done, key=self._whole.cap("z") if undo else "", label=undo_label if undo else "")
             if then:
                 then(outcome)
             self.view.reload()
@@ -175,7 +181,7 @@ class Desk(App[int]):
             self.overlay(Output(command, text))
 
     def palette(self) -> None:
-        actions = [action for action in [*self.view.actions(), *self.global_actions()] if action.possible]
+        actions = [action for action in [*self.actions_here(), *self.actions_everywhere()] if action.possible]
         self.mode = Palette(self._whole, actions)
 
     def set_preference(self, key: str, value: str) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 
 def actions(app: ConsoleApp) -> list[Action]:
+    from console.app.screens.help import Help
+
     def command() -> None:
         app.mode = CommandRow(app)
 
@@ -20,9 +22,13 @@ def actions(app: ConsoleApp) -> list[Action]:
         app.mode = FilterRow(app, app.view)
 
     def help_() -> None:
-        from console.app.screens.help import Help
+        if not isinstance(app.view, Help):
+            app.overlay(Help(app.view, app.actions_here(), app.actions_everywhere()))
 
-        app.overlay(Help(app.view, app.global_actions()))
+    def keys() -> None:
+        from console.app.keysmode import KeysMode
+
+        app.mode = KeysMode(app, app.view.of if isinstance(app.view, Help) else app.view)
 
     def theme() -> None:
         app.set_preference("theme", "light" if app.theme_in_use.dark else "dark")
@@ -57,6 +63,7 @@ def actions(app: ConsoleApp) -> list[Action]:
             shown=False,
             when=lambda: not app.theme_in_use.flat,
         ),
+        Action(key="ctrl+k", label="keys", about="move a key of this screen, or of all", run=keys, shown=False),
         Action(key="ctrl+l", label="repaint", about="paint the whole screen anew", run=app.paint_whole, shown=False),
         Action(key="ctrl+q", label="leave", about="end this console", run=lambda: app.exit(return_code=0), shown=False),
     ]

@@ -70,6 +70,11 @@ class View(Painted):
     def before_drawing(self) -> None:
         """A moment to ask for what the next drawing needs."""
 
+    @property
+    def typing(self) -> bool:
+        """Whether keys put text somewhere, so that none of those is anything else."""
+        return False
+
     def status(self, row: Row) -> None:
         """Draws the status row; the app has put a toast there where there is one."""
 

@@ -240,6 +240,10 @@ class AccessView(View):
         ]
 
     @property
+    def typing(self) -> bool:
+        return self.editing
+
+    @property
     def right_hints(self) -> Sequence[tuple[str, str]]:
         return (("Esc", "leave the editor"), ("F1", "help")) if self.editing else ()
 

@@ -23,17 +23,18 @@ _MOVES = (
 class Help(View):
     title = "Help"
 
-    def __init__(self, of: View, everywhere: Sequence[Action]) -> None:
+    def __init__(self, of: View, here: Sequence[Action], everywhere: Sequence[Action]) -> None:
+        """`here` and `everywhere` under the keys that the person has for them."""
         super().__init__()
-        self._of = of
-        self._here = [action for action in of.actions() if action.about]
+        self.of = of
+        self._here = [action for action in here if action.about]
         self._everywhere = list(everywhere)
         self.top = 0
         self._room = 1
         self._length = 1
 
     def crumbs(self) -> Sequence[str]:
-        return (self._of.title, "Help")
+        return (self.of.title, "Help")
 
     def key(self, event: events.Key) -> bool:
         step = {"down": 1, "j": 1, "up": -1, "k": -1, "pagedown": self._room, "pageup": -self._room}.get(event.key)
@@ -51,7 +52,7 @@ class Help(View):
         everywhere = [(action.keycap, _sentence(action)) for action in self._everywhere if action not in screens]
         if screens:
             everywhere.insert(3, (f"{screens[0].key} to {screens[-1].key}", "the screens, as the top line names them"))
-        left = [("", f"On {self._of.title}"), *here]
+        left = [("", f"On {self.of.title}"), *here]
         right = [("", "Everywhere"), *everywhere, ("", ""), ("", "Moving"), *_MOVES]
         if width >= 100:
             half = width // 2
@@ -80,6 +81,8 @@ class Help(View):
     def status(self, row: Row) -> None:
         if self._length > self._room:
             row.put(2, "↑↓ scrolls", "muted")
+        end = row.right(row.width - 2, "moves a key", "muted")
+        row.right(end - 1, next((one.keycap for one in self._everywhere if one.label == "keys"), ""), "accent", "b")
 
 
 def _sentence(action: Action) -> str:

@@ -51,7 +51,7 @@ def add_phone(app: ConsoleApp) -> None:
 
 def _added(app: ConsoleApp, name: str, added: Outcome, private: Secret) -> None:
     if _document(added).get("state") == DeviceState.PENDING.value:
-        app.say(f"added {name}: once an operator approved it, w shows its configuration")
+        app.say(f"added {name}: once an operator approved it, {app.cap('w', 'Overview')} shows its configuration")
         return
     show_configuration(app, name, private)
 
