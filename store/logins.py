@@ -20,7 +20,7 @@ class Login(Record, frozen=True, kw_only=True):
     """Decimal text, in order of starting."""
     user: UserName
     method: str
-    """`key`, `password`, `oidc`."""
+    """`key`, `password`, `oidc`, `invitation`."""
     factors: tuple[str, ...]
     """`password`, `totp`, `recovery-code`, `touch` … in the order in which they were given."""
     source: str

@@ -12,7 +12,7 @@ from console.commandline.command import FILE, Noun, argument, option, verb
 from console.commandline.render import Column
 from console.commandline.run import Run
 from console.commands.logins import USER_VERBS, described, invited, person
-from gate.login import passwords
+from gate.login import keys, passwords
 from gate.services import logins
 from gate.services import users as service
 from gate.services.queries import Query
@@ -131,9 +131,8 @@ async def add_key(run: Run, name: str, file: str, break_glass: bool) -> None:
 
 async def register_key(run: Run, name: str, text: str, *, break_glass: bool = False) -> None:
     key = ssh_key(text)
-    comment = text.strip().split(None, 2)[2:]
     added = await run.perform(
-        service.add_key, name=name, key=key, comment=comment[0] if comment else "", break_glass=break_glass
+        service.add_key, name=name, key=key, comment=keys.comment_of(text), break_glass=break_glass
     )
     run.result(shapes.user_key(added), f"{added.user} gets in with {added.key.fingerprint}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
+import re
 import socket
 import sys
 import webbrowser
@@ -21,6 +22,8 @@ from model.errors import Denied, Unavailable, WardgateError
 
 BROWSER = "wardgate-login "
 """How this program tells the gate that it waits for a browser, and the gate where to send it."""
+_BY_PROVIDER = re.compile(r"Enter (to log in with|for) ")
+"""In what the gate asks, where Enter means a provider."""
 CONNECT_TIMEOUT = 20.0
 PAGE = b"""HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\n\r\n\
 <!doctype html><title>Wardgate</title><p>You may close this page and go back to the terminal.</p>"""
@@ -108,7 +111,7 @@ class Person(asyncssh.SSHClient):
         if prompt.startswith(BROWSER) and self._waiting is not None:
             return await self._waiting.visit(prompt.removeprefix(BROWSER), self._asker)
         answer = await asyncio.to_thread(self._asker.ask, prompt, shows)
-        if answer == "" and "Enter" in prompt and self._asker.browser and self._waiting is None:
+        if answer == "" and _BY_PROVIDER.search(prompt) and self._asker.browser and self._waiting is None:
             self._waiting = await Browser.listen()
             return f"{BROWSER}{self._waiting.address}"
         return answer

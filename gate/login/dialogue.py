@@ -8,11 +8,8 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import msgspec
-
 from gate.login import invitations, records, totp
 from gate.login.desk import Applicant, Desk
-from gate.login.passwords import hash_password
 from gate.login.records import NewSecrets, Proof
 from gate.login.talk import Talk
 from gate.services.logins import purpose
@@ -38,6 +35,8 @@ async def log_in(desk: Desk, applicant: Applicant, talk: Conversation) -> Proof 
     providers = desk.providers_for(applicant.name)
     text = await talk.ask_one(first_prompt(desk, providers))
     if text.startswith(invitations.PREFIX):
+        from gate.login.invited import by_invitation  # it goes on with what is here
+
         return await by_invitation(desk, applicant, talk, text)
     if text.startswith(BROWSER) and providers:
         return await by_browser(desk, applicant, talk, await chosen(talk, providers), text.removeprefix(BROWSER))
@@ -61,24 +60,24 @@ async def by_password(desk: Desk, applicant: Applicant, password: str) -> Proof 
         return None
     user = applicant.user
     assert user is not None
-    if _second_factor_of(desk, user) is not None or _demanded(desk, user):
+    if second_factor_of(desk, user) is not None or demanded(desk, user):
         return None
-    return _proof(user, ("password",))
+    return proof_of(user, ("password",))
 
 
 # The second factor.
 
 
-def _second_factor_of(desk: Desk, user: User) -> kept_totp.TOTP | None:
+def second_factor_of(desk: Desk, user: User) -> kept_totp.TOTP | None:
     kept = desk.gate.store.read(lambda r: kept_totp.get(r, user.name))
     return kept if kept and kept.confirmed_at is not None else None
 
 
-def _demanded(desk: Desk, user: User) -> bool:
+def demanded(desk: Desk, user: User) -> bool:
     return records.needs_second_factor(user, str(desk.setting("login.second-factor", "off")))
 
 
-def _proof(user: User, factors: tuple[str, ...]) -> Proof:
+def proof_of(user: User, factors: tuple[str, ...]) -> Proof:
     now = int(time.time())
     return Proof(
         user=user.name, method="password", factors=factors, login_at=now, fresh_at=now if len(factors) > 1 else None
@@ -88,15 +87,15 @@ def _proof(user: User, factors: tuple[str, ...]) -> Proof:
 async def second_factor(desk: Desk, applicant: Applicant, talk: Conversation) -> Proof | None:
     user = applicant.user
     assert user is not None
-    kept = _second_factor_of(desk, user)
+    kept = second_factor_of(desk, user)
     if kept is None:
-        if not _demanded(desk, user):
-            return _proof(user, ("password",))
+        if not demanded(desk, user):
+            return proof_of(user, ("password",))
         chosen_ = await set_up(desk, user, talk)
         if chosen_ is None:
             return None
         await desk.write(lambda tx: records.keep_totp(tx, user.name, chosen_))
-        return _proof(user, ("password", "totp"))
+        return proof_of(user, ("password", "totp"))
     secret = desk.seal().open(kept.secret, purpose(user.name))
     for _ in range(TRIES):
         code = await talk.ask_one("Code of your authenticator, or a recovery code: ")
@@ -104,7 +103,7 @@ async def second_factor(desk: Desk, applicant: Applicant, talk: Conversation) ->
         desk.count_guess(applicant)
         factor = await _right(desk, user, secret, code)
         if factor:
-            return _proof(user, ("password", factor))
+            return proof_of(user, ("password", factor))
     return None
 
 
@@ -143,76 +142,6 @@ async def set_up(desk: Desk, user: User, talk: Conversation) -> NewSecrets | Non
         sealed_totp=desk.seal().seal(secret, purpose(user.name)), step=step,
         recovery_hashes=tuple(totp.recovery_hash(user.name, code) for code in recovery),
     )  # fmt: skip
-
-
-# Invitations.
-
-
-async def by_invitation(desk: Desk, applicant: Applicant, talk: Conversation, text: str) -> Proof | None:
-    """The person sets what they log in with from now on. It is used up with that, all at once."""
-    desk.may_guess(applicant)
-    desk.count_guess(applicant)
-    user, hash = applicant.user, invitations.hash_of(text)
-    if user is None or hash is None or not desk.gate.store.read(lambda r: records.invited(r, user, hash)):
-        return None
-    providers = desk.providers_for(applicant.name)
-    if providers and (not desk.passwords or await _prefers_provider(talk, providers)):
-        proof = await by_code(desk, applicant, talk, await chosen(talk, providers))
-        if proof:
-            await desk.write(lambda tx: records.use_invitation(tx, user, hash, NewSecrets(), applicant.source))
-        return proof
-    if not desk.passwords:
-        raise Denied("this network takes no passwords, and no provider is for you", hint="ask an operator")
-    given, proof = await _new_secrets(desk, applicant, user, talk)
-    if given and proof:
-        await desk.write(lambda tx: records.use_invitation(tx, user, hash, given, applicant.source))
-    return proof
-
-
-async def _new_secrets(
-    desk: Desk, applicant: Applicant, user: User, talk: Conversation
-) -> tuple[NewSecrets | None, Proof | None]:
-    """A new password never passes by an authenticator that is there: an operator takes a lost one away first."""
-    password = await _new_password(talk)
-    if password is None:
-        return None, None
-    given: NewSecrets | None = NewSecrets(password_hash=password)
-    if _second_factor_of(desk, user) is not None:
-        return given, await second_factor(desk, applicant, talk)
-    given = await _new_second_factor(desk, user, talk, password)
-    if given is None:
-        return None, None
-    return given, _proof(user, ("password", "totp") if given.sealed_totp else ("password",))
-
-
-async def _new_second_factor(desk: Desk, user: User, talk: Conversation, password: str) -> NewSecrets | None:
-    if not _demanded(desk, user):
-        answer = await talk.ask_one("Set up an authenticator app too? y or n: ", shows=True)
-        if not answer.strip().lower().startswith("y"):
-            return NewSecrets(password_hash=password)
-    second = await set_up(desk, user, talk)
-    return msgspec.structs.replace(second, password_hash=password) if second else None
-
-
-async def _prefers_provider(talk: Conversation, providers: list[Provider]) -> bool:
-    name = providers[0].name
-    answer = await talk.ask_one(f"Enter to log in with {name} from now on, p to set a password: ", shows=True)
-    return answer.strip().lower() != "p"
-
-
-async def _new_password(talk: Conversation) -> str | None:
-    """The hash of one that was typed twice alike."""
-    why = ""
-    for _ in range(TRIES):
-        first, again = await talk.ask((f"{why}New password: ", False), ("Again: ", False), patience=300)
-        if first != again:
-            why = "They differ. "
-            continue
-        try:
-            return await asyncio.to_thread(hash_password, first)
-        except Invalid as fault:
-            why = f"{fault.message}. "
-    return None
 
 
 # Providers.

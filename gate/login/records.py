@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import msgspec
 
 from gate import outgrown
-from gate.login import breakglass
+from gate.login import breakglass, keys
 from gate.login.issuers import Issuer
 from gate.login.who import Told
 from model import change as c
 from model.errors import Conflict, Denied, NotFound
 from model.ids import UserName
+from model.keys import SSHKey
 from model.records import Role, User, UserState
 from store import Reader, Transaction, codes, identities, logins, totp, users
 
@@ -60,6 +61,8 @@ class NewSecrets(msgspec.Struct, frozen=True, kw_only=True):
     sealed_totp: bytes | None = None
     step: int = 0
     recovery_hashes: tuple[str, ...] = ()
+    key: SSHKey | None = None
+    comment: str = ""
 
 
 def use_invitation(tx: Transaction, user: User, hash: str, chosen: NewSecrets, source: str) -> None:
@@ -71,7 +74,11 @@ def use_invitation(tx: Transaction, user: User, hash: str, chosen: NewSecrets, s
         users.set_password(tx, user.id, chosen.password_hash)
     if chosen.sealed_totp:
         keep_totp(tx, user.name, chosen)
-    given = [name for name, value in (("password", chosen.password_hash), ("totp", chosen.sealed_totp)) if value]
+    if chosen.key:
+        keys.check(tx, chosen.key)
+        keys.register(tx, user, chosen.key, chosen.comment)
+    made = (("password", chosen.password_hash), ("totp", chosen.sealed_totp), ("key", chosen.key))
+    given = [name for name, value in made if value]
     tx.audit(user.name, "invitation used", user.name, after={"set": given}, source=source)
 
 

@@ -6,7 +6,7 @@ import time
 
 import msgspec
 
-from gate.login import invitations, records
+from gate.login import invitations, keys, records
 from gate.login import totp as codes_of_time
 from gate.login.sealing import Seal
 from gate.operation import Call, reads, writes
@@ -98,6 +98,8 @@ class Invitation(msgspec.Struct, frozen=True, kw_only=True):
 
     user: User
     code: Secret
+    host_ca: SSHKey
+    """Whose certificate the right gate shows."""
     expires_at: int
 
 
@@ -108,7 +110,8 @@ def invite(tx: Transaction, call: Call, *, name: str, lives: int = INVITATION_LI
     by_second_factor(tx, call, user)
     if not 60 <= lives <= 30 * 86400:
         raise Invalid(f"an invitation lives from 60 s to 30 d, not {lives} s")
-    code = invitations.new(_host_ca(call))
+    host_ca = _host_ca(call)
+    code = invitations.new(host_ca)
     hash = invitations.hash_of(code)
     assert hash is not None
     codes.add(
@@ -116,7 +119,7 @@ def invite(tx: Transaction, call: Call, *, name: str, lives: int = INVITATION_LI
         expires_at=tx.now + lives,
     )  # fmt: skip
     call.audit(tx, user.name, after={"expires_at": tx.now + lives})
-    return Invitation(user=user, code=code, expires_at=tx.now + lives)
+    return Invitation(user=user, code=code, host_ca=host_ca, expires_at=tx.now + lives)
 
 
 def _host_ca(call: Call) -> SSHKey:
@@ -143,10 +146,7 @@ def add_login_key(tx: Transaction, call: Call, *, key: SSHKey) -> UserKey:
     if actor.user is None or actor.login_at is None or actor.method not in {"password", "oidc"}:
         raise Denied("a key for the time of a login needs a login", hint="log in with a password or a provider")
     user = own.user(tx, call, "me")
-    if any(generation.key == key for generation in call.snapshot.generations):
-        raise Invalid("this is a CA key of this network, not a person's")
-    if devices.by_ssh_key(tx, key) is not None:
-        raise Conflict("this key is a device's", hint="a person has keys of their own; make one with ssh-keygen")
+    keys.check(tx, key)
     ends_at = actor.login_at + int(str(call.snapshot.settings["login.life"]))
     for kept in user_keys.of(tx, user.name):
         if kept.key == key and kept.expires_at is None:
@@ -157,8 +157,7 @@ def add_login_key(tx: Transaction, call: Call, *, key: SSHKey) -> UserKey:
         tx, user=user.name, method=actor.method, factors=("login-key",), source=actor.source, ends_at=ends_at,
         auth_time=actor.fresh_at, key_fingerprint=key.fingerprint, started_at=actor.login_at,
     )  # fmt: skip
-    added = user_keys.add(tx, user, key, "for the time of a login", ends_at)
-    tx.record(c.UserKeyAdded(user=user.name, fingerprint=key.fingerprint))
+    added = keys.register(tx, user, key, "for the time of a login", expires_at=ends_at)
     call.audit(tx, user.name, after={"key": key.fingerprint, "until": ends_at})
     return added
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gate import outgrown
+from gate.login import keys
 from gate.operation import Call, reads, writes
 from gate.services import certificates, emergencies, enrollment_keys, logins, own
 from gate.services.queries import whole
@@ -135,14 +136,10 @@ def add_key(
         _may_grant(call, user.role)
     if break_glass:
         emergencies.may_keep(call, user)
-    if any(generation.key == key for generation in call.snapshot.generations):
-        raise Invalid("this is a CA key of this network, not a person's")
+    keys.check(tx, key)
     if key.algorithm.startswith("sk-"):
         logins.by_second_factor(tx, call, user)
-    if devices.by_ssh_key(tx, key) is not None:
-        raise Conflict("this key is a device's", hint="a person has keys of their own; make one with ssh-keygen")
-    added = user_keys.add(tx, user, key, _printable(comment), break_glass=break_glass)
-    tx.record(c.UserKeyAdded(user=user.name, fingerprint=key.fingerprint))
+    added = keys.register(tx, user, key, comment, break_glass=break_glass)
     call.audit(tx, user.name, after={"key": key.fingerprint})
     if break_glass:
         emergencies.added(tx, call, added)
@@ -160,10 +157,6 @@ def remove_key(tx: Transaction, call: Call, *, name: str, fingerprint: str) -> U
     if removed.break_glass:
         emergencies.removed(tx, call, removed)
     return removed
-
-
-def _printable(comment: str) -> str:
-    return "".join(char for char in comment[:128] if char.isprintable())
 
 
 def _may_grant(call: Call, role: Role) -> None:

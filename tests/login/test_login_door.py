@@ -328,6 +328,7 @@ async def test_an_invitation_sets_a_password_and_serves_once(tmp_path: Path) -> 
         code = str((await house.gate.perform(login_operations.invite, GATE, name="bob")).code)
         async with a_terminal(house, "me", user="bob", key=None, options=WORDS) as terminal:
             await typed(terminal, b"Password: ", code)
+            await typed(terminal, b"Enter to set a password, k to register an SSH key: ", "")
             await typed(terminal, b"New password: ", "too")
             await typed(terminal, b"Again: ", "too")
             await typed(terminal, b"10 to 256 characters. New password: ", PASSWORD)
@@ -349,7 +350,7 @@ async def test_an_invitation_is_for_its_own_person(tmp_path: Path, name: str) ->
         await house.a_user("bob")
         await house.a_user("carol")
         code = str((await house.gate.perform(login_operations.invite, GATE, name="bob")).code)
-        await refused(house, name, code, PASSWORD, PASSWORD, "n")
+        await refused(house, name, code, "", PASSWORD, PASSWORD, "n")
 
 
 async def test_one_of_two_who_use_an_invitation_at_once_wins(tmp_path: Path) -> None:
@@ -357,7 +358,7 @@ async def test_one_of_two_who_use_an_invitation_at_once_wins(tmp_path: Path) -> 
         await house.a_user("bob")
         code = str((await house.gate.perform(login_operations.invite, GATE, name="bob")).code)
         tried = await asyncio.gather(
-            *(answering(house, "bob", code, one, one, "n") for one in ("first password", "second password")),
+            *(answering(house, "bob", code, "", one, one, "n") for one in ("first password", "second password")),
             return_exceptions=True,
         )
         inside = [one for one in tried if not isinstance(one, BaseException)]
@@ -370,8 +371,42 @@ async def test_a_newer_invitation_replaces_the_older(tmp_path: Path) -> None:
         await house.a_user("bob")
         older = str((await house.gate.perform(login_operations.invite, GATE, name="bob")).code)
         newer = str((await house.gate.perform(login_operations.invite, GATE, name="bob")).code)
-        await refused(house, "bob", older, PASSWORD, PASSWORD, "n")
-        connection, _ = await answering(house, "bob", newer, PASSWORD, PASSWORD, "n")
+        await refused(house, "bob", older)
+        connection, _ = await answering(house, "bob", newer, "", PASSWORD, PASSWORD, "n")
+        connection.close()
+
+
+@pytest.mark.parametrize("passwords", [pytest.param(True, id="of-two-ways"), pytest.param(False, id="the-only-way")])
+async def test_an_invitation_registers_a_key(tmp_path: Path, passwords: bool) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_user("bob")
+        code = str((await house.gate.perform(login_operations.invite, GATE, name="bob")).code)
+        await setting(house, "login.issuers", NO_PROVIDER_OF_BOBS)
+        await setting(house, "login.passwords", passwords)
+        line = f"{house.key('new').line} bob@laptop"
+        connection, client = await answering(house, "bob", code, "k", "rubbish", line)
+        connection.close()
+        assert client.prompts[1].endswith("an SSH key: ")
+        assert client.prompts[3].startswith('"rubbish" is not a key type that is taken. Your public key')
+        assert (await house.run("bob", "me", key="new")).status == 0
+        (kept,) = house.gate.store.read(lambda r: user_keys.of(r, house.gate.snapshot.user("bob").name))
+        assert kept.comment == "bob@laptop"
+        await refused(house, "bob", code, "k", line)
+
+
+NO_PROVIDER_OF_BOBS = {"other": {"issuer": "https://idp.test", "client_id": "wardgate", "domains": ["elsewhere.test"]}}
+"""Keyboards are offered where someone may need one."""
+
+
+@pytest.mark.parametrize("whose", ["the CA's", "a device's"])
+async def test_a_key_that_is_something_else_uses_no_invitation_up(tmp_path: Path, whose: str) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_user("bob")
+        device = await house.a_device("db-1")
+        code = str((await house.gate.perform(login_operations.invite, GATE, name="bob")).code)
+        key = house.gate.snapshot.generations[0].key if whose == "the CA's" else house.key(device.name)
+        assert "this" in await refused(house, "bob", code, "k", key.line)
+        connection, _ = await answering(house, "bob", code, "", PASSWORD, PASSWORD, "n")
         connection.close()
 
 
@@ -532,8 +567,12 @@ async def test_an_invitation_passes_no_authenticator_by(tmp_path: Path) -> None:
         generator = await with_totp(house, "bob")
         code = str((await house.gate.perform(login_operations.invite, GATE, name="bob")).code)
         new = "another fine password"
-        await refused(house, "bob", code, new, new, "000000")
-        connection, client = await answering(house, "bob", code, new, new, generator.now())
+        await refused(house, "bob", code, "", new, new, "000000")
+        key = house.key("new").line
+        await refused(house, "bob", code, "k", key, "000000")
+        assert (await house.run("bob", "me", key="new")).status == 255
+        house.server.keeper.desk.guesses.lift("bob@net.test")
+        connection, client = await answering(house, "bob", code, "", new, new, generator.now())
         assert client.prompts[-1].startswith("Code of your authenticator")
         connection.close()
 

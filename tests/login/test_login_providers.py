@@ -108,14 +108,18 @@ async def test_the_program_on_a_persons_machine_goes_by_the_browser(tmp_path: Pa
         connection.close()
 
 
-async def by_browser(house: House, name: str, login: str, state: str | None = None) -> asyncssh.SSHClientConnection:
+async def by_browser(
+    house: House, name: str, login: str, state: str | None = None, invitation: str | None = None
+) -> asyncssh.SSHClientConnection:
     browser = Browser(login)
     redirect = "http://127.0.0.1:43210/callback"
 
     class Program(Asked):
         async def kbdint_challenge_received(self, name, instructions, lang, prompts):  # type: ignore[no-untyped-def]
             self.prompts += [prompt for prompt, _ in prompts]
-            if len(self.prompts) == 1:
+            if len(self.prompts) == 1 and invitation:
+                return [invitation]
+            if len(self.prompts) == 1 + bool(invitation):
                 return [f"wardgate-login {redirect}"]
             if not self.prompts[-1].startswith("wardgate-login "):
                 return None
@@ -294,6 +298,17 @@ async def test_an_invitation_binds_the_providers_account(tmp_path: Path) -> None
 
         (await by_code(house, "bob", Invited("bob"))).close()
         assert "bob@net.test invitation used bob@net.test" in trail(house)
+
+
+@real
+async def test_an_invitation_binds_the_account_by_the_browser_too(tmp_path: Path) -> None:
+    async with a_provider(tmp_path) as provider, a_house(tmp_path) as house:
+        await house.a_user("bob")
+        await with_provider(house, provider)
+        code = str((await house.gate.perform(login_operations.invite, GATE, name="bob")).code)
+        (await by_browser(house, "bob", "bob", invitation=code)).close()
+        assert "bob@net.test invitation used bob@net.test" in trail(house)
+        assert "bob@net.test identity bound bob@net.test" in trail(house)
 
 
 # What an honest provider does not do.
