@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -202,3 +203,29 @@ def _until(holds: object) -> None:
     while not holds():  # type: ignore[operator]
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def test_whoever_reads_the_krl_while_it_changes_reads_a_whole_one(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        logins = {"root": ("alice@example.com",)}
+        lists = [host.krl(*(host.certificate("alice@example.com") for _ in range(count))) for count in (0, 3, 40)]
+        host.sshd.keep(a_netmap(host.ca, logins, lists[0]))
+        path, done, seen = host.folder / "wardgate" / "revoked.krl", threading.Event(), set()
+
+        def read() -> None:
+            while not done.is_set():
+                seen.add(path.read_bytes())
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        for number in range(60):
+            host.sshd.keep(a_netmap(host.ca, logins, lists[number % 3]))
+        done.set()
+        reader.join()
+        assert seen <= set(lists)
+        assert sorted(file.name for file in path.parent.iterdir()) == [
+            "any-login",
+            "logins",
+            "revoked.krl",
+            "user_ca.pub",
+        ]
