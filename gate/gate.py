@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from gate import snapshot
+from gate import advancing, snapshot
 from gate.actor import GATE, Actor
 from gate.connections import Connections
 from gate.heavy import Heavy
@@ -195,11 +195,11 @@ class Gate:
             self._log.clear()
             old = self.snapshot
             try:
-                if snapshot.is_light(entries):
+                if advancing.is_light(entries):
                     with self.watch.doing("a change"):
-                        new = snapshot.advance(old, entries)
+                        new = advancing.advance(old, entries)
                 else:
-                    new = await asyncio.to_thread(snapshot.advance, old, entries)
+                    new = await asyncio.to_thread(advancing.advance, old, entries)
             except Exception:
                 log.exception("the snapshot is built anew: a change did not apply")
                 new = await self.store.fetch(snapshot.load)

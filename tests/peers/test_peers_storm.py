@@ -14,7 +14,7 @@ import pytest
 from peers_agents import Plugged, plug_in
 from peers_builders import Served, a_served_gate, acls, eventually
 
-from gate import netmaps, snapshot
+from gate import advancing, netmaps
 from gate.actor import GATE
 from gate.doors import agents as agents_door
 from gate.doors import lobby
@@ -266,7 +266,7 @@ async def test_a_snapshot_that_is_built_anew_loses_nothing_of_what_was_about_to_
             raise RuntimeError("a change that does not apply")
 
         with monkeypatch.context() as once:
-            once.setattr(snapshot, "advance", fails)
+            once.setattr(advancing, "advance", fails)
             await served.gate.perform(devices.rename, GATE, name="ci-1", new="ci-2")
         await eventually(lambda: all_fresh(served, {"web-1": agent}))
         assert agent.connection is not None
