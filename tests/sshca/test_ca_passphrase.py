@@ -1,0 +1,82 @@
+"""A CA whose keys are encrypted, on the program: each way in which the gate learns the passphrase, and without it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WARDGATE = str(Path(sys.executable).with_name("wardgate"))
+PASSPHRASE = "correct horse"
+
+
+def a_state(folder: Path) -> Path:
+    (folder / "passphrase").write_text(f"{PASSPHRASE}\n")
+    new = ["--domain", "net.example.com", "--owner", "alice", "--ca-passphrase-file", folder / "passphrase"]
+    subprocess.run([WARDGATE, "init", "--state", folder / "state", *new], check=True, capture_output=True)
+    return folder / "state"
+
+
+def faults(state: Path, **environment: str) -> set[str | None]:
+    """Why each generation does not sign, as `ca show` has it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WARDGATE", "CREDENTIALS"))}
+    done = subprocess.run(
+        [WARDGATE, "ca", "show", "--state", state, "--json"], env={**kept, **environment}, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    shown: list[dict[str, Any]] = json.loads(done.stdout)
+    assert all(one["signs"] == (one["fault"] is None) for one in shown)
+    return {one["fault"] for one in shown}
+
+
+def test_a_file_that_the_environment_names_has_the_passphrase(tmp_path: Path) -> None:
+    assert faults(a_state(tmp_path), WARDGATE_CA_PASSPHRASE_FILE=f"{tmp_path}/passphrase") == {None}
+
+
+def test_a_systemd_credential_has_the_passphrase(tmp_path: Path) -> None:
+    state = a_state(tmp_path)
+    (tmp_path / "wardgate-ca").write_text(PASSPHRASE)
+    assert faults(state, CREDENTIALS_DIRECTORY=str(tmp_path)) == {None}
+
+
+@pytest.mark.parametrize(
+    ("said", "because"),
+    [pytest.param(None, "no passphrase was given", id="none"), pytest.param("wrong", "wrong", id="wrong")],
+)
+def test_without_the_right_one_all_else_goes_on_and_says_so(tmp_path: Path, said: str | None, because: str) -> None:
+    state = a_state(tmp_path)
+    environment = {}
+    if said is not None:
+        (tmp_path / "other").write_text(said)
+        environment["WARDGATE_CA_PASSPHRASE_FILE"] = f"{tmp_path}/other"
+    assert all(because in str(fault) for fault in faults(state, **environment))
+
+
+@pytest.mark.parametrize(("typed", "signs"), [(PASSPHRASE, True), ("wrong", False)])
+def test_a_gate_that_asks_serves_whatever_is_typed(tmp_path: Path, typed: str, signs: bool) -> None:
+    state = a_state(tmp_path)
+    ours, theirs = pty.openpty()
+    serve = [WARDGATE, "serve", "--state", state, "--listen", "127.0.0.1:0", "--ca-passphrase-file", "-"]
+    gate = subprocess.Popen(
+        serve, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, text=True, start_new_session=True
+    )
+    os.close(theirs)
+    try:
+        asked = b""
+        while b"passphrase" not in asked:
+            asked += os.read(ours, 1024)
+        os.write(ours, typed.encode() + b"\n")
+        assert gate.stdout
+        assert gate.stdout.readline().startswith("listening on ")
+        assert (faults(state) == {None}) == signs
+        assert typed.encode() not in asked
+    finally:
+        gate.terminate()
+        gate.wait()
+        os.close(ours)
