@@ -56,6 +56,7 @@ def advance(old: Snapshot, committed: Sequence[c.Committed]) -> Snapshot:
         news=News(everyone=True) if policy_changed else _news(old, now, compiled, views, _parts(old, now, krl)),
         generations=now.generations, revocations=now.revocations, refused=refused, krl=krl, settings=now.settings,
         claims=old.claims if now.settings is old.settings else claims_of(now.settings),
+        deadlines=old.deadlines.after(old.devices, now.devices, now.moved) if now.moved else old.deadlines,
     )  # fmt: skip
 
 

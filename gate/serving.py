@@ -48,6 +48,7 @@ class Serving:
         self._certificate = certificate
         self._certify_at = 0.0
         self._local = local
+        self._lapses = agents.Lapses()
         gate.watch.start()
         self._set_aside_at = 0
         self._tasks = [
@@ -78,7 +79,7 @@ class Serving:
 
     async def _due(self) -> None:
         self.gate.presence.sample()
-        await self.gate.perform_if_due(agents.lapse, agents.anything_due)
+        await self.gate.perform_if_due(agents.lapse, self._lapses.due)
         if time.time() - self.gate.started_at > SETTLING:
             await self.gate.perform_if_due(routers.settle, routers.anything_due)
         await self.gate.perform_if_due(policies.lapse, policies.anything_due)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 import policy as language
+from gate.deadlines import Deadlines, deadlines
 from gate.refused import Refused, encode_krl
 from model.errors import Ambiguous, NotFound, PolicyRefused
 from model.ids import DeviceID, DeviceName, Domain, Prefix, UserName, Version, quoted
@@ -70,6 +71,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     settings: Mapping[str, object]
     claims: tuple[Claim, ...]
     """The setting `certificates.claims`."""
+    deadlines: Deadlines
 
     @property
     def standby(self) -> frozenset[DeviceID]:
@@ -150,6 +152,7 @@ def load(r: Reader) -> Snapshot:
         names=names.all(r), policy=in_force, policy_fault=fault, compiled=compiled, news=News(everyone=True),
         generations=cas, revocations=revocations, refused=Refused().after(cas, revocations),
         krl=encode_krl(cas, revocations), settings=values, claims=claims_of(values),
+        deadlines=deadlines(machines.values()),
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -211,19 +211,37 @@ def rotate_key(tx: Transaction, call: Call, *, device: DeviceID, wireguard: str)
     return changed
 
 
-def _away(snapshot: Snapshot, presence: Presence, now: int) -> Iterator[Device]:
-    """Ephemeral devices that have been offline for as long as the settings say."""
-    since = now - int(str(snapshot.settings["devices.ephemeral-after"]))
-    for device in snapshot.devices.values():
-        if device.ephemeral and max(presence.last_seen(device.id) or 0, device.created_at) < since:
-            yield device
+def _away_until(device: Device, snapshot: Snapshot, presence: Presence) -> int:
+    """When an ephemeral device has been offline for as long as the settings say, should it not come back before."""
+    after = int(str(snapshot.settings["devices.ephemeral-after"]))
+    return max(presence.last_seen(device.id) or 0, device.created_at) + after
 
 
-def anything_due(snapshot: Snapshot, presence: Presence, now: int) -> bool:
-    return any(_away(snapshot, presence, now)) or any(
-        device.expires_at is not None and device.expires_at <= now and device.state is DeviceState.APPROVED
-        for device in snapshot.devices.values()
-    )
+def _away(snapshot: Snapshot, presence: Presence, now: int) -> list[Device]:
+    """Ephemeral devices that are to go."""
+    there = (snapshot.devices[id] for id in snapshot.deadlines.ephemeral)
+    return [device for device in there if _away_until(device, snapshot, presence) < now]
+
+
+class Lapses:
+    """Says whether devices are to expire or to go. It is asked each second, and looks at each device only when one
+    may have been away for long enough: none that is there now, or comes later, can be before the next look."""
+
+    def __init__(self) -> None:
+        self._look_at = 0
+        self._settings: object = None
+
+    def due(self, snapshot: Snapshot, presence: Presence, now: int) -> bool:
+        return snapshot.deadlines.expired(now) or self._gone(snapshot, presence, now)
+
+    def _gone(self, snapshot: Snapshot, presence: Presence, now: int) -> bool:
+        if now <= self._look_at and self._settings is snapshot.settings:
+            return False
+        self._settings = snapshot.settings
+        there = (snapshot.devices[id] for id in snapshot.deadlines.ephemeral)
+        longest = now + int(str(snapshot.settings["devices.ephemeral-after"]))
+        self._look_at = min((_away_until(device, snapshot, presence) for device in there), default=longest)
+        return self._look_at < now
 
 
 @writes("agent lapse")

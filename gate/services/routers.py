@@ -9,7 +9,7 @@ from gate.presence import Presence
 from gate.snapshot import STANDBY, Snapshot
 from model import change as c
 from model.ids import DeviceID, Prefix
-from model.records import Device, DeviceState, RouteState
+from model.records import Device, RouteState
 from store import Transaction, settings
 
 AWAY = 15
@@ -18,10 +18,10 @@ AWAY = 15
 
 def _served(snapshot: Snapshot) -> Mapping[DeviceID, frozenset[Prefix]]:
     """The subnet routes that count, by router."""
+    routers = (snapshot.devices[id] for id in snapshot.deadlines.routers)
     return {
         device.id: frozenset(route.prefix for route in device.routes if _counts(route.state) and not route.exit)
-        for device in snapshot.devices.values()
-        if device.routes and device.state is DeviceState.APPROVED
+        for device in routers
     }
 
 

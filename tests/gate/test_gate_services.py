@@ -568,7 +568,17 @@ async def test_the_snapshot_advanced_equals_the_one_loaded_anew(tmp_path: Path) 
         await gate.perform(devices.rename, build.LOCAL, name="b", new="c")
         await gate.perform(devices.remove, build.LOCAL, names=["a"])
         fresh = gate.store.read(snapshot.load)
-        for field in ("version", "users", "devices", "by_name", "names", "policy", "generations", "settings"):
+        for field in (
+            "version",
+            "users",
+            "devices",
+            "by_name",
+            "names",
+            "policy",
+            "generations",
+            "settings",
+            "deadlines",
+        ):
             assert getattr(gate.snapshot, field) == getattr(fresh, field), field
         for id in fresh.devices:
             assert netmaps.netmap(gate.snapshot, id) == netmaps.netmap(fresh, id)
