@@ -25,17 +25,22 @@ _NOT_ONE_PLACE = frozenset({Kind.INTERNET, Kind.SELF, Kind.DANGER_ALL, Kind.NONR
 
 def run_tests(compiled: Compiled) -> None:
     """Raises `Fault` where a test of the policy fails; its hint says which and why."""
-    _check_ssh_shapes(compiled)
-    failures = [*_failures(compiled), *_ssh_failures(compiled)]
-    if failures:
-        said = [why for _, why in failures[:_SHOWN]]
-        if len(failures) > _SHOWN:
-            said.append(f"and {len(failures) - _SHOWN} more")
-        raise Fault(FAILED, failures[0][0], "; ".join(said))
+    failed = failures(compiled)
+    if failed:
+        said = [why for _, why in failed[:_SHOWN]]
+        if len(failed) > _SHOWN:
+            said.append(f"and {len(failed) - _SHOWN} more")
+        raise Fault(FAILED, failed[0][0], "; ".join(said))
 
 
 Failure = tuple[int, str]
-"""Where, and why."""
+"""Where, and why: `tests[3]: …`, the test's place first."""
+
+
+def failures(compiled: Compiled) -> list[Failure]:
+    """Of every test that fails, what it claims in vain. Raises `Fault` for an SSH test that is none."""
+    _check_ssh_shapes(compiled)
+    return [*_failures(compiled), *_ssh_failures(compiled)]
 
 
 class _Malformed(Exception):
