@@ -267,6 +267,8 @@ class Revocation(Record, frozen=True, kw_only=True):
     reason: str = ""
     until: int | None = None
     """When the certificate of `serial` is over by itself; None where that is not known, and for all else."""
+    through: Serial | None = None
+    """The last of a row of serials that begins with `serial`, of whichever CA: a restored gate does not know them."""
 
 
 class GenerationState(StrEnum):

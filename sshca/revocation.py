@@ -15,7 +15,7 @@ from model.errors import Invalid
 from model.ids import GenerationID, quoted
 from model.keys import SSHKey
 from model.records import Revocation
-from sshca.serials import SERIAL_BITMAP, SERIAL_LIST, SERIAL_RANGE, serial_sections
+from sshca.serials import SERIAL_BITMAP, SERIAL_LIST, SERIAL_RANGE, serial_range, serial_sections
 from sshca.wire import Reader, string, strings, text
 
 MAGIC: Final = 0x5353484B524C0A00
@@ -60,6 +60,9 @@ def krl(
     must rise with each list: hosts take it as an order. The same arguments give the same bytes.
     """
     listed = list(revocations)
+    rows = [(int(one.serial), int(one.through)) for one in listed if one.through is not None and one.serial is not None]
+    if rows:
+        listed = [one for one in listed if one.through is None]
     serials, rest = _by_ca(listed, ca_keys)
     keys = {revocation.key.blob for revocation in rest if revocation.key}
     key_ids = {revocation.key_id for revocation in rest if revocation.key_id}
@@ -69,6 +72,9 @@ def krl(
         generated_at.to_bytes(8, "big"), bytes(8), string(b""), text(comment),
     ]  # fmt: skip
     parts += _certificate_sections(serials, key_ids)
+    if rows:
+        said = b"".join(serial_range(first, last) for first, last in sorted(rows))
+        parts.append(_section(CERTIFICATES, string(b"") + string(b"") + said))
     if keys:
         parts.append(_section(EXPLICIT_KEY, b"".join(map(string, sorted(keys)))))
     if digests:

@@ -45,12 +45,17 @@ def serial_sections(serials: Collection[int]) -> bytes:
         if way == SERIAL_LIST:
             listed += known.values(first, last)
         elif way == SERIAL_RANGE:
-            parts.append(_section(SERIAL_RANGE, struct.pack(">QQ", first, last)))
+            parts.append(serial_range(first, last))
         else:
             parts += _bitmaps(known, first, last)
     if listed:
         parts.append(_list(sorted(listed)))
     return b"".join(parts)
+
+
+def serial_range(first: int, last: int) -> bytes:
+    """The section that revokes all from `first` to `last`."""
+    return _section(SERIAL_RANGE, struct.pack(">QQ", first, last))
 
 
 def _list(serials: Sequence[int]) -> bytes:

@@ -103,6 +103,11 @@ def valid_of_device(r: Reader, device_id: DeviceID, now: int) -> tuple[Certifica
     )
 
 
+def valid_of_people(r: Reader) -> tuple[Certificate, ...]:
+    """Those for users that neither ended nor were revoked, oldest first."""
+    return _ROWS.many(r, "WHERE revoked_at IS NULL AND valid_before > ? AND kind = 'user' ORDER BY serial", r.now)
+
+
 def valid_of_user(r: Reader, user: UserName, now: int) -> tuple[Certificate, ...]:
     """Those of a person that neither ended nor were revoked by `now`, oldest first."""
     return _ROWS.many(r, 'WHERE "user" = ? AND valid_before > ? AND revoked_at IS NULL ORDER BY serial', user, now)
@@ -148,6 +153,17 @@ def revoke(
     revocation = _REVOCATIONS.one(tx, f'"{column}" = ?', value)
     assert revocation is not None
     return revocation
+
+
+def revoke_unknown(tx: Transaction, count: int, *, until: int, reason: str) -> None:
+    """Leaves out the next `count` serials, and revokes them as a row; the KRL's version rises by as much.
+
+    For a restored copy: they may have been dealt, and as many revocations made, since its backup.
+    """
+    first = next_serial(tx)
+    skip_serials(tx, count - 1)
+    columns = {"number": krl_version(tx) + count, "serial": first, "through": first + count - 1, "until": until}
+    _REVOCATIONS.insert(tx, {**columns, "at": tx.now, "by": "gate", "reason": reason})
 
 
 def _mark(tx: Transaction, column: str, value: Any) -> None:

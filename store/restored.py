@@ -15,11 +15,17 @@ ADDRESSES = 1_000
 """Free addresses, the next that would have been dealt, that rest; half of them at most."""
 
 
+REASON = "restored from a backup"
+
+
 def go_on(tx: Transaction) -> None:
     """To be called once on a copy, before anything is issued from it.
 
     Serials that may have been dealt since the backup are never dealt again, nor are addresses before the certificates
-    that name them can have ended.
+    that name them can have ended. What was revoked since would live again, so everything that is not known to be good
+    is revoked: people's certificates on record, and all that may have been signed since.
     """
-    certificates.skip_serials(tx, SERIALS)
+    for living in certificates.valid_of_people(tx):
+        certificates.revoke(tx, serial=living.serial, generation=living.generation, by="gate", reason=REASON)
+    certificates.revoke_unknown(tx, SERIALS, until=tx.now + addresses.longest_life(tx), reason=REASON)
     addresses.rest_next(tx, ADDRESSES)

@@ -368,6 +368,12 @@ def desks(db: Database) -> None:
     """)
 
 
+@migrations()
+def rows_of_serials(db: Database) -> None:
+    """What a restored gate revokes, since it does not know what was signed after its backup."""
+    db.execute("ALTER TABLE revocations ADD COLUMN through INTEGER")
+
+
 def _text_index(db: Database, table: str, columns: str) -> None:
     """A trigram index over the generated column `visible` of `table`, kept in step by triggers."""
     insert = f"INSERT INTO {table}_text (rowid, visible) VALUES (new.id, new.visible);"  # noqa: S608

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import tarfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from gate.gate import Gate
 from gate.services import certificates
 from model.errors import Conflict, Invalid
 from model.records import Certificate, Role
+from sshca import read_krl
 
 
 async def a_backup(folder: Path) -> tuple[Path, Certificate]:
@@ -41,6 +43,10 @@ async def test_a_restored_network_signs_with_its_own_keys_and_never_deals_a_seri
         assert isinstance(after, Certificate)
         assert after.serial > issued.serial + 1000
         assert after.generation == issued.generation
+        revoked = read_krl(base64.b64decode(gate.snapshot.krl)).serials
+        listed = {serial: any(serial in part for part in revoked) for serial in (issued.serial, issued.serial + 1)}
+        assert listed == {issued.serial: True, issued.serial + 1: True}
+        assert not any(after.serial in part for part in revoked)
 
 
 async def test_a_restore_over_a_network_is_refused(tmp_path: Path) -> None:

@@ -49,8 +49,10 @@ ENTRIES = {
     "key-id": a_revocation(key_id=SPEC.key_id),
     "fingerprint": a_revocation(fingerprint=SPEC.key.fingerprint),
     "ca-key": a_revocation(key=a_signer().key),
+    "row-of-serials": a_revocation(serial=Serial(1000), through=Serial(1042)),
 }
 OTHERS = {
+    "other-row-of-serials": a_revocation(serial=Serial(1043), through=Serial(2**40)),
     "other-serial": a_revocation(serial=Serial(1041), generation=USER_1),
     "serial-of-another-ca": a_revocation(serial=Serial(1042), generation=USER_2),
     "other-key": a_revocation(key=a_key()),

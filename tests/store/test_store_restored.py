@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from store_builders import Clock, a_device
+from store_builders import Clock, a_certificate, a_device, a_generation
 
 from store import Store, addresses, certificates, restored, settings
 
@@ -11,6 +11,24 @@ def test_serials_that_may_have_been_dealt_are_left_out(store: Store) -> None:
     before = store.transact(certificates.next_serial)
     store.transact(restored.go_on)
     assert store.transact(certificates.next_serial) == before + restored.SERIALS + 1
+
+
+def test_what_may_have_been_revoked_since_is_revoked(store: Store) -> None:
+    store.transact(lambda tx: a_certificate(tx, a_generation(tx)))
+    before = store.read(certificates.krl_version)
+    store.transact(restored.go_on)
+    assert store.read(certificates.krl_version) > before + restored.SERIALS
+    (known, unknown) = store.read(certificates.revocations)
+    assert known.serial is not None
+    assert store.read(lambda r: certificates.by_serial(r, known.serial)).revoked_at is not None
+    assert (unknown.serial, unknown.through) == (known.serial + 1, known.serial + restored.SERIALS)
+
+
+def test_what_is_signed_after_is_not_revoked(store: Store) -> None:
+    store.transact(restored.go_on)
+    (unknown,) = store.read(certificates.revocations)
+    assert unknown.through is not None
+    assert store.transact(certificates.next_serial) == unknown.through + 1
 
 
 def test_addresses_that_may_have_been_dealt_rest(store: Store, clock: Clock) -> None:
