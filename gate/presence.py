@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from model.ids import DeviceID, Endpoint
@@ -12,6 +13,8 @@ from model.ids import DeviceID, Endpoint
 DAY = 86400
 OBSERVED_FOR = 180.0
 """Seconds that an observed endpoint is handed out; its observer repeats it while it lasts."""
+AT_A_TIME = 4
+"""Observers whose reports lapse in one step: each may have told of many, of which many more have to be told."""
 MAX_OBSERVED = 4
 """Observed endpoints of a device that are handed out: the newest."""
 HISTORY_STEP, HISTORY_LENGTH = 600, 144
@@ -19,10 +22,9 @@ HISTORY_STEP, HISTORY_LENGTH = 600, 144
 
 
 class Sight(NamedTuple):
-    """At which endpoint a device sees another, until when that counts, and when their latest handshake was."""
+    """At which endpoint a device sees another, and when their latest handshake was."""
 
     endpoint: Endpoint
-    until: float
     handshake_at: int | None = None
 
 
@@ -39,7 +41,8 @@ class Presence:
         self._unsaved: set[DeviceID] = set()
         self._claims: dict[DeviceID, dict[DeviceID, Sight]] = {}
         """Device -> who sees it -> where."""
-        self._seeing: dict[DeviceID, frozenset[DeviceID]] = {}
+        self._seeing: dict[DeviceID, tuple[frozenset[DeviceID], float]] = {}
+        """Observer -> whom it sees, and until when that counts; the one that lapses next comes first."""
         self._handed: dict[DeviceID, tuple[Endpoint, ...]] = {}
         self.history: deque[tuple[int, int]] = deque(maxlen=HISTORY_LENGTH)
 
@@ -99,28 +102,35 @@ class Presence:
         since its handshakes with them, for people to look at.
         """
         now = self._clock()
-        until = now + OBSERVED_FOR
-        for gone in self._seeing.get(observer, frozenset()) - peers.keys():
+        before, _ = self._seeing.pop(observer, (frozenset[DeviceID](), 0.0))
+        for gone in before - peers.keys():
             self._claims.get(gone, {}).pop(observer, None)
         for id, endpoint in peers.items():
             kept = self._claims.setdefault(id, {})
             kept.pop(observer, None)
             age = (ages or {}).get(id)
-            kept[observer] = Sight(endpoint, until, None if age is None else int(now) - min(max(0, age), DAY))
-        touched = self._seeing.pop(observer, frozenset()) | peers.keys()
+            kept[observer] = Sight(endpoint, None if age is None else int(now) - min(max(0, age), DAY))
         if peers:
-            self._seeing[observer] = frozenset(peers)
-        return self._settle(touched)
+            self._seeing[observer] = frozenset(peers), now + OBSERVED_FOR
+        return self._settle(before | peers.keys())
 
     def lapse(self) -> tuple[DeviceID, ...]:
-        """Lets go of what nobody repeated; returns those who are handed out anew."""
-        now = self._clock()
-        stale = set()
-        for id, kept in self._claims.items():
-            for observer in [observer for observer, sight in kept.items() if sight.until <= now]:
-                del kept[observer]
-                stale.add(id)
+        """Lets go of what some observers did not repeat in time; returns those who are handed out anew."""
+        stale: set[DeviceID] = set()
+        for _ in range(AT_A_TIME):
+            if not self.lapses:
+                break
+            observer = next(iter(self._seeing))
+            peers, _ = self._seeing.pop(observer)
+            for id in peers:
+                self._claims.get(id, {}).pop(observer, None)
+            stale |= peers
         return self._settle(stale)
+
+    @property
+    def lapses(self) -> bool:
+        """Whether `lapse` has something to do."""
+        return any(until <= self._clock() for _, until in islice(self._seeing.values(), 1))
 
     def _settle(self, ids: Iterable[DeviceID]) -> tuple[DeviceID, ...]:
         changed = []
@@ -147,13 +157,14 @@ class Presence:
 
     def seen_by(self, observer: DeviceID) -> dict[DeviceID, Sight]:
         """Whom it saw lately, and where."""
-        return {id: self._claims[id][observer] for id in self._seeing.get(observer, ())
-                if observer in self._claims.get(id, {})}  # fmt: skip
+        peers, _ = self._seeing.get(observer, (frozenset[DeviceID](), 0.0))
+        return {id: self._claims[id][observer] for id in peers if observer in self._claims.get(id, {})}
 
     def unsaved(self) -> dict[DeviceID, int]:
         """What changed since the last call, to be written in one batch."""
-        ids, self._unsaved = self._unsaved | set(self._connections), set()
-        return {id: seen for id in ids if (seen := self.last_seen(id)) is not None}
+        ids, self._unsaved = self._unsaved, set()
+        seen = {id: self._seen[id] for id in ids if id in self._seen}
+        return seen | dict.fromkeys(self._connections, int(self._clock()))
 
     def sample(self) -> None:
         now = int(self._clock())

@@ -36,6 +36,8 @@ SLICE = 0.003
 """Seconds that telling agents takes the loop at a time, besides the one that is being told."""
 SWEEP = 5.0
 """Seconds between looks for what lapsed and for readers that stopped."""
+SWEEP_ON = 0.02
+"""The same where much lapses at once: not all of it in one step."""
 SLOW = 300.0
 """Seconds that an agent may read nothing of what it was sent."""
 
@@ -252,8 +254,8 @@ class Agents:
         """What nobody repeats is handed out no more; who reads nothing is let go."""
         loop = asyncio.get_running_loop()
         self._sweep.cancel()
-        self._sweep = loop.call_later(SWEEP, self.sweep)
         self.shown(self._gate.presence.lapse())
+        self._sweep = loop.call_later(SWEEP_ON if self._gate.presence.lapses else SWEEP, self.sweep)
         for session in tuple(self._sessions.values()):
             if session.paused_at is not None and loop.time() - session.paused_at > SLOW:
                 session.door.disconnect("nothing that was sent was read for five minutes; connect again")

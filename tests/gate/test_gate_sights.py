@@ -47,6 +47,22 @@ def test_a_sight_lapses_unless_repeated() -> None:
     assert not presence.sights_of(B)
 
 
+def test_what_many_saw_lapses_in_steps_the_oldest_first_and_what_is_repeated_stays() -> None:
+    presence = Presence(clock := Clock())
+    observers = [DeviceID(str(number)) for number in range(10, 20)]
+    for observer in observers:
+        presence.observe(observer, {B: Endpoint(f"203.0.113.{observer}:1")})
+    clock.now += 100
+    presence.observe(observers[0], {B: PLACE})
+    clock.now += OBSERVED_FOR - 50
+    steps = []
+    while presence.lapses:
+        presence.lapse()
+        steps.append(set(presence.sights_of(B)))
+    assert steps == [{observers[0], *observers[5:]}, {observers[0], observers[9]}, {observers[0]}]
+    assert presence.observed(B) == (PLACE,)
+
+
 def test_since_when_a_device_is_connected_is_known_while_it_is() -> None:
     presence = Presence(clock := Clock())
     presence.arrived(A)
