@@ -17,7 +17,7 @@ from gate.actor import GATE
 from gate.login import issuers, records, who
 from gate.login.guesses import Guesses
 from gate.login.passwords import Pool
-from gate.login.rates import origin
+from gate.login.rates import Bucket, origin
 from gate.login.records import Proof
 from gate.login.sealing import Seal
 from gate.login.tokens import Claims
@@ -38,6 +38,8 @@ log = logging.getLogger("wardgate.login")
 CODES, CODES_PER_ADDRESS = 200, 10
 """Logins that may wait for a provider's code, in all and from one address."""
 CODE_LIFE = 960.0
+LOCKS_A_SECOND, LOCKS_AT_ONCE = 0.2, 60
+"""Locks that are written into the audit trail; a storm of guesses at many names is told by the number of the rest."""
 REFRESH_LOOK = 30.0
 NOTED_AGAIN = 3600.0
 """Seconds in which logins with one key from one address are one entry: scripts come every minute."""
@@ -61,6 +63,7 @@ class Desk:
         self._providers: dict[str, Provider] = {}
         self._configured: object = None
         self._codes: Counter[str] = Counter()
+        self._locks, self._unwritten = Bucket(LOCKS_A_SECOND, LOCKS_AT_ONCE), 0
         self._noted: OrderedDict[tuple[str, str, str], float] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
@@ -144,13 +147,17 @@ class Desk:
     def count_guess(self, applicant: Applicant) -> None:
         """Before it is looked at; a login that succeeds takes it back. A lock that begins is audited."""
         locked = self.guesses.failed(applicant.name, applicant.source)
-        if locked:
-            who_, where, lasts = applicant.name, applicant.source, int(locked)
-            self.later(
-                lambda: self.gate.store.write(
-                    lambda tx: tx.audit("gate", "login locked", who_, after={"seconds": lasts}, source=where)
-                )
-            )
+        if not locked:
+            return
+        if not self._locks.take(time.monotonic()):
+            self._unwritten += 1
+            return
+        who_, where, after = applicant.name, applicant.source, {"seconds": int(locked)}
+        if self._unwritten:
+            after["others_unwritten"], self._unwritten = self._unwritten, 0
+        self.later(
+            lambda: self.gate.store.write(lambda tx: tx.audit("gate", "login locked", who_, after=after, source=where))
+        )
 
     async def password_right(self, applicant: Applicant, password: str) -> bool:
         """Takes as long for nobody as for somebody."""

@@ -1,8 +1,8 @@
 """How often a secret may be guessed: by account, by address, in all. Pure but for the clock that it is given.
 
 A name's lock counts for strangers' addresses only: from an address at which the person logged in before, their own
-few guesses count, so that nobody can be locked out of their account by others. Keys and providers are never locked.
-Names that nobody has are counted alike, so that a lock tells nothing.
+few guesses count, so that nobody can be locked out of their account by others, however many guess at everyone's. Keys
+and providers are never locked. Names that nobody has are counted alike, so that a lock tells nothing.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Guesses:
         until = max((self._counts[key].until for key in self._keys(name, address) if key in self._counts), default=0.0)
         if until > now:
             return until - now
-        return 0.0 if self._total.take(now) else 1.0
+        return 0.0 if self._is_known(name, origin(address)) or self._total.take(now) else 1.0
 
     def failed(self, name: str, address: str) -> float:
         """Seconds of the wait that begins with this guess; 0 where none does."""
@@ -62,7 +62,7 @@ class Guesses:
                 count = _Count()
             count.failures, count.last = count.failures + 1, now
             allowed = FREE if key[0] != "address" else FREE * 4
-            if count.failures >= allowed:
+            if count.failures >= allowed and key[0] != "pair":
                 count.until = now + min(FIRST_WAIT * 2 ** min(count.failures - allowed, 20), LONGEST_WAIT)
                 began = max(began, count.until - now)
             self._counts[key] = count
@@ -73,8 +73,13 @@ class Guesses:
     def succeeded(self, name: str, address: str, *, guessed: bool = True) -> None:
         """The person is at `address`: guesses of others elsewhere do not hinder them here.
 
-        What is forgotten is what they mistyped themselves; a login by a key (`guessed` false) forgives nobody's.
+        What is forgotten is what they mistyped themselves, of the address's count too: many may share one. A login by a
+        key (`guessed` false) forgives nobody's.
         """
+        for key in self._keys(name, address) if guessed else ():
+            if key[0] == "address" and key in self._counts:
+                own = self._counts.get(("pair", f"{name} {key[1]}"))
+                self._counts[key].failures -= own.failures if own else 0
         for key in self._keys(name, address) if guessed else ():
             if key[0] != "address":
                 self._counts.pop(key, None)
@@ -86,9 +91,12 @@ class Guesses:
 
     def _keys(self, name: str, address: str) -> tuple[tuple[str, str], ...]:
         where = origin(address)
-        if self._known.get((name, where), 0.0) > self._clock():
+        if self._is_known(name, where):
             return (("here", f"{name} {where}"),)
-        return ("name", name), ("address", where)
+        return ("name", name), ("address", where), ("pair", f"{name} {where}")
+
+    def _is_known(self, name: str, where: str) -> bool:
+        return self._known.get((name, where), 0.0) > self._clock()
 
     def locked(self, name: str) -> float:
         """Seconds that `name` still has to wait, where strangers guess."""

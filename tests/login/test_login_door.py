@@ -14,6 +14,8 @@ import pytest
 from doors_harness import House, InTerminal, a_house, a_terminal, eventually
 
 from gate.actor import GATE, Actor
+from gate.login.desk import LOCKS_AT_ONCE, Applicant
+from gate.login.guesses import FREE
 from gate.login.passwords import hash_password
 from gate.services import certificates as certificate_operations
 from gate.services import logins as login_operations
@@ -177,6 +179,20 @@ async def test_too_many_guesses_wait_and_a_key_still_gets_in(tmp_path: Path) -> 
         assert house.gate.locked("bob@net.test") == 0
         connection, _ = await answering(house, "bob", PASSWORD)
         connection.close()
+
+
+async def test_a_storm_of_locks_fills_no_audit_trail(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        desk = house.server.keeper.desk
+        for number in range(300):
+            applicant = Applicant(name=f"user-{number}@net.test", user=None, source=f"10.0.{number % 256}.1")
+            for _ in range(FREE):
+                desk.count_guess(applicant)
+        written = lambda: house.gate.store.read(  # noqa: E731
+            lambda r: r.count("SELECT count(*) FROM audit WHERE action = 'login locked'")
+        )
+        await eventually(lambda: written() >= LOCKS_AT_ONCE)
+        assert written() <= LOCKS_AT_ONCE + 5
 
 
 async def test_failed_proofs_on_one_connection_are_counted(tmp_path: Path) -> None:

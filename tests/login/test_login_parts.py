@@ -115,6 +115,33 @@ def test_one_address_cannot_try_many_names() -> None:
     assert guesses.wait("one-more", "192.0.2.2") == 0
 
 
+def test_right_passwords_of_many_behind_one_address_are_no_guesses() -> None:
+    guesses = Guesses(Clock())
+    for number in range(FREE * 8):
+        assert guesses.wait(f"user-{number}", "192.0.2.1") == 0
+        guesses.failed(f"user-{number}", "192.0.2.1")
+        guesses.succeeded(f"user-{number}", "192.0.2.1")
+    assert guesses.wait("one-more", "192.0.2.1") == 0
+
+
+def test_an_own_login_forgives_no_guesses_at_others_from_there() -> None:
+    guesses = Guesses(Clock())
+    for number in range(FREE * 4 - 1):
+        guesses.failed(f"user-{number}", "192.0.2.1")
+        guesses.failed("mallory", f"198.51.100.{number}")
+    guesses.failed("mallory", "192.0.2.1")
+    guesses.succeeded("mallory", "192.0.2.1")
+    guesses.failed("one-more", "192.0.2.1")
+    assert guesses.wait("another", "192.0.2.1") > 0
+
+
+def test_a_storm_of_guesses_keeps_nobody_out_where_they_were_before() -> None:
+    guesses = Guesses(Clock(), rate=1, burst=10)
+    guesses.succeeded("alice", "198.51.100.7")
+    assert [guesses.wait(f"user-{number}", f"10.{number}.0.1") for number in range(20)][-1] > 0
+    assert guesses.wait("alice", "198.51.100.7") == 0
+
+
 def test_all_guesses_together_are_limited() -> None:
     clock = Clock()
     guesses = Guesses(clock, rate=1, burst=10)
