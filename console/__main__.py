@@ -27,6 +27,9 @@ This machine:
 """
 
 
+PROGRAMS = ("init", "serve", "console", "login", "logout", "up", "down", "status", "ping")
+
+
 def main(words: Sequence[str] | None = None) -> None:
     sys.exit(run(sys.argv[1:] if words is None else list(words)))
 
@@ -37,6 +40,8 @@ def run(words: list[str]) -> int:  # noqa: PLR0911 - one return a program
         from console.programs import completion
 
         return completion.run(os.environ["_WARDGATE_COMPLETE"])
+    if words[:1] == ["help"] and words[1:]:
+        words = [*words[1:], "--help"]
     first = next((word for word in words if not word.startswith("-")), None)
     if first in {"init", "serve", "console"}:
         from console.programs import gatehouse
@@ -57,7 +62,7 @@ def run(words: list[str]) -> int:  # noqa: PLR0911 - one return a program
         return described.run(words[2:], check_described)
     from console.commandline import local
 
-    return local.run(words)
+    return local.run(words, programs=PROGRAMS)
 
 
 def _machine(words: list[str]) -> int:

@@ -72,9 +72,13 @@ def _addresses(value: object) -> object:
     items = value if isinstance(value, list) else str(value).replace(",", " ").split()
     for item in items:
         host, _, port = str(item).rpartition(":") if str(item).count(":") == 1 else (str(item), "", "")
-        if not re.fullmatch(r"[A-Za-z0-9.:_\[\]-]{1,255}", host) or (port and not port.isdigit()):
-            raise Invalid(f"{quoted(str(item))} is not HOST or HOST:PORT")
+        if not re.fullmatch(r"[A-Za-z0-9.:_\[\]-]{1,255}", host) or (port and not _is_port(port)):
+            raise Invalid(f"{quoted(str(item))} is not HOST or HOST:PORT", hint="a port is a number from 1 to 65535")
     return [str(item) for item in items]
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536
 
 
 def host_of(address: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -29,6 +30,11 @@ _WALK = 4096
 """Rows of the sorted list that are looked at for a page before all rows are: a few milliseconds, too."""
 
 
+_KEY = re.compile(r"[a-z][a-z_-]*")
+_HEX = re.compile(r"[0-9a-f]+")
+"""What begins an IPv6 address."""
+
+
 class Query(msgspec.Struct, frozen=True):
     """What part of a list is wanted.
 
@@ -47,6 +53,9 @@ class Query(msgspec.Struct, frozen=True):
     limit: int = 50
     where: Mapping[str, object] = {}
     exact: bool = True
+    strict: bool = False
+    """Refuses a `key:value` word whose key is none of the list's filters, but could be meant as one; else such a word
+    is looked for in the text, as it is while somebody types."""
 
 
 class _Order(NamedTuple):
@@ -94,7 +103,7 @@ class Listing(Generic[R]):
 
     def page(self, r: Reader, query: Query) -> Page:
         """Raises `Invalid` for a sort or filter that the list does not have."""
-        conditions = [*self._columns(r, query.where), *self._words(r, query.filter)]
+        conditions = [*self._columns(r, query.where), *self._words(r, query.filter, strict=query.strict)]
         order = self._order(query)
         offset, limit = max(0, query.offset), max(0, min(query.limit, MAX_LIMIT))
         found = self._few(r, conditions, order)
@@ -195,13 +204,15 @@ class Listing(Generic[R]):
             raise Invalid(f"{quoted(query.sort)} is not sorted by", hint=f"sort by one of: {', '.join(self.sorts)}")
         return _Order(self.sorts[query.sort], self.rows.key, query.descending)
 
-    def _words(self, r: Reader, text: str) -> Iterator[Condition]:
+    def _words(self, r: Reader, text: str, *, strict: bool) -> Iterator[Condition]:
         indexed: list[str] = []
         others: list[str] = []
         for word in text.split():
             key, colon, value = word.partition(":")
             if colon and value and key in self.filters:
                 yield self.filters[key](r, value)
+            elif strict and colon and value and _KEY.fullmatch(key) and not _HEX.fullmatch(key):
+                raise Invalid(f"{quoted(key)} is not filtered by", hint=f"one of: {', '.join(self.filters)}")
             else:
                 (indexed if self.index and len(word) >= _TRIGRAM else others).append(word)
         if indexed:

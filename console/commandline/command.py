@@ -114,9 +114,19 @@ class Noun(click.Group):
 
 
 class OutFileParameter(click.ParamType[str]):
-    """Where to write: a path, or `-` for standard output; over SSH and in the console only `-`. See `Run.deliver`."""
+    """Where to write: a path, or `-` for standard output; over SSH and in the console only `-`. See `Run.deliver`.
+
+    `warning` is what to know of the file that was written.
+    """
 
     name = "FILE"
+
+    def __init__(self, warning: str = "") -> None:
+        self.warning = warning
+
+    def written(self, path: str, size: int) -> str:
+        """What is said of the file."""
+        return f"wrote {path}, {size} bytes" + (f"; {self.warning}" if self.warning else "")
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return value
@@ -146,7 +156,6 @@ class DurationParameter(click.ParamType[int]):
 
 
 FILE = FileParameter()
-OUT_FILE = OutFileParameter()
 DURATION = DurationParameter()
 
 

@@ -15,7 +15,7 @@ import click
 import msgspec
 
 from console.commandline import face
-from console.commandline.command import FILE, OUT_FILE, HelpWanted, Parsed
+from console.commandline.command import FILE, HelpWanted, OutFileParameter, Parsed
 from console.commandline.files import MAX_FILE, keep, read_file
 from gate.faces import Terminal, terminal_size
 from model.errors import Invalid, Limited, WardgateError
@@ -99,18 +99,33 @@ def read_stdin(limit: int) -> bytes:
     return sys.stdin.buffer.read(limit + 1)
 
 
-def run(words: Sequence[str]) -> int:
-    """Runs one command and returns its exit status."""
+def run(words: Sequence[str], programs: Sequence[str] = ()) -> int:
+    """Runs one command and returns its exit status. `programs` are what else the first word could have meant."""
     terminal, streams = this_terminal(), ProcessStreams()
 
     def work() -> int:
         left, state = without_state(words)
+        _refuse_unknown(left, programs)
         parsed = face.parse(left, width=terminal.columns if terminal else None)
         if parsed.command.local:
             return asyncio.run(_here(parsed, state, streams))
         return asyncio.run(_anywhere(left, parsed, state, streams, terminal))
 
     return ended(work, streams, as_json="--json" in words)
+
+
+def _refuse_unknown(words: Sequence[str], programs: Sequence[str]) -> None:
+    """Refuses a first word that is nearly a program's name, and names that; nearer commands the parser names."""
+    import difflib
+
+    from console.commandline.nouns import MINE, NOUNS
+
+    first = words[0] if words else ""
+    if not first or first.startswith("-") or first in NOUNS or first in MINE:
+        return
+    near = difflib.get_close_matches(first, [*programs, *NOUNS, *MINE], n=1)
+    if near and near[0] in programs:
+        raise click.UsageError(f"no such command {first!r}. Did you mean {near[0]!r}?")
 
 
 def ended(work: Callable[[], int], streams: ProcessStreams, *, as_json: bool) -> int:
@@ -181,8 +196,8 @@ async def _carried(words: list[str], parsed: Parsed, streams: ProcessStreams) ->
 @contextlib.contextmanager
 def _output(words: list[str], parsed: Parsed) -> Iterator[Callable[[bytes], None]]:
     """Where the gate's output goes: standard output, or the file that the command names, which the gate sees as `-`."""
-    named = [p.name for p in parsed.command.params if p.name and p.type is OUT_FILE]
-    path = str(parsed.arguments[named[0]]) if named else "-"
+    named = [(p.name, p.type) for p in parsed.command.params if p.name and isinstance(p.type, OutFileParameter)]
+    path = str(parsed.arguments[named[0][0]]) if named else "-"
     if path == "-":
         yield _bytes_out
         return
@@ -191,8 +206,12 @@ def _output(words: list[str], parsed: Parsed) -> Iterator[Callable[[bytes], None
         part = Path(folder) / "part"
         with part.open("wb") as out:
             yield lambda data: out.writelines((data,))
-        if part.stat().st_size:
+        size = part.stat().st_size
+        if size:
             keep(part, path)
+            written = {"file": path, "bytes": size}
+            text = msgspec.json.encode(written).decode() if parsed.as_json else named[0][1].written(path, size)
+            sys.stdout.write(text + "\n")
 
 
 def _bytes_out(data: bytes) -> None:

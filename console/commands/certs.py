@@ -29,7 +29,7 @@ EVERYTHING = 1 << 31
     operation="certs list", examples=("certs list", "certs list --filter kind:host --json"),
 )  # fmt: skip
 async def list_certificates(run: Run, words: str, limit: int) -> None:
-    query = Query(filter=words, sort="serial", descending=True, limit=limit)
+    query = Query(filter=words, sort="serial", descending=True, limit=limit, strict=True)
     page = await run.perform(service.list_certificates, query=query)
     found = [row for row in page.rows if isinstance(row, Certificate)]
     now = int(time.time())

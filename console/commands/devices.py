@@ -10,6 +10,7 @@ from console.commandline import shapes
 from console.commandline.command import DURATION, FILE, argument, option, verb
 from console.commandline.render import Column, age, facts, until
 from console.commandline.run import Run
+from console.commandline.tags import note_unknown
 from gate.services import devices as service
 from gate.services.queries import Query
 from model.errors import Invalid
@@ -39,7 +40,7 @@ def answer(run: Run, found: Sequence[Device], done: str) -> None:
     operation="devices list", examples=("devices list", "devices list --filter state:pending"),
 )  # fmt: skip
 async def list_devices(run: Run, words: str, sort: str, limit: int) -> None:
-    page = await run.perform(service.list_devices, query=Query(filter=words, sort=sort, limit=limit))
+    page = await run.perform(service.list_devices, query=Query(filter=words, sort=sort, limit=limit, strict=True))
     found = [row for row in page.rows if isinstance(row, Device)]
     run.rows(
         [Column("NAME", flexible=True), Column("OWNER OR TAGS", flexible=True), Column("IPV4"), Column("STATE"),
@@ -87,6 +88,7 @@ async def add(
 ) -> None:
     key = ssh_key(await run.text(ssh_key_file, 65536)) if ssh_key_file else None
     device = await run.perform(service.add, name=name, wireguard=wireguard, user=user, tags=tags, ssh_key=key)
+    note_unknown(run, device.tags)
     waits = "; it waits for approval" if device.state is DeviceState.PENDING else ""
     run.result(document(run, device), f"added {device.name} at {device.ipv4} and {device.ipv6}{waits}")
 
@@ -109,6 +111,7 @@ async def rename(run: Run, name: str, new: str) -> None:
 )  # fmt: skip
 async def tag(run: Run, name: str, tags: tuple[str, ...]) -> None:
     (device,) = await run.perform(service.retag, names=[name], tags=tags)
+    note_unknown(run, device.tags)
     run.result(document(run, device), f"{device.name} is {' '.join(device.tags)} now")
 
 

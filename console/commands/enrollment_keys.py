@@ -8,6 +8,8 @@ from console.commandline import shapes
 from console.commandline.command import DURATION, argument, option, verb
 from console.commandline.render import Column, until
 from console.commandline.run import Run
+from console.commandline.tags import note_unknown
+from gate import reached
 from gate.services import enrollment_keys as service
 
 
@@ -53,7 +55,11 @@ async def create(
         pre_approved=pre_approved,
         lives=lives,
     )
-    run.result({"key": str(made.key), **shapes.enrollment_key(made.record)}, str(made.key))
+    note_unknown(run, made.record.tags)
+    command = f"wardgate up {reached.target(run.gate.snapshot.settings)} --key-file FILE"
+    if run.terminal is not None:
+        run.note(f"keep it in a file on the device, and there: {command}")
+    run.result({"key": str(made.key), **shapes.enrollment_key(made.record), "command": command}, str(made.key))
 
 
 @verb(

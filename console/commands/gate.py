@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from console.commandline import shapes
-from console.commandline.command import OUT_FILE, argument, verb
+from console.commandline.command import OutFileParameter, argument, verb
 from console.commandline.render import Column, age, facts, span
 from console.commandline.run import Run
 from gate import backups
@@ -53,9 +53,12 @@ async def metrics(run: Run) -> None:
     run.result(found, "\n".join(lines))
 
 
+BACKUP = OutFileParameter("it holds the CA keys, so keep it safe")
+
+
 @verb(
     "backup", "write the network to FILE while it runs: its database, its CA keys and its host key",
-    argument("file", type=OUT_FILE, metavar="FILE"),
+    argument("file", type=BACKUP, metavar="FILE"),
     operation="gate backup",
     examples=("gate backup /var/backups/wardgate.tar", "gate backup - > wardgate.tar"),
 )  # fmt: skip
@@ -63,7 +66,7 @@ async def backup(run: Run, file: str) -> None:
     with await service.backup(run.gate, run.actor) as archive:
         size = await run.deliver(file, archive)
     if file != "-":
-        run.result({"file": file, "bytes": size}, f"wrote {file}, {size} bytes; it holds the CA keys, so keep it safe")
+        run.result({"file": file, "bytes": size}, BACKUP.written(file, size))
 
 
 @verb(

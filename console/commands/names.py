@@ -13,7 +13,21 @@ from gate.services.names import Answer
 from model.records import NameType
 
 NAME = argument("name")
-TYPES = click.Choice([type.value for type in NameType], case_sensitive=False)
+
+
+class TypeParameter(click.ParamType[NameType]):
+    """A record type, in any case."""
+
+    name = "type"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> NameType:
+        try:
+            return NameType(str(value).upper())
+        except ValueError:
+            self.fail(f"{value!r} is no record type; NAME is followed by one of {', '.join(NameType)}", param, ctx)
+
+
+TYPES = TypeParameter()
 
 
 def show_answers(run: Run, found: tuple[Answer, ...], empty: str) -> None:
@@ -34,10 +48,10 @@ async def list_names(run: Run) -> None:
 
 @verb(
     "lookup", "look a name up as devices of the network do", NAME,
-    argument("type", required=False, metavar="[TYPE]"),
+    argument("type", type=TYPES, required=False, metavar="[TYPE]"),
     operation="names lookup", examples=("names lookup db-1", "names lookup db-1.example.com AAAA"),
 )  # fmt: skip
-async def lookup(run: Run, name: str, type: str | None) -> None:
+async def lookup(run: Run, name: str, type: NameType | None) -> None:
     show_answers(run, await run.perform(service.lookup, name=name, type=type), "")
 
 
@@ -47,8 +61,8 @@ async def lookup(run: Run, name: str, type: str | None) -> None:
     option("--ttl", help="Seconds that it may be kept.", type=int, default=300, show_default=True),
     operation="names set", examples=("names set wiki A 100.64.0.9", "names set www CNAME web-1.example.com"),
 )  # fmt: skip
-async def set_name(run: Run, name: str, type: str, value: str, ttl: int) -> None:
-    record = await run.perform(service.set_name, name=name, type=NameType(type.upper()), value=value, ttl=ttl)
+async def set_name(run: Run, name: str, type: NameType, value: str, ttl: int) -> None:
+    record = await run.perform(service.set_name, name=name, type=type, value=value, ttl=ttl)
     run.result(shapes.builtins(record), f"set {record.name} {record.type.value} {record.value}")
 
 
@@ -58,8 +72,8 @@ async def set_name(run: Run, name: str, type: str, value: str, ttl: int) -> None
     argument("value", required=False, metavar="[VALUE]"),
     operation="names remove",
 )  # fmt: skip
-async def remove(run: Run, name: str, type: str | None, value: str | None) -> None:
-    gone = await run.perform(service.remove, name=name, type=NameType(type.upper()) if type else None, value=value)
+async def remove(run: Run, name: str, type: NameType | None, value: str | None) -> None:
+    gone = await run.perform(service.remove, name=name, type=type, value=value)
     run.result(
         [shapes.builtins(one) for one in gone],
         "".join(f"removed {one.name} {one.type.value} {one.value}\n" for one in gone),

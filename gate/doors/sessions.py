@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 
+from gate import reached
 from gate.actor import Actor
 from gate.doors.streams import ChannelStreams, TerminalChannel, described
 from gate.faces import Terminal
@@ -29,11 +30,11 @@ MAX_COMMAND = 64 * 1024
 
 HELP = """\
 This is the gate of {domain}. It has no shell; it has a console and commands:
-  ssh -t {name}@GATE              the console, in a terminal that can move its cursor (TERM is set)
-  ssh -t {name}@GATE devices NAME  the same, at a screen and a thing on it
-  ssh {name}@GATE help            all commands
-  ssh {name}@GATE devices list    one of them; --json gives JSON
-  ssh {name}@GATE cert < KEY.pub  a certificate for your key
+  {typed}               the console, in a terminal that can move its cursor (TERM is set)
+  {typed} devices NAME  the same, at a screen and a thing on it
+  {ssh} help            all commands
+  {ssh} devices list    one of them; --json gives JSON
+  {ssh} cert < KEY.pub  a certificate for your key
 """
 
 
@@ -190,5 +191,7 @@ class PersonSession(asyncssh.SSHServerSession[bytes]):
 
     def _help(self) -> int:
         name = self._actor().name.partition("@")[0]
-        self._streams.write_error(HELP.format(domain=self._gate.snapshot.domain, name=name))
+        settings = self._gate.snapshot.settings
+        ssh, typed = reached.ssh(settings, name), reached.ssh(settings, name, "-t")
+        self._streams.write_error(HELP.format(domain=self._gate.snapshot.domain, ssh=ssh, typed=typed))
         return USAGE

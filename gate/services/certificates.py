@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 import sshca
+from gate import reached
 from gate.operation import Call, reads, writes
 from gate.outgrown import CONSENTED
 from gate.services import own
@@ -79,7 +80,7 @@ def _device_of(tx: Transaction, call: Call, user: UserName, wanted: str | None) 
     if not mine:
         raise Conflict(
             "a certificate belongs to a device, and you have none that is approved",
-            hint="join with this machine first: wardgate up " + user + "@GATE",
+            hint=f"join with this machine first: wardgate up {user}@{reached.target(call.snapshot.settings)}",
         )
     if len(mine) > 1:
         raise Invalid(

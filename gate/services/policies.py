@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import policy
+from gate import reached
 from gate.operation import Call, reads, writes
 from gate.presence import Presence
 from gate.snapshot import Snapshot, policy_network
@@ -112,10 +113,11 @@ def confirm(tx: Transaction, call: Call) -> PolicyVersion:
     waiting = policies.waiting(tx)
     if waiting is None:
         raise Conflict("no policy waits for confirmation")
+    anew = reached.ssh(call.snapshot.settings, call.actor.name)
     if call.actor.connection and call.actor.connection <= _set_over(waiting):
         raise Conflict(
             "this connection is older than the policy, so it proves nothing",
-            hint="confirm from a new connection: ssh gate policy confirm",
+            hint=f"confirm from a new connection: {anew} policy confirm",
         )
     policies.confirm(tx, waiting.number)
     tx.record(c.PolicyConfirmed(number=waiting.number))

@@ -200,9 +200,9 @@ def show_once(app: ConsoleApp, outcome: Outcome) -> None:
 
     try:
         made = msgspec.json.decode(outcome.output.encode(), type=dict[str, Any])
-        key = str(made["key"])
+        key, command = str(made["key"]), str(made["command"])
     except (msgspec.DecodeError, KeyError, ValueError):
-        key = outcome.output.strip()
+        key, command = outcome.output.strip(), "wardgate up GATE --key-file FILE"
     text = "\n".join(
         [
             "The enrollment key, shown this once:",
@@ -211,7 +211,7 @@ def show_once(app: ConsoleApp, outcome: Outcome) -> None:
             "",
             "On the device:",
             "",
-            "  wardgate up GATE --key-file FILE",
+            f"  {command}",
             "",
             *half_blocks(key, dark=app.theme_in_use.dark),
         ]

@@ -1,0 +1,153 @@
+"""What somebody sees who types commands: places to copy, nearly right words, and what a command did."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import command_harness as h
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "gate"))
+import gate_builders as build
+
+from gate import reached
+from model.records import Role
+
+PROGRAM = [sys.executable, "-W", "ignore", "-m", "console"]
+
+
+def wardgate(*words: str, state: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **({"WARDGATE_STATE": str(state)} if state else {})}
+    return subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False, env=environment)
+
+
+@contextlib.contextmanager
+def a_served_network(state: Path) -> Iterator[None]:
+    wardgate("init", "--domain", "net.example.com", "--owner", "alice", "--address", "localhost", state=state)
+    environment = {**os.environ, "WARDGATE_STATE": str(state)}
+    gate = subprocess.Popen([*PROGRAM, "serve", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, env=environment)
+    try:
+        assert gate.stdout is not None
+        assert gate.stdout.readline().startswith(b"listening on ")
+        yield
+    finally:
+        gate.terminate()
+        gate.wait()
+
+
+# --- where the gate is
+
+
+@pytest.mark.parametrize(
+    ("address", "ssh", "target"),
+    [
+        ("gate.example.com", "ssh -p 2222 alice@gate.example.com", "gate.example.com"),
+        ("gate.example.com:2222", "ssh -p 2222 alice@gate.example.com", "gate.example.com"),
+        ("gate.example.com:22", "ssh -p 22 alice@gate.example.com", "gate.example.com:22"),
+        ("[fd00::1]:2297", "ssh -p 2297 alice@fd00::1", "[fd00::1]:2297"),
+        ("fd00::1", "ssh -p 2222 alice@fd00::1", "[fd00::1]"),
+        (None, "ssh -p 2222 alice@GATE", "GATE"),
+    ],
+)
+def test_the_gate_s_place_is_spelled_as_it_is_typed(address: str | None, ssh: str, target: str) -> None:
+    settings = {"gate.addresses": [address] if address else []}
+    assert (reached.ssh(settings, "alice"), reached.target(settings)) == (ssh, target)
+
+
+async def test_a_new_enrollment_key_comes_with_the_command_for_the_device(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await h.run(gate, "settings", "set", "gate.addresses", "gate.example.com:2299")
+        made = await h.run(gate, "enrollment-keys", "create", "--user", "alice", "--json")
+        assert made.document["command"] == "wardgate up gate.example.com:2299 --key-file FILE"
+        typed = await h.run(gate, "enrollment-keys", "create", "--user", "alice", columns=80)
+        assert "wardgate up gate.example.com:2299 --key-file FILE" in typed.err
+        assert typed.out.startswith("wge_")
+        assert typed.out.count("\n") == 1
+
+
+@pytest.mark.parametrize("address", ["gate:0", "gate:65536", "gate:x", "gate:"])
+async def test_an_address_without_a_real_port_is_refused(tmp_path: Path, address: str) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        answer = await h.run(gate, "settings", "set", "gate.addresses", address)
+        assert (answer.status == 1) is (address != "gate:")
+
+
+# --- words that are nearly right
+
+
+async def test_a_filter_that_a_list_does_not_have_is_refused_with_those_that_it_has(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        answer = await h.run(gate, "devices", "list", "--filter", "web foo:bar")
+        assert (answer.status, answer.err) == (
+            1, 'error: "foo" is not filtered by\nhint: one of: state, user, tag, os, ephemeral\n',
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("word", ["fd7a:115c", "2001:db8", "SHA256:abc", "state:", ":22"])
+async def test_a_word_with_a_colon_that_is_no_filter_is_looked_for(tmp_path: Path, word: str) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        assert (await h.run(gate, "devices", "list", "--filter", word)).status == 0
+
+
+async def test_a_record_without_its_type_is_told_where_the_type_goes(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        answer = await h.run(gate, "names", "set", "wiki", "100.64.0.9")
+        assert answer.status == 2
+        assert "NAME is followed by one of A, AAAA, CNAME, TXT, SSHFP" in answer.err
+        assert (await h.run(gate, "names", "set", "wiki", "a", "100.64.0.9")).status == 0
+
+
+async def test_a_tag_that_the_policy_does_not_know_is_noted(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_policy(gate, json.dumps({"tagOwners": {"tag:db": []}, "acls": []}))
+        await build.a_device(gate, "db-1")
+        known = await h.run(gate, "devices", "tag", "db-1", "tag:db")
+        other = await h.run(gate, "devices", "tag", "db-1", "tag:db", "tag:dbb")
+        assert (known.status, known.err) == (0, "")
+        assert (other.status, other.err) == (
+            0, "note: tag:dbb is not in the policy's tagOwners, so no rule gives it anything yet\n",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("sreve", "serve"), ("stats", "status"), ("logn", "login"), ("devcies", "devices")]
+)
+def test_a_first_word_that_is_nearly_right_is_suggested(typed: str, meant: str) -> None:
+    answer = wardgate(typed)
+    assert answer.returncode == 2
+    assert answer.stderr == f"error: no such command '{typed}'. Did you mean '{meant}'?\nhint: wardgate --help\n"
+
+
+@pytest.mark.parametrize("words", [["devices"], ["devices", "tag"], ["serve"], ["up"], ["login"]])
+def test_help_takes_the_command_that_it_is_about(words: list[str]) -> None:
+    answer = wardgate("help", *words)
+    assert answer.returncode == 0
+    assert answer.stdout == wardgate(*words, "--help").stdout
+    assert answer.stdout.startswith(f"Usage: wardgate {' '.join(words)}")
+
+
+# --- what was done
+
+
+def test_a_backup_through_a_gate_that_runs_says_what_it_wrote(tmp_path: Path) -> None:
+    with a_served_network(tmp_path / "state"):
+        file = tmp_path / "backup.tar"
+        said = wardgate("gate", "backup", str(file), state=tmp_path / "state")
+        assert said.stdout == f"wrote {file}, {file.stat().st_size} bytes; it holds the CA keys, so keep it safe\n"
+        other = tmp_path / "other.tar"
+        told = wardgate("gate", "backup", str(other), "--json", state=tmp_path / "state")
+        assert json.loads(told.stdout) == {"file": str(other), "bytes": other.stat().st_size}
+
+
+async def test_a_certificate_without_a_device_says_how_to_join(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await h.run(gate, "settings", "set", "gate.addresses", "gate.example.com:2299")
+        alice = build.as_actor("alice", Role.OWNER)
+        answer = await h.run(gate, "cert", actor=alice, stdin=build.an_ssh_key().line)
+        assert answer.err.endswith("wardgate up alice@net.example.com@gate.example.com:2299\n")
