@@ -81,6 +81,16 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     """The command that settles it, where there is one."""
 
 
+class GateLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing about the gate, and the screen that has more of it."""
+
+    label: str
+    value: str
+    role: str = "text"
+    """`text`, or `warn` and `bad` where a person should look."""
+    go: tuple[str, ...] = ()
+
+
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     devices: int = 0
     online: int = 0
@@ -93,12 +103,13 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """Devices online, oldest first, the last one now."""
     history_step: int = 600
     states: dict[str, int] = {}
-    gate: tuple[tuple[str, str], ...] = ()
+    gate: tuple[GateLine, ...] = ()
 
 
 class Crowd(msgspec.Struct, frozen=True, kw_only=True):
     """Who waits for the gate, and how late it is."""
 
+    online: int = 0
     waiting: int = 0
     """Connections that nobody has spoken to yet: agents that come back."""
     per_second: int = 0

@@ -25,18 +25,30 @@ def nice_ceiling(value: int) -> int:
     return min(step for step in steps if step >= value)
 
 
-def draw(samples: Sequence[int], width: int, height: int, glyphs: Glyphs, plane: str = "bg") -> list[Row]:
-    """`height` rows of `width` cells."""
+def nice_floor(low: int, top: int) -> int:
+    """Where the axis begins: 0, or a round number below all samples where they would fill the chart."""
+    if low * 10 < top * 6 or top < 20:
+        return 0
+    step = top // 10
+    return (low // step - 1) * step
+
+
+def draw(
+    samples: Sequence[int], width: int, height: int, glyphs: Glyphs, plane: str = "bg", floor: int = 0
+) -> list[Row]:
+    """`height` rows of `width` cells, the lowest at `floor`; the upper edge stands out."""
     rows = [Row(width, plane) for _ in range(height)]
     columns = resample(samples, width)
     top = nice_ceiling(max(columns, default=0))
     for x, value in enumerate(columns):
-        eighths = round(value * height * 8 / top)
+        eighths = round(max(0, value - floor) * height * 8 / max(1, top - floor))
         if value and not eighths:
             eighths = 1
-        role = "accent" if x == len(columns) - 1 else "chart"
+        newest = x == len(columns) - 1
         for y in range(height):
             part = max(0, min(8, eighths - 8 * (height - 1 - y)))
             if part:
+                edge = eighths - 8 * (height - 1 - y) <= 8
+                role = "accent" if newest or edge else "chart"
                 rows[y].put(x, glyphs.blocks[part], role)
     return rows

@@ -11,6 +11,9 @@ from console.app.painted import Painted
 from console.app.row import Row, fit
 from console.app.times import clock
 
+MANY_UNTOLD = 20
+"""Agents that are still to be told a change, from which on it is worth a word: the last of few are told at once."""
+
 
 class TopLine(Painted):
     def draw(self, width: int, height: int) -> list[Row]:
@@ -82,6 +85,8 @@ class CrumbLine(Painted):
             end = self._chip(row, end, glyphs.off, "paused", "muted")
         else:
             end = self._chip(row, end, glyphs.on, "live", "ok")
+        if not app.backend.me().member:
+            end = self._crowd(row, end)
         if app.backend.me().reads_only:
             end = row.right(end - 3, "read-only", "warn")
         if app.unconfirmed is not None:
@@ -89,6 +94,20 @@ class CrumbLine(Painted):
             text = f"{number} unconfirmed {left // 60}:{left % 60:02}"
             end = row.right(end - 3, text, "bad" if left <= 10 else "warn", "b", lambda: app.go("Access"))
         return end
+
+    def _crowd(self, row: Row, end: int) -> int:
+        """A storm of agents that come back, or a gate that is late: said on every screen while it lasts."""
+        app = self.console_app
+        crowd, wide = app.backend.crowd(), row.width >= 100
+        if crowd.waiting:
+            word = f"{crowd.waiting:,} reconnecting" if wide else f"{crowd.waiting:,}"
+        elif crowd.untold >= MANY_UNTOLD:
+            word = f"{crowd.untold:,} behind" if wide else f"{crowd.untold:,}"
+        elif crowd.late_ms:
+            word = f"{crowd.late_ms:,} ms late"
+        else:
+            return end
+        return self._chip(row, end - 3, app.glyphs.waiting, word, "warn")
 
     def _chip(self, row: Row, end: int, glyph: str, word: str, role: str) -> int:
         end = row.right(end, word, "text") - 1

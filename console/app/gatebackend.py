@@ -28,7 +28,7 @@ from console.app.backend import (
     UserRow,
     Ways,
 )
-from console.app.gateoverview import overview
+from console.app.gateoverview import LOOKED_AT, Ending, overview
 from console.app.memory import MemoryStreams
 from gate.faces import Terminal
 from gate.roles import PERMISSIONS
@@ -37,6 +37,7 @@ from gate.services import (
     certificates,
     devices,
     drafts,
+    enrollment_keys,
     logins,
     network,
     policies,
@@ -104,6 +105,7 @@ class GateBackend:
     def crowd(self) -> Crowd:
         (late, cause), crowd = self._gate.watch.worst, self._gate.watch.crowd()
         return Crowd(
+            online=self._gate.presence.online_count,
             waiting=crowd.waiting,
             per_second=round(crowd.per_second),
             untold=crowd.untold,
@@ -129,7 +131,22 @@ class GateBackend:
         status = await self._ask(network.status)
         page = await self._ask(network.list_audit, query=queries.Query(limit=60))
         changes = tuple(row for row in page.rows if isinstance(row, AuditEntry))
-        return overview(self._gate, status, changes, self.now())
+        return overview(self._gate, status, changes, await self._ending(), self.crowd(), self.now())
+
+    async def _ending(self) -> Ending:
+        first = queries.Query(where={"state": "valid", "kind": "host"}, sort="valid_before", limit=LOOKED_AT)
+        hosts = (await self._ask(certificates.list_certificates, query=first)).rows
+        last = queries.Query(where={"action": "gate backup"}, sort="number", descending=True, limit=1, exact=False)
+        backups = (await self._ask(network.list_audit, query=last)).rows
+        try:
+            keys = await self._ask(enrollment_keys.list_keys)
+        except Denied:
+            keys = ()
+        return Ending(
+            hosts=tuple(row for row in hosts if isinstance(row, Certificate)),
+            keys=tuple(keys),
+            backed_up_at=next((row.at for row in backups if isinstance(row, AuditEntry)), None),
+        )
 
     async def rows(self, listing: Listing, query: Query) -> Rows:
         match listing:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from console.app.backend import Need, Overview
-from console.app.times import DAY, plural, span
+import msgspec
+
+from console.app.backend import Crowd, GateLine, Need, Overview
+from console.app.times import DAY, age, plural, span
 from gate.presence import HISTORY_STEP
 from gate.services.emergencies import told
 from model.records import (
     AuditEntry,
+    Certificate,
     CertificateKind,
     Device,
     DeviceState,
+    EnrollmentKey,
     GenerationState,
     RouteState,
 )
@@ -25,9 +28,26 @@ if TYPE_CHECKING:
     from gate.services.network import GateStatus
 
 SOON = 3 * DAY
+NOT_RENEWED = DAY
+"""Seconds to the end of a host certificate at which an agent that is there has long renewed it."""
+LOOKED_AT = 50
+"""Of what ends soon, the first so many are looked at."""
+LITTLE = 10
+"""Percent of a disk."""
 
 
-def overview(gate: Gate, status: GateStatus, changes: tuple[AuditEntry, ...], now: int) -> Overview:
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """What ends soon, and when the network was backed up last, as the store has it."""
+
+    hosts: tuple[Certificate, ...] = ()
+    """The first host certificates to end."""
+    keys: tuple[EnrollmentKey, ...] = ()
+    backed_up_at: int | None = None
+
+
+def overview(
+    gate: Gate, status: GateStatus, changes: tuple[AuditEntry, ...], ending: Ending, crowd: Crowd, now: int
+) -> Overview:
     devices = list(gate.snapshot.devices.values())
     online = gate.presence.online_count
     states = dict(status.devices)
@@ -38,12 +58,12 @@ def overview(gate: Gate, status: GateStatus, changes: tuple[AuditEntry, ...], no
         people=status.users,
         certificates=status.certificates_valid,
         policy=status.policy_version or 0,
-        needs=(*_emergencies(status.break_glass), *_needs(gate, devices, now)),
+        needs=(*_emergencies(status.break_glass), *_needs(gate, devices, now), *_ending(ending, now)),
         changes=changes,
         history=(*(count for _, count in gate.presence.history), online),
         history_step=HISTORY_STEP,
         states={"online": online, "offline": max(0, approved - online), **states},
-        gate=_gate(gate, status, now),
+        gate=_gate(gate, status, ending, crowd, now),
     )
 
 
@@ -155,23 +175,94 @@ def _devices(devices: Sequence[Device], now: int) -> list[Need]:
     return needs
 
 
-def _gate(gate: Gate, status: GateStatus, now: int) -> tuple[tuple[str, str], ...]:
+def _ending(ending: Ending, now: int) -> list[Need]:
+    """Host certificates that no agent renewed, and keys that were made to last."""
+    needs = []
+    hosts = [certificate for certificate in ending.hosts if certificate.valid_before - now < NOT_RENEWED]
+    if hosts:
+        first = hosts[0]
+        many = "or more " if len(hosts) == len(ending.hosts) >= LOOKED_AT else ""
+        needs.append(
+            Need(
+                state="ending",
+                what=f"{many}{plural(len(hosts), 'host certificate ends', 'host certificates end')} soon".strip(),
+                detail=f"first {first.device or first.key_id}, in {span(first.valid_before - now)}: its agent is away?",
+                go=("Certificates", "kind:host"),
+            )
+        )
+    keys = [
+        key
+        for key in ending.keys
+        if 0 < key.expires_at - now < SOON and key.revoked_at is None and key.uses_left != 0
+        and key.expires_at - key.created_at > 2 * SOON
+    ]  # fmt: skip
+    if keys:
+        first_key = min(keys, key=lambda key: key.expires_at)
+        needs.append(
+            Need(
+                state="ending",
+                what=f"{plural(len(keys), 'enrollment key expires', 'enrollment keys expire')} soon",
+                detail=f"first {first_key.id}, in {span(first_key.expires_at - now)}",
+                go=("Keys", first_key.id),
+            )
+        )
+    return needs
+
+
+def _gate(gate: Gate, status: GateStatus, ending: Ending, crowd: Crowd, now: int) -> tuple[GateLine, ...]:
     def authority(kind: CertificateKind) -> str:
         found = [g for g in gate.snapshot.generations if g.kind is kind and g.state is not GenerationState.RETIRED]
         return ", ".join(f"{g.id.rpartition('-')[2]} {g.state.value}" for g in found) or "none"
 
     policy = "nothing passes" if status.policy_version is None else f"version {status.policy_version}"
+    settings, certificates = ("Settings",), ("Certificates",)
     return (
-        ("version", f"{_version()}, up {span(int(now - gate.started_at))}"),
-        ("agents", f"{gate.presence.online_count:,} connected"),
-        ("change", f"number {status.version}"),
-        ("user CA", authority(CertificateKind.USER)),
-        ("host CA", authority(CertificateKind.HOST)),
-        ("KRL", plural(status.krl_entries, "entry", "entries")),
-        ("policy", f"{policy}, an older one in force" if status.policy_fault else policy),
-        ("disk", f"{status.disk_free_percent} % free"),
-        ("python", ".".join(map(str, sys.version_info[:3]))),
+        GateLine(label="version", value=f"{_version()}, up {span(int(now - gate.started_at))}"),
+        _agents(gate, crowd),
+        _promptness(crowd),
+        GateLine(label="change", value=f"number {status.version}", go=("Activity",)),
+        _backup(ending.backed_up_at, now),
+        GateLine(label="user CA", value=authority(CertificateKind.USER), go=certificates),
+        GateLine(label="host CA", value=authority(CertificateKind.HOST), go=certificates),
+        GateLine(label="KRL", value=plural(status.krl_entries, "entry", "entries"), go=certificates),
+        GateLine(
+            label="policy",
+            value=f"{policy}, an older one in force" if status.policy_fault else policy,
+            role="bad" if status.policy_fault else "text",
+            go=("Access",),
+        ),
+        GateLine(
+            label="disk",
+            value=f"{status.disk_free_percent} % free",
+            role="text" if status.disk_free_percent >= LITTLE else "bad",
+            go=settings,
+        ),
     )
+
+
+def _agents(gate: Gate, crowd: Crowd) -> GateLine:
+    connected = f"{gate.presence.online_count:,} connected"
+    if crowd.waiting:
+        value = f"{connected}, {crowd.waiting:,} reconnecting, {crowd.per_second:,} a second"
+    elif crowd.untold:
+        value = f"{connected}, {crowd.untold:,} still to be told"
+    else:
+        value = connected
+    return GateLine(label="agents", value=value, role="warn" if crowd.waiting else "text", go=("Devices",))
+
+
+def _promptness(crowd: Crowd) -> GateLine:
+    if not crowd.late_ms:
+        return GateLine(label="promptness", value="at once")
+    return GateLine(label="promptness", value=f"{crowd.late_ms:,} ms late: {crowd.cause}", role="warn")
+
+
+def _backup(at: int | None, now: int) -> GateLine:
+    """One that was made through the gate; copies of the disk are none of its business."""
+    if at is None:
+        return GateLine(label="backup", value="none yet: wardgate gate backup FILE", role="warn")
+    return GateLine(label="backup", value=f"{age(at, now)} ago", role="text" if now - at < 7 * DAY else "warn",
+                    go=("Activity", "gate"))  # fmt: skip
 
 
 def _version() -> str:

@@ -85,6 +85,13 @@ class Row:
         if stop > start >= 0:
             self._styles[start:stop] = [(role, attributes)] * (stop - start)
 
+    def lift(self, start: int, end: int) -> None:
+        """Muted text becomes text, as under a cursor."""
+        stop = min(end, self.width)
+        self._styles[start:stop] = [
+            ("text", look) if role == "muted" else (role, look) for role, look in self._styles[start:stop]
+        ]
+
     def lay(self, x: int, other: Row) -> None:
         """Another row over this one, from column `x` on."""
         end = min(self.width, x + other.width)

@@ -6,32 +6,25 @@ from collections.abc import Sequence
 
 from textual import events
 
-from console.app import chart
+from console.app import snoozed
 from console.app.actions import Action
 from console.app.backend import Need, Overview
-from console.app.columns import Context
-from console.app.inert import inert
-from console.app.row import Row, fit
-from console.app.times import age, clock, count, span
+from console.app.row import Row
+from console.app.screens import overviewparts as parts
+from console.app.screens.overviewparts import WIDE, Part, Spot, Thing
 from console.app.view import View
 from model.change import Committed
 from model.records import AuditEntry
 
-WIDE = 110
-CHART = 6
 FEW = 12
 """Changes that are shown where the rest of the page follows below them."""
-LONG = 10_000
-STATES = (
-    ("online", "on", "ok"),
-    ("offline", "off", "muted"),
-    ("pending", "waiting", "warn"),
-    ("expired", "bad", "bad"),
-    ("disabled", "disabled", "muted"),
-)
+LOOK = 5
+"""Seconds after which it is looked whether others are online than are shown: that is no change of the network."""
 
 
 class OverviewView(View):
+    """One cursor over all that leads somewhere: the left half from top to bottom, then the right."""
+
     title = "Overview"
 
     def __init__(self) -> None:
@@ -41,8 +34,11 @@ class OverviewView(View):
         self._top = 0
         self._fresh: set[int] = set()
         self._fresh_until = 0
+        self._looked = 0
         self._loaded = False
-        self._shown = FEW
+        self._things: list[Thing] = []
+        self._lefts = 0
+        """How many of them stand in the left half, where there is a right one."""
         self._below = False
         """In sight is what follows the last thing."""
 
@@ -53,53 +49,72 @@ class OverviewView(View):
             self._fresh = {entry.number for entry in self.facts.changes} - known
             self._fresh_until = self.backend.now() + 2
         self._loaded = True
-        self.at = min(self.at, max(0, len(self._things()) - 1))
 
     def changed(self, changes: Sequence[Committed]) -> None:
         self.reload()
 
     def tick(self) -> bool:
-        over = bool(self._fresh) and self.backend.now() >= self._fresh_until
+        now = self.backend.now()
+        if now - self._looked >= LOOK:
+            self._looked = now
+            if self._loaded and self.backend.crowd().online != self.facts.online and not self.console_app.paused:
+                self.reload()
+        over = bool(self._fresh) and now >= self._fresh_until
         if over:
             self._fresh = set()
         return over
 
-    def _things(self) -> list[Need | AuditEntry]:
-        return [*self.facts.needs, *self.facts.changes[: self._shown]]
+    def _thing(self) -> Thing | None:
+        """What waits is known before it was drawn: the footer asks first."""
+        needs = self._needs()
+        if self.at < len(needs):
+            return needs[self.at]
+        return self._things[self.at] if self.at < len(self._things) else None
 
-    def _thing(self) -> Need | AuditEntry | None:
-        things = self._things()
-        return things[self.at] if self.at < len(things) else None
+    def _needs(self) -> tuple[Need, ...]:
+        return snoozed.awake(self.facts.needs, self._asleep())
+
+    @property
+    def empty(self) -> bool:
+        return self._loaded and not self.facts.devices
+
+    # Snoozing
+
+    def _asleep(self) -> dict[str, int]:
+        kept = snoozed.read(self.console_app.preferences.get(snoozed.PREFERENCE, ""), self.backend.now())
+        return {need.what: kept[need.what] for need in self.facts.needs if need.what in kept}
+
+    def _snooze(self) -> None:
+        need = self._thing()
+        if isinstance(need, Need):
+            kept = self._asleep() | {need.what: self.backend.now() + snoozed.LASTS}
+            self.console_app.keep_preference(snoozed.PREFERENCE, snoozed.write(kept))
+            self.console_app.say("snoozed for 8 h, for you alone", key="w", label="wakes it")
+
+    def _wake(self) -> None:
+        self.console_app.keep_preference(snoozed.PREFERENCE, "")
 
     # Keys
 
     def key(self, event: events.Key) -> bool:
-        last = len(self._things()) - 1
-        step = {
-            "down": 1,
-            "j": 1,
-            "up": -1,
-            "k": -1,
-            "pagedown": 10,
-            "pageup": -10,
-            "home": -last,
-            "g": -last,
-            "end": last,
-            "G": last,
-        }.get(event.key)
+        last = max(0, len(self._things) - 1)
+        steps = {"down": 1, "j": 1, "up": -1, "k": -1, "pagedown": 10, "pageup": -10, "home": -last, "g": -last,
+                 "end": last, "G": last}  # fmt: skip
+        if event.key in {"tab", "right", "left"} and self._lefts:
+            beside = self.at >= self._lefts
+            if event.key != ("right" if beside else "left"):
+                self.at = 0 if beside else min(self._lefts, last)
+            return True
+        step = steps.get(event.key)
         if step is None:
             return False
         self._below = step > 0 and self.at == last
         self.at = max(0, min(self.at + step, last))
         return True
 
-    @property
-    def empty(self) -> bool:
-        return self._loaded and not self.facts.devices
-
     def actions(self) -> list[Action]:
         thing = self._thing()
-        deed = isinstance(thing, Need) and bool(thing.deed)
+        need = isinstance(thing, Need)
         return [
             Action(key="down", cap="↑↓", label="move", about="up and down", run=lambda: None, shown=not self.empty),
             Action(key="enter", label="open", about="the thing under the cursor", run=self._open, shown=not self.empty),
@@ -109,7 +124,21 @@ class OverviewView(View):
                 about="what waits under the cursor",
                 run=self._deed,
                 writes=True,
-                when=lambda: deed,
+                when=lambda: isinstance(thing, Need) and bool(thing.deed),
+            ),
+            Action(
+                key="s",
+                label="snooze",
+                about="remind me of this in 8 hours, or when it changed",
+                run=self._snooze,
+                when=lambda: need,
+            ),
+            Action(
+                key="w",
+                label="wake",
+                about="bring back what was snoozed",
+                run=self._wake,
+                when=lambda: bool(self._asleep()),
             ),
             Action(
                 key="n", label="new enrollment key", about="for a device that is to join", run=self._new, writes=True
@@ -126,9 +155,8 @@ class OverviewView(View):
 
     def _open(self) -> None:
         thing = self._thing()
-        if isinstance(thing, Need) and thing.go:
-            title, *words = thing.go
-            self.console_app.go(title, *words)
+        if isinstance(thing, Need | Spot) and thing.go:
+            self.console_app.go(*thing.go)
         elif isinstance(thing, AuditEntry):
             self.console_app.go("Activity", str(thing.number))
 
@@ -148,230 +176,76 @@ class OverviewView(View):
     # Drawing
 
     def draw(self, width: int, height: int) -> list[Row]:
-        context = self.context
         if not self._loaded:
             return []
+        head, body = parts.figures(self.facts, width), height - 1
         if self.empty:
-            rows = [*self._figures(width), *self._welcome(width)]
-            rows += [Row(width) for _ in range(height - 1 - len(rows))]
-            return [*rows[: height - 1], self.draw_status(width)]
+            self._things = []
+            rows = [*head, *parts.welcome(width, sample=not self.backend.me().reads_only)]
+            return [*rows[:body], *[Row(width) for _ in range(body - len(rows))], self.draw_status(width)]
         wide = width >= WIDE
         left_width = round(width * 0.61) if wide else width
-        places: dict[int, int] = {}
-        head = self._figures(width)
-        room = height - 1 - len(head)
-        left = self._left(left_width, room if wide else LONG, context, places)
-        right = self._right(width - left_width - 4 if wide else width - 2, context)
-        if wide:
-            rows = head + [self._beside(width, left_width, left, right, y) for y in range(max(len(left), len(right)))]
-        else:
-            rows = [*head, *left, Row(width), *(self._under(width, row) for row in right)]
-        line = places.get(self.at, 0) + len(head)
-        body = height - 1
-        self._top = max(0, min(max(self._top, line - body + 1), max(0, line - 6), max(0, len(rows) - body)))
-        if self._below:
-            self._top = max(0, len(rows) - body)
+        left = self._left(left_width, body - len(head) if wide else None)
+        right = self._right(width - left_width - 4 if wide else width - 2)
+        rows = [*head, *(self._beside(width, left_width, left.rows, right.rows) if wide else
+                         [*left.rows, Row(width), *(_shifted(width, 2, row) for row in right.rows)])]  # fmt: skip
+        below = len(head) + (0 if wide else len(left.rows) + 1)
+        edge = (left_width + 4, width) if wide else (2, width)
+        places = [(len(head) + y, 0, left_width, thing) for y, thing in left.things]
+        places += [(below + y, edge[0], edge[1], thing) for y, thing in right.things]
+        self._things = [thing for *_, thing in places]
+        self._lefts = len(left.things) if wide else 0
+        self.at = max(0, min(self.at, len(places) - 1))
+        for at, (y, start, end, _) in enumerate(places):
+            rows[y].links.append((start, end, self._to(at)))
+        if places:
+            y, start, end, _ = places[self.at]
+            self._under_cursor(rows[y], start, end)
+            self._scroll(y, body, len(rows))
         shown = rows[self._top : self._top + body]
         return [*shown, *[Row(width) for _ in range(body - len(shown))], self.draw_status(width)]
 
-    def _beside(self, width: int, left_width: int, left: list[Row], right: list[Row], y: int) -> Row:
-        row = Row(width)
-        if y < len(left):
-            row.lay(0, left[y])
-        if y < len(right):
-            row.lay(left_width + 4, right[y])
-        return row
+    def _left(self, width: int, room: int | None) -> Part:
+        context, asleep = self.context, self._asleep()
+        needs = parts.needs(self._needs(), len(asleep), width, context)
+        most = FEW if room is None else max(3, room - len(needs.rows) - 4)
+        changes = self.facts.changes[:most]
+        return needs.under(parts.changes(changes, self._fresh, self.console_app.paused, width, context), 2)
 
-    def _under(self, width: int, other: Row) -> Row:
-        row = Row(width)
-        row.lay(2, other)
-        return row
+    def _right(self, width: int) -> Part:
+        context = self.context
+        online, states = parts.online(self.facts, width, context), parts.states(self.facts, width, context)
+        return online.under(states, 1).under(parts.gate(self.facts, width), 1)
 
-    def _figures(self, width: int) -> list[Row]:
-        facts = self.facts
-        figures = (
-            (facts.devices, "devices"),
-            (facts.online, "online"),
-            (facts.people, "people"),
-            (facts.certificates, "certificates valid" if width >= 100 else "certificates"),
-            (facts.policy, "policy version" if width >= 100 else "policy"),
-        )
-        numbers, labels = Row(width), Row(width)
-        step = max(1, (width - 4) // 5) if width < WIDE else 24
-        for at, (number, label) in enumerate(figures):
-            numbers.put(2 + at * step, count(number) if label != "policy version" else str(number), "bright", "b")
-            labels.put(2 + at * step, fit(label, step - 1), "muted")
-        return [Row(width), numbers, labels, Row(width), Row(width)]
-
-    def _left(self, width: int, room: int, context: Context, places: dict[int, int]) -> list[Row]:
-        rows = self._needs(width, context, places)
-        rows += [Row(width), Row(width)]
-        title = Row(width)
-        title.put(2, "Latest changes", "bright", "b")
-        title.right(width - 3, "paused" if self.console_app.paused else "following", "muted")
-        heads = Row(width)
-        spots = self._spots(width)
-        for head, x in zip(("Number", "Time", "Actor", "Action", "Subject"), spots, strict=True):
-            if head == "Number":
-                heads.right(x + 7, head, "muted")
-            else:
-                heads.put(x, head, "muted")
-        rows += [title, heads]
-        shown = self.facts.changes[: max(3, room - len(rows)) if room < LONG else FEW]
-        self._shown = len(shown)
-        for at, entry in enumerate(shown):
-            places[len(self.facts.needs) + at] = len(rows)
-            rows.append(self._change(width, entry, spots, len(self.facts.needs) + at, context))
+    def _beside(self, width: int, left_width: int, left: Sequence[Row], right: Sequence[Row]) -> list[Row]:
+        rows = [Row(width) for _ in range(max(len(left), len(right)))]
+        for row, part in zip(rows, left, strict=False):
+            row.lay(0, part)
+        for row, part in zip(rows, right, strict=False):
+            row.lay(left_width + 4, part)
         return rows
 
-    def _needs(self, width: int, context: Context, places: dict[int, int]) -> list[Row]:
-        title = Row(width)
-        end = title.put(2, "Needs you", "bright", "b")
-        needs = self.facts.needs
-        if not needs:
-            quiet = Row(width)
-            quiet.put(3, context.glyphs.done, "ok")
-            quiet.put(5, "nothing waits for you", "muted")
-            return [title, quiet]
-        title.put(end + 2, str(len(needs)), "muted")
-        title.right(width - 3, "waiting", "muted")
-        rows = [title]
-        for at, need in enumerate(needs):
-            row = Row(width)
-            self._under_cursor(row, at)
-            glyph, role = {"bad": (context.glyphs.bad, "bad"), "ending": (context.glyphs.ending, "warn")}.get(
-                need.state, (context.glyphs.waiting, "warn")
-            )
-            row.put(3, glyph, role)
-            when = span(context.now - need.since) if need.since is not None else ""
-            end = row.right(width - 3, when, "text" if at == self.at else "muted")
-            column = 38 if width >= 70 else 34
-            row.put(5, fit(inert(need.what), column - 6), "bright" if at == self.at else "text")
-            row.put(column, fit(inert(need.detail), end - column - 2), "text" if at == self.at else "muted")
-            places[at] = len(rows)
-            rows.append(row)
-        return rows
+    def _under_cursor(self, row: Row, start: int, end: int) -> None:
+        mark = max(1, start - 1)
+        row.plane("cursor", mark, end - 1)
+        row.lift(mark, end - 1)
+        row.put(mark, self.console_app.glyphs.cursor, "accent")
 
-    def _under_cursor(self, row: Row, at: int) -> None:
-        if at == self.at:
-            row.plane("cursor", 1, row.width - 1)
-            row.put(1, self.console_app.glyphs.cursor, "accent")
-        row.links.append((0, row.width, lambda: self._clicked(at)))
+    def _scroll(self, line: int, body: int, size: int) -> None:
+        self._top = max(0, min(max(self._top, line - body + 1), max(0, line - 6), max(0, size - body)))
+        if self._below:
+            self._top = max(0, size - body)
 
-    def _clicked(self, at: int) -> None:
-        again, self.at = at == self.at, at
-        if again:
-            self._open()
+    def _to(self, at: int):  # type: ignore[no-untyped-def]
+        def clicked() -> None:
+            again, self.at = at == self.at, at
+            if again:
+                self._open()
 
-    def _spots(self, width: int) -> tuple[int, int, int, int, int]:
-        subject = max(44, width - 18 - max(0, width - 74) // 2)
-        return (1, 10, 20, 30, min(subject, width - 16))
+        return clicked
 
-    def _change(
-        self, width: int, entry: AuditEntry, spots: tuple[int, int, int, int, int], at: int, context: Context
-    ) -> Row:
-        row = Row(width)
-        if entry.number in self._fresh:
-            row.plane("select", 1, width - 1)
-            row.put(1, context.glyphs.flash, "accent")
-        self._under_cursor(row, at)
-        strong = "bright" if at == self.at else "text"
-        row.right(spots[0] + 7, str(entry.number), "muted")
-        row.put(spots[1], clock(entry.at) if context.now - entry.at < 86400 else age(entry.at, context.now), "muted")
-        row.put(spots[2], fit(inert(entry.actor.partition("@")[0]), 9), strong)
-        row.put(spots[3], fit(inert(entry.action), spots[4] - spots[3] - 2), strong)
-        row.put(spots[4], fit(inert(entry.subject), width - spots[4] - 3), strong)
-        return row
 
-    def _right(self, width: int, context: Context) -> list[Row]:
-        rows = [*self._chart(width, context), Row(width), *self._states(width, context), Row(width)]
-        title = Row(width)
-        title.put(0, "Gate", "bright", "b")
-        rows.append(title)
-        for label, value in self.facts.gate:
-            row = Row(width)
-            row.put(0, label, "muted")
-            row.put(13, fit(inert(value), width - 15), "text")
-            rows.append(row)
-        return rows
-
-    def _chart(self, width: int, context: Context) -> list[Row]:
-        facts = self.facts
-        title = Row(width)
-        hours = round(len(facts.history) * facts.history_step / 3600)
-        title.put(0, f"Online, last {hours} hours" if hours > 1 else "Online", "bright", "b")
-        if not facts.history:
-            note = Row(width)
-            note.put(0, "the first sample comes within ten minutes", "muted")
-            return [title, note]
-        title.right(width - 2, f"low {count(min(facts.history))}", "muted")
-        top = chart.nice_ceiling(max(facts.history))
-        axis = max(len(count(top)), 3)
-        body = chart.draw(facts.history, width - axis - 4, CHART, context.glyphs)
-        rows = []
-        for y, bars in enumerate(body):
-            row = Row(width)
-            label = {0: count(top), CHART // 2: count(top // 2) if top > 1 else "", CHART - 1: "0"}.get(y, "")
-            row.right(axis, label, "muted")
-            row.lay(axis + 2, bars)
-            rows.append(row)
-        return [title, *rows, self._hours(width, axis + 2, context)]
-
-    def _hours(self, width: int, start: int, context: Context) -> Row:
-        row = Row(width)
-        end = row.right(width - 2, "now", "muted")
-        seconds = len(self.facts.history) * self.facts.history_step
-        size = width - 2 - start
-        for part in range(3):
-            x = start + size * part // 3
-            at = context.now - seconds + seconds * part // 3
-            if x + 5 < end:
-                row.put(x, clock(at, seconds=False), "muted")
-        return row
-
-    def _states(self, width: int, context: Context) -> list[Row]:
-        title = Row(width)
-        title.put(0, "Devices by state", "bright", "b")
-        rows = [title]
-        total = max(1, sum(self.facts.states.values()))
-        size = max(4, width - 22)
-        for name, glyph, role in STATES:
-            number = self.facts.states.get(name, 0)
-            row = Row(width)
-            row.put(0, getattr(context.glyphs, glyph), role if number else "muted")
-            row.put(2, name, "text" if number else "muted")
-            row.right(17, count(number), "text" if number else "muted")
-            if number:
-                row.put(
-                    20, context.glyphs.bar * max(1, round(size * number / total)), "thumb" if role == "muted" else role
-                )
-            rows.append(row)
-        return rows
-
-    def _welcome(self, width: int) -> list[Row]:
-        may = not self.backend.me().reads_only
-        lines: list[tuple[str, str, str]] = [
-            ("", "This network is empty", "bright"),
-            ("", "", ""),
-            ("n", "makes an enrollment key; on the first device then:", "text"),
-            ("", "wardgate up GATE --key-file FILE", "muted"),
-            ("", "", ""),
-            ("2", "goes to Users, to invite people", "text"),
-            ("4", "goes to Access: who may reach what. Now people reach their own devices, and nothing else", "text"),
-            ("", "", ""),
-            *([("S", "fills it with sample data, to look around first", "text")] if may else []),
-        ]
-        rows = []
-        for key, text, role in lines:
-            row = Row(width)
-            if role == "bright":
-                row.put(2, text, role, "b")
-            else:
-                row.put(2, key, "accent", "b")
-                row.put(5, fit(text, width - 7), role)
-            rows.append(row)
-        return rows
-
-    def status(self, row: Row) -> None:
-        if self.facts.changes and not self._top:
-            return
+def _shifted(width: int, x: int, other: Row) -> Row:
+    row = Row(width)
+    row.lay(x, other)
+    return row

@@ -19,6 +19,7 @@ from console.app.backend import (
     Crowd,
     DeviceFacts,
     Fault,
+    GateLine,
     Listing,
     Me,
     Need,
@@ -421,6 +422,7 @@ class Seeded:
         states = {state.value: sum(1 for d in devices if d.state is state) for state in DeviceState}
         online = sum(1 for d in devices if self.online(d.id))
         states |= {"online": online, "offline": states.pop("approved") - online}
+        self.waiting = msgspec.structs.replace(self.waiting, online=online)
         pending = [d for d in devices if d.state is DeviceState.PENDING]
         expired = [d for d in devices if d.state is DeviceState.EXPIRED]
         needs = []
@@ -475,17 +477,20 @@ class Seeded:
             changes=tuple(reversed(self.entries[-40:])),
             history=(*history, online),
             states=states,
-            gate=(
-                ("version", "1.0.0, up 41 d"),
-                ("agents", f"{online:,} connected"),
-                ("last change", "reached all in 204 ms"),
-                ("backup", "12:20Z, 311 MiB, verified"),
-                ("audit", "48,211 changes, intact"),
-                ("user CA", "3 active, 4 pending"),
-                ("host CA", "2 active"),
-                ("KRL", "17 entries, 09:14Z"),
-                ("policy", "87, all 12 tests pass"),
-                ("disk", "61 % free"),
+            gate=tuple(
+                GateLine(label=label, value=value, go=(go,) if go else ())
+                for label, value, go in (
+                    ("version", "1.0.0, up 41 d", ""),
+                    ("agents", f"{online:,} connected", "Devices"),
+                    ("promptness", "at once", ""),
+                    ("change", "number 48212", "Activity"),
+                    ("backup", "2 h ago", "Activity"),
+                    ("user CA", "3 active, 4 pending", "Certificates"),
+                    ("host CA", "2 active", "Certificates"),
+                    ("KRL", "17 entries", "Certificates"),
+                    ("policy", "version 87", "Access"),
+                    ("disk", "61 % free", "Settings"),
+                )
             ),
         )
 
