@@ -6,12 +6,13 @@ from console.commandline import shapes
 from console.commandline.command import DURATION, argument, option, verb
 from console.commandline.render import Column, age, facts, until
 from console.commandline.run import Run
+from gate import reached
 from gate.login import totp
 from gate.login.invitations import host_ca_fingerprint
 from gate.services import logins as service
-from gate.services.authority import addresses_of
 from gate.services.logins import Invitation, Me
 from model.errors import Invalid
+from model.keys import SSHKey
 from model.records import UserKey
 
 NAME = argument("name")
@@ -53,23 +54,29 @@ async def second_factor(run: Run, name: str, confirm: bool, remove: bool) -> Non
         await set_up(run, name)
 
 
+def trusting(host_ca: SSHKey) -> list[str]:
+    """Options by which ssh believes that CA alone: nobody is asked whether a fingerprint is right."""
+    return ["-o StrictHostKeyChecking=yes", f"-o 'KnownHostsCommand=/bin/echo @cert-authority * {host_ca}'"]
+
+
 def invited(run: Run, invitation: Invitation) -> None:
     """The one-time command, and what proves the gate to the person who runs it."""
     code = str(invitation.code)
-    host, _, port = next(iter(addresses_of(run.gate.snapshot)), "GATE:2222").partition(":")
     local, _, domain = invitation.user.name.partition("@")
     name = local if domain == run.gate.snapshot.user_domain else invitation.user.name
-    command = f"ssh -p {port or '2222'} {name}@{host}"
+    settings, fingerprint = run.gate.snapshot.settings, host_ca_fingerprint(code)
+    known = [] if reached.first(settings)[0] == reached.UNKNOWN else trusting(invitation.host_ca)
+    command = reached.ssh(settings, name, *known)
     document = {
-        **shapes.user(invitation.user), "invitation": code, "command": command,
+        **shapes.user(invitation.user), "invitation": code, "command": command, "fingerprint": fingerprint,
         "expires_at": shapes.timestamp(invitation.expires_at),
     }  # fmt: skip
-    fingerprint = host_ca_fingerprint(code)
     run.result(
         document,
         f"invited {invitation.user.name}, for {until(invitation.expires_at)}\n\n  {command}\n\n"
         f"at the first prompt, give this invitation; it serves once:\n\n  {code}\n\n"
-        f"the gate is the right one if its host CA is {fingerprint}",
+        f"the gate is the right one if its host CA is {fingerprint}\n"
+        f"with the program: wardgate login {name}@{reached.target(settings)} --fingerprint {fingerprint}",
     )
 
 

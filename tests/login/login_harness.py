@@ -34,6 +34,11 @@ class RealProvider:
     def issuer(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def process_id(self) -> int:
+        assert self._process
+        return self._process.pid
+
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
             NODE, str(OIDC / "provider.mjs"), str(self.port), str(self._folder / f"{self.key}.jwks"),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 import termios
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -54,12 +56,20 @@ class Home:
             gate.terminate()
             await gate.wait()
 
+    def at_terminal(self, *words: str) -> AbstractAsyncContextManager[InTerminal]:
+        return self.running(*PROGRAM, *words)
+
     @asynccontextmanager
-    async def at_terminal(self, *words: str) -> AsyncIterator[InTerminal]:
+    async def running(self, *words: str) -> AsyncIterator[InTerminal]:
         master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (24, 200))
         process = await asyncio.create_subprocess_exec(
-            *PROGRAM, *words, stdin=slave, stdout=slave, stderr=slave, env=self.environment, start_new_session=True
+            *words,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=self.environment,
+            preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
         )
         os.close(slave)
         terminal = InTerminal(process, master)
@@ -106,3 +116,30 @@ async def test_a_person_without_a_key_logs_in_with_their_provider_and_has_all_th
             async with home.at_terminal("logout") as terminal:
                 assert await terminal.status() == 0
             assert json.loads(home.run("certs", "list", "--json"))[0]["state"] == "revoked"
+
+
+@pytest.mark.needs("ssh")
+async def test_an_invitations_command_as_it_is_printed_knows_the_gate_and_lets_in(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.run("init", "--domain", "net.test", "--owner", "alice", "--address", "localhost")
+    async with home.serving():
+        home.run("settings", "set", "gate.addresses", f"localhost:{home.port}")
+        made = json.loads(home.run("users", "add", "bob", "--invite", "--json"))
+        program, *words = shlex.split(made["command"])
+        asked = [program, "-F", "none", "-o", f"UserKnownHostsFile={tmp_path / 'kh'}", "-o", "IdentityAgent=none"]
+        async with home.running(*asked, *words, "me") as terminal:
+            await terminal.until(b"Password: ")
+            await terminal.type(made["invitation"].encode() + b"\r")
+            await terminal.until(b"Enter to set a password")
+            await terminal.type(b"\r")
+            for prompt in (b"New password: ", b"Again: "):
+                await terminal.until(prompt)
+                await terminal.type(b"correct horse battery\r")
+            await terminal.until(b"y or n: ")
+            await terminal.type(b"n\r")
+            await terminal.until(b"bob@net.test")
+            assert await terminal.status() == 0
+        user_ca = next(one["key"] for one in json.loads(home.run("ca", "show", "--json")) if one["kind"] == "user")
+        told = [word.partition("* ")[0] + f"* {user_ca}" if "KnownHosts" in word else word for word in words]
+        async with home.running(*asked, *told, "me") as terminal:
+            await terminal.until(b"Host key verification failed")
