@@ -199,11 +199,12 @@ class ConsoleApp(Desk):
                 self.say_refused(refused.message, refused.hint or "")
             except Exception as error:
                 self.say_refused(f"error {report(error)}: this did not work", "the gate's log has it by its number")
-            self._settle()
+            self.soon()
 
         task = asyncio.get_running_loop().create_task(run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # it may have been cancelled before it began
         return task
 
     def _handle_exception(self, error: Exception) -> None:
@@ -318,12 +319,16 @@ class ConsoleApp(Desk):
             self._held.append(event)
         else:
             self._dispatch_input(event)
+        self.soon()
+
+    def soon(self) -> None:
+        """`settled`, once for all that comes together."""
         if not self._settling:
             self._settling = True
             asyncio.get_running_loop().call_soon(self._settle)
 
     def _settle(self) -> None:
-        """Draws once for all that came together. What it raises ends the app, and is no task's untold exception."""
+        """What it raises ends the app, and is no task's untold exception."""
         self._settling = False
         with self._context():
             try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -25,6 +27,8 @@ from model.records import Record
 
 PANE_FROM = 110
 PANE_SHARE = 0.38
+MOVING, RESTS = 0.2, 0.08
+"""A cursor that moved twice within so many seconds is on its way; it rests once so many have gone by."""
 
 
 class ListView(View):
@@ -49,6 +53,8 @@ class ListView(View):
         self.pane_focus = False
         self._wanted: str | None = None
         self._facts_of: tuple[str, int] | None = None
+        self._moved = 0.0
+        self._filling: asyncio.Task[None] | None = None
         self._changes = 0
         self._arranged = False
         self._whole: int | None = None
@@ -137,7 +143,7 @@ class ListView(View):
         if self.pages.query.filter == self.base and not self.pages.more:
             self._whole = self.pages.total
         if self.is_mounted and self.console_app.view is self:
-            self.console_app.settled()
+            self.console_app.soon()
 
     def changed(self, changes: Sequence[Committed]) -> None:
         self._changes += 1
@@ -275,14 +281,24 @@ class ListView(View):
             return
         about = (row_id(row), self._changes)
         if about != self._facts_of:
-            self._facts_of = about
-            self.console_app.start(self._fill(row, about))
+            same, self._facts_of = self._shows_facts_of(about[0]), about
+            now = time.monotonic()
+            wait = RESTS if now - self._moved < MOVING else 0
+            self._moved = now
+            if self._filling and not same:
+                self._filling.cancel()  # a cursor that moves on asks for no facts of what it passed
+            self._filling = self.console_app.start(self._fill(row, about, wait))
 
-    async def _fill(self, row: Record, about: tuple[str, int]) -> None:
+    async def _fill(self, row: Record, about: tuple[str, int], wait: float) -> None:
+        if wait:
+            await asyncio.sleep(wait)
         filled = Pane()
         await self.facts(row, filled, self.context)
-        if self._facts_of == about:
+        if self._shows_facts_of(about[0]):
             self.pane.take(filled)
+
+    def _shows_facts_of(self, id: str) -> bool:
+        return self._facts_of is not None and self._facts_of[0] == id
 
     # Drawing
 
