@@ -76,17 +76,14 @@ PICTURES: Mapping[str, Callable[[], Awaitable[None]]] = {
     "devices-16": lambda: picture("devices-16", keys("3", "/fra\r", "\x1b[B" * 16, " ", " ", "j"), colours="16"),
     "devices-remove": lambda: picture("devices-remove", keys("3", "/fra\r", "\x1b[B" * 16, " ", " ", "x")),
     "devices-80x24": lambda: picture("devices-80x24", keys("3", "/fra\r"), size=(80, 24)),
+    "peers": lambda: picture("peers", keys("3", "/web-fra\r", "j" * 4, "\t", "\x1b[C")),
     "users": lambda: picture("users", keys("2", "j", "j")),
     "access": lambda: picture("access", _with("4", _draft)),
     "access-confirm": lambda: picture("access-confirm", _with("4", _confirm)),
     "names": lambda: picture("names", keys("5")),
     "certificates": lambda: picture("certificates", keys("6")),
     "activity": lambda: picture("activity", keys("7", "j" * 8)),
-    "keys": lambda: picture("keys", keys("8")),
-    "settings": lambda: picture("settings", keys("9")),
     "command": lambda: picture("command", keys("3", ":devices ")),
-    "help": lambda: picture("help", keys("3", "?")),
-    "empty": lambda: picture("empty", keys(), backend=Seeded(empty=True)),
     "member": lambda: picture("member", keys(), size=(80, 24), backend=Seeded(role=Role.MEMBER, me="mara")),
 }
 

@@ -36,7 +36,7 @@ def nice_floor(low: int, top: int) -> int:
 def draw(
     samples: Sequence[int], width: int, height: int, glyphs: Glyphs, plane: str = "bg", floor: int = 0
 ) -> list[Row]:
-    """`height` rows of `width` cells, the lowest at `floor`; the upper edge stands out."""
+    """`height` rows of `width` cells, the lowest at `floor`."""
     rows = [Row(width, plane) for _ in range(height)]
     columns = resample(samples, width)
     top = nice_ceiling(max(columns, default=0))
@@ -44,11 +44,9 @@ def draw(
         eighths = round(max(0, value - floor) * height * 8 / max(1, top - floor))
         if value and not eighths:
             eighths = 1
-        newest = x == len(columns) - 1
+        role = "accent" if x == len(columns) - 1 else "chart"
         for y in range(height):
             part = max(0, min(8, eighths - 8 * (height - 1 - y)))
             if part:
-                edge = eighths - 8 * (height - 1 - y) <= 8
-                role = "accent" if newest or edge else "chart"
                 rows[y].put(x, glyphs.blocks[part], role)
     return rows

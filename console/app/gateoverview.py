@@ -181,11 +181,11 @@ def _ending(ending: Ending, now: int) -> list[Need]:
     hosts = [certificate for certificate in ending.hosts if certificate.valid_before - now < NOT_RENEWED]
     if hosts:
         first = hosts[0]
-        many = "or more " if len(hosts) == len(ending.hosts) >= LOOKED_AT else ""
+        number = f"{LOOKED_AT} or more" if len(hosts) >= LOOKED_AT else str(len(hosts))
         needs.append(
             Need(
                 state="ending",
-                what=f"{many}{plural(len(hosts), 'host certificate ends', 'host certificates end')} soon".strip(),
+                what=f"{number} host {'certificate ends' if number == '1' else 'certificates end'} soon",
                 detail=f"first {first.device or first.key_id}, in {span(first.valid_before - now)}: its agent is away?",
                 go=("Certificates", "kind:host"),
             )

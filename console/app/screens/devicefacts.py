@@ -186,7 +186,7 @@ def _peer(peer: PeerFacts, ways: Ways, context: Context, app: ConsoleApp) -> lis
     online = context.online(peer.id)
     glyph = (context.glyphs.on, "ok") if online else (context.glyphs.off, "muted")
     ago = age(peer.handshake_at, context.now) if peer.handshake_at is not None else ""
-    where = f"direct, {peer.endpoint}" if peer.endpoint else "direct" if peer.seen else ""
+    where = peer.endpoint or ("direct" if peer.seen else "")
     first = listed([glyph, (peer.name, "text"), (where, "muted")], ago)
     first.link = partial(app.go, "Devices", peer.name)
     lines = [first]

@@ -25,7 +25,7 @@ async def test_the_pane_walks_through_peers_and_rules() -> None:
         await session.shows("Handshake    41 s ago with db-fra-1")
         await session.shows("198.51.100.7:4021 seen by 1")
         await session.type(TAB, RIGHT)
-        await session.shows("direct, 203.0.113.6:4")
+        await session.shows("db-fra-1 203.0.113.6:41641")
         await session.shows("acls[1]")
         await session.type(RIGHT)
         await session.shows("12 devices on 5432")
