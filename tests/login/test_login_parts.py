@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
+import re
 from pathlib import Path
 
 import pyotp
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gate import backups, network
+from gate import settings as settings_table
 from gate.login import invitations, totp
 from gate.login.guesses import FREE, LONGEST_WAIT, Guesses
 from gate.login.issuers import Issuer, parse
@@ -371,3 +374,20 @@ def test_a_login_where_one_is_known_forgives_no_guesses_of_strangers() -> None:
         guesses.failed("alice", "192.0.2.1")
     guesses.succeeded("alice", "198.51.100.7")
     assert guesses.wait("alice", "192.0.2.1") > 0
+
+
+LOGIN_MD = (Path(__file__).parents[2] / "docs" / "login.md").read_text()
+
+
+@pytest.mark.parametrize("text", re.findall(r"```json\n(.*?)```", LOGIN_MD, re.DOTALL))
+def test_what_the_document_says_to_enter_is_taken_as_it_stands(text: str) -> None:
+    settings = json.loads(text)
+    found = settings_table.parse("login.issuers", settings["login.issuers"])
+    assert found == settings["login.issuers"]
+
+
+@pytest.mark.parametrize("provider", ["Keycloak", "Authelia", "Google", "Microsoft Entra ID", "Okta", "GitHub"])
+def test_each_provider_is_documented_with_what_to_enter(provider: str) -> None:
+    section = LOGIN_MD.partition(f"### {provider}")[2].partition("\n### ")[0]
+    assert '"login.issuers"' in section
+    assert "127.0.0.1" in section or "loopback" in section
