@@ -126,7 +126,9 @@ V = TypeVar("V")
 
 def _own_copy(now: Mapping[K, V], before: Mapping[K, V]) -> dict[K, V]:
     """`now`, copied where it is still the snapshot's own."""
-    return dict(now) if now is before else cast(dict[K, V], now)
+    # `copy`, not `dict`: that would put every item in anew where one was ever removed.
+    own = cast(dict[K, V], now)
+    return own.copy() if now is before else own
 
 
 def _network_after(
