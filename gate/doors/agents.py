@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import asyncssh
@@ -110,7 +112,8 @@ class Agents:
         for device in gate.snapshot.devices.values():
             self._know(device.id, device.ssh_key)
         self._sessions: dict[DeviceID, AgentSession] = {}
-        self._waiting: dict[DeviceID, int] = {}
+        self._waiting: OrderedDict[DeviceID, int] = OrderedDict()
+        """In the order in which they are told. Whoever waits keeps its turn, however much more happens meanwhile."""
         self._telling: asyncio.Task[None] | None = None
         self.journal = Journal(gate.snapshot.version)
         self.teller = Teller(gate.presence.observed)
@@ -188,17 +191,18 @@ class Agents:
 
     def _mark(self, step: Step, now: Snapshot) -> None:
         place = self.journal.add(step)
-        news = step.news
-        if news.everyone or news.parts:
-            touched: set[DeviceID] = set(self._sessions)
-        else:
-            touched = {id for id in (*news.own, *news.views) if id in self._sessions}
-            names = now.compiled.world.names
-            for viewers in news.seen.values():
-                touched |= self._sessions.keys() & [names[slot] for slot in members(viewers)]
-        # Those who wait already wait from an earlier place on.
-        self._waiting = dict.fromkeys(touched, place) | self._waiting
+        for id in self._touched(step.news, now):
+            if id in self._sessions:
+                self._waiting.setdefault(id, place)  # those who wait already wait from an earlier place on
         self._start_telling()
+
+    def _touched(self, news: News, now: Snapshot) -> Iterable[DeviceID]:
+        if news.everyone or news.parts:
+            return self._sessions
+        names, viewers = now.compiled.world.names, 0
+        for some in news.seen.values():
+            viewers |= some
+        return chain(news.own, news.views, [names[slot] for slot in members(viewers)])
 
     def shown(self, ids: Iterable[DeviceID]) -> None:
         """Others see these devices at new endpoints: whoever sees them is told."""
@@ -234,8 +238,7 @@ class Agents:
                 with watch.doing("telling agents"):
                     until = loop.time() + SLICE
                     while self._waiting and loop.time() < until:
-                        id = next(iter(self._waiting))
-                        self._tell_one(id, self._waiting.pop(id))
+                        self._tell_one(*self._waiting.popitem(last=False))
                 await asyncio.sleep(0)
         finally:
             self._telling = None

@@ -84,16 +84,22 @@ class Journal:
         """What device `id` missed since `place`; None where that is not known any more."""
         if place < self._first:
             return None
-        shown: dict[DeviceID, None] = {}
-        parts: dict[str, None] = {}
-        before = None
-        for step in self._steps[place - self._first :]:
-            news = step.news
-            if before is None and (news.everyone or id in news.views):
-                before = step.before
-            if slot is not None:
-                shown.update((one, None) for one, viewers in news.seen.items() if viewers >> slot & 1)
-            if id in news.own:
-                parts["device"] = None
-            parts.update(dict.fromkeys(news.parts))
-        return Missed(tuple(shown), tuple(parts), before)
+        steps = self._steps[place - self._first :]
+        if len(steps) == 1:
+            return self._missed_one(steps[0], id, slot)
+        missed = [self._missed_one(step, id, slot) for step in steps]
+        return Missed(
+            tuple(dict.fromkeys(one for each in missed for one in each.shown)),
+            tuple(dict.fromkeys(part for each in missed for part in each.parts)),
+            next((each.before for each in missed if each.before is not None), None),
+        )
+
+    @staticmethod
+    def _missed_one(step: Step, id: DeviceID, slot: int | None) -> Missed:
+        news = step.news
+        before = step.before if news.everyone or id in news.views else None
+        shown = (
+            tuple([one for one, viewers in news.seen.items() if viewers >> slot & 1])
+            if slot is not None and news.seen else ()
+        )  # fmt: skip
+        return Missed(shown, (*(("device",) if id in news.own else ()), *news.parts), before)

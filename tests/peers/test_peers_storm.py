@@ -11,7 +11,7 @@ from pathlib import Path
 
 import asyncssh
 import pytest
-from peers_agents import Plugged, plug_in
+from peers_agents import Plugged, Unplugged, plug_in
 from peers_builders import Served, a_served_gate, acls, eventually
 
 from gate import advancing, netmaps
@@ -292,6 +292,27 @@ async def test_an_endpoint_is_told_to_those_who_see_the_device_and_to_no_one_els
         for agent in plugged.values():
             assert agent.connection is not None
             agent.connection.abort()
+
+
+async def test_who_waits_to_be_told_keeps_its_turn_whatever_happens_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agents_door, "COALESCE", 5)
+    async with a_served_gate(tmp_path) as served:
+        await served.a_policy(acls(("tag:web", "tag:db:5432"), ("tag:ci", "tag:ci:*")))
+        for name, tag in (("ci-1", "tag:ci"), ("ci-2", "tag:ci"), ("db-1", "tag:db"), ("web-1", "tag:web")):
+            await served.a_device(name, tag)
+        plugged = [Unplugged(served.gate, served.server, id) for id in served.gate.snapshot.devices]
+        for agent in plugged:
+            agent.session.whole()
+        ids = {device.name: device.id for device in served.gate.snapshot.devices.values()}
+        waiting = served.server.keeper.agents._waiting
+        waiting.clear()
+        for moved in ("db-1", "ci-1", "db-1", "ci-2"):
+            await served.gate.perform(
+                agents.report_endpoints, GATE, device=ids[moved], endpoints=[f"192.0.2.{len(waiting) + 1}:1"]
+            )
+        assert list(waiting) == [ids["web-1"], ids["ci-2"], ids["ci-1"]]
 
 
 async def test_what_is_said_to_many_is_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
