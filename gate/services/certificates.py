@@ -16,7 +16,18 @@ from model import change as c
 from model.errors import Conflict, Denied, Invalid, NotFound
 from model.ids import DeviceID, Serial, UserName
 from model.keys import SSHKey
-from model.records import Certificate, CertificateKind, Consent, Device, DeviceState, Page, Revocation, Role, UserState
+from model.records import (
+    Certificate,
+    CertificateKind,
+    CertificateState,
+    Consent,
+    Device,
+    DeviceState,
+    Page,
+    Revocation,
+    Role,
+    UserState,
+)
 from store import Query, Reader, Transaction, certificates, consents, devices, user_keys, users
 
 
@@ -118,6 +129,7 @@ def issue_host(tx: Transaction, call: Call, device: Device, key: SSHKey, lives: 
     owner = users.by_name(tx, device.user) if device.user is not None else None
     if owner is not None and owner.state is not UserState.ACTIVE:
         raise Denied(f'the owner of device "{device.name}" is disabled', hint="ask an operator of this network")
+    _no_persons(tx, key)
     grant = sshca.grant(claims(call), CertificateKind.HOST, tags=device.tags)
     validity = sshca.validity(grant.lives, now=tx.now, asked=lives, limits=(device.expires_at,))
     principals = sshca.host_principals(device.name, call.snapshot.domain, device.addresses)
@@ -259,6 +271,18 @@ def _not_anothers(tx: Transaction, device: Device, fingerprint: str, kind: Certi
         raise Invalid(f"the key is the host key of {whose}", hint="make new ones on a copied machine: ssh-keygen -A")
 
 
+def _no_persons(tx: Transaction, key: SSHKey) -> None:
+    """A public key is no secret: whoever had it certified as their host's would take it from the person it lets in."""
+    named = user_keys.users_with(tx, key) or any(
+        one.kind is CertificateKind.USER and one.state(tx.now) is CertificateState.VALID
+        for one in certificates.with_key(tx, key.fingerprint)
+    )
+    if named:
+        raise Invalid(
+            "the key is a person's, not a host's", hint="give the host's own: /etc/ssh/ssh_host_ed25519_key.pub"
+        )
+
+
 @writes("certs revoke")
 def revoke(
     tx: Transaction,
@@ -297,7 +321,8 @@ def revoke(
 
 def revoke_key(tx: Transaction, call: Call, key: SSHKey, reason: str) -> tuple[Revocation, ...]:
     """The key itself: what was signed of it, or by it, and what would be. It gets in at no door either."""
-    return _record(tx, call, [certificates.revoke(tx, key=key, by=call.actor.name, reason=reason)])
+    since = certificates.krl_version(tx)
+    return _record(tx, call, [certificates.revoke(tx, key=key, by=call.actor.name, reason=reason)], since)
 
 
 def _revoke_key_id(tx: Transaction, call: Call, key_id: str, reason: str) -> tuple[Revocation, ...]:
@@ -305,7 +330,8 @@ def _revoke_key_id(tx: Transaction, call: Call, key_id: str, reason: str) -> tup
     if call.own:
         raise Denied("your role revokes certificates of your own, by serial or device")
     sshca.check_key_id(key_id)
-    return _record(tx, call, [certificates.revoke(tx, key_id=key_id, by=call.actor.name, reason=reason)])
+    since = certificates.krl_version(tx)
+    return _record(tx, call, [certificates.revoke(tx, key_id=key_id, by=call.actor.name, reason=reason)], since)
 
 
 def revoke_all(
@@ -327,22 +353,26 @@ def revoke_all(
     return _revoke(tx, call, chosen, reason)
 
 
+def revoke_signed(tx: Transaction, call: Call, user: UserName, key: SSHKey, reason: str) -> tuple[Revocation, ...]:
+    """What lives of a person's certificates for one key of theirs."""
+    living = certificates.valid_of_user(tx, user, tx.now)
+    return _revoke(tx, call, [one for one in living if one.fingerprint == key.fingerprint], reason)
+
+
 def _revoke(tx: Transaction, call: Call, found: Sequence[Certificate], reason: str) -> tuple[Revocation, ...]:
-    fresh = [one for one in found if one.revoked_at is None]
-    return _record(
-        tx,
-        call,
-        [
-            certificates.revoke(tx, serial=one.serial, generation=one.generation, by=call.actor.name, reason=reason)
-            for one in fresh
-        ],
-    )
+    fresh, since, by = [one for one in found if one.revoked_at is None], certificates.krl_version(tx), call.actor.name
+    made = [
+        certificates.revoke(tx, serial=one.serial, generation=one.generation, by=by, reason=reason) for one in fresh
+    ]
+    return _record(tx, call, made, since)
 
 
-def _record(tx: Transaction, call: Call, made: Sequence[Revocation]) -> tuple[Revocation, ...]:
+def _record(tx: Transaction, call: Call, named: Sequence[Revocation], since: int) -> tuple[Revocation, ...]:
+    """Tells of those that are newer than the list of number `since`: one told again would take its version back."""
+    made = tuple(one for one in named if one.number > since)
     if made:
-        tx.record(c.CertificatesRevoked(revocations=tuple(made)))
+        tx.record(c.CertificatesRevoked(revocations=made))
         for one in made:
             subject = one.serial or one.key_id or (one.key and one.key.fingerprint)
             call.audit(tx, f"revoked {subject}", after={"reason": one.reason})
-    return tuple(made)
+    return tuple(named)

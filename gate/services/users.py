@@ -148,10 +148,12 @@ def add_key(
 
 @writes("users keys remove")
 def remove_key(tx: Transaction, call: Call, *, name: str, fingerprint: str) -> UserKey:
+    """With the certificates that live of it: it is gone with the machine that it was on, as like as not."""
     user = own.user(tx, call, name)
     if not call.own:
         _may_grant(call, user.role)
     removed = user_keys.remove(tx, user.name, fingerprint)
+    certificates.revoke_signed(tx, call, user.name, removed.key, "key removed")
     tx.record(c.UserKeyRemoved(user=user.name, fingerprint=removed.key.fingerprint))
     call.audit(tx, user.name, before={"key": removed.key.fingerprint})
     if removed.break_glass:

@@ -10,10 +10,11 @@ import gate_builders as build
 import pytest
 
 from gate.gate import Gate
-from gate.services import certificates, devices, network, users
+from gate.services import agents, certificates, devices, network, users
 from model.errors import Denied, Invalid
 from model.records import Certificate, Consent, Role
 from sshca import read_krl
+from store import certificates as rows
 
 HOUR = 3600
 
@@ -150,3 +151,41 @@ async def test_what_no_certificate_can_be_called_is_not_revoked(tmp_path: Path, 
     async with build.a_gate(tmp_path) as gate:
         with pytest.raises(Invalid, match="key ID"):
             await gate.perform(certificates.revoke, build.LOCAL, key_id=key_id)
+
+
+async def test_the_krls_version_rises_whatever_is_revoked_twice(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        key, versions = build.an_ssh_key(), list[int]()
+        for deed in ({"key": key}, {"key_id": "a"}, {"key": key}, {"key_id": "a"}, {"key_id": "b"}, {"key": key}):
+            await gate.perform(certificates.revoke, build.LOCAL, **deed)
+            versions.append(read_krl(base64.b64decode(gate.snapshot.krl)).version)
+        assert versions == [1, 2, 2, 2, 3, 3]
+        assert gate.snapshot.revocations == gate.store.read(rows.revocations)
+
+
+async def test_nobody_has_a_persons_key_certified_as_their_hosts(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        registered, ad_hoc = build.an_ssh_key(), build.an_ssh_key()
+        await gate.perform(users.add_key, build.LOCAL, name="alice", key=registered)
+        await build.a_device(gate, "laptop")
+        await build.a_user(gate, "mallory")
+        evil = await build.a_device(gate, "evil", user="mallory")
+        alice = build.as_actor("alice", Role.OWNER)
+        await gate.perform(certificates.for_myself, alice, key=ad_hoc)
+        for key in (registered, ad_hoc):
+            with pytest.raises(Invalid, match="a person's"):
+                await gate.perform(agents.host_certificate, build.LOCAL, device=evil.id, key=key)
+            assert isinstance(await gate.perform(certificates.for_myself, alice, key=key), Certificate)
+
+
+async def test_a_key_that_is_removed_takes_its_certificates_along(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        key = build.an_ssh_key()
+        await gate.perform(users.add_key, build.LOCAL, name="alice", key=key)
+        await build.a_device(gate, "laptop")
+        of_it = await gate.perform(certificates.for_myself, build.as_actor("alice", Role.OWNER), key=key)
+        other = await signed(gate, "alice", Role.OWNER)
+        assert isinstance(of_it, Certificate)
+        await gate.perform(users.remove_key, build.LOCAL, name="alice", fingerprint=key.fingerprint)
+        assert await is_revoked(gate, of_it)
+        assert not await is_revoked(gate, other)
