@@ -46,7 +46,13 @@ def cells(entry: AuditEntry) -> list[str]:
     return [str(entry.number), shapes.timestamp(entry.at), entry.actor, entry.action, entry.subject, entry.source]
 
 
-@verb("show", "show one entry, before and after", argument("number", type=int), operation="audit show")
+@verb(
+    "show",
+    "show one entry, before and after",
+    argument("number", type=int),
+    operation="audit show",
+    examples=("audit show 1042",),
+)
 async def show(run: Run, number: int) -> None:
     entry = await run.perform(service.show_audit, number=number)
     told = dict(zip(("number", "at", "actor", "action", "subject", "source"), cells(entry), strict=True))
@@ -55,7 +61,7 @@ async def show(run: Run, number: int) -> None:
     run.result(shapes.builtins(entry), facts([*told.items(), ("hash", entry.hash)]))
 
 
-@verb("verify", "check that no entry was changed or removed", operation="audit verify")
+@verb("verify", "check that no entry was changed or removed", operation="audit verify", examples=("audit verify",))
 async def verify(run: Run) -> None:
     broken = await run.perform(service.verify_audit)
     if broken is not None:

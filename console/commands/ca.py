@@ -17,7 +17,9 @@ from model.sshd import DEFAULT_PATHS, DROP_IN
 KIND = argument("kind", type=click.Choice(["user", "host"]), metavar="(user|host)")
 
 
-@verb("show", "show the CA's keys, generation by generation", operation="ca show")
+@verb(
+    "show", "show the CA's keys, generation by generation", operation="ca show", examples=("ca show", "ca show --json")
+)
 async def show(run: Run) -> None:
     views = await run.perform(service.show)
     now = int(time.time())
@@ -51,7 +53,13 @@ async def rotate(run: Run, kind: str, algorithm: str, backend: str, emergency: b
     run.result(shapes.generation(changed[0]), said + later)
 
 
-@verb("promote", "let the pending key sign; the one before stays trusted", KIND, operation="ca promote")
+@verb(
+    "promote",
+    "let the pending key sign; the one before stays trusted",
+    KIND,
+    operation="ca promote",
+    examples=("ca promote user",),
+)
 async def promote(run: Run, kind: str) -> None:
     found = await run.perform(service.promote, kind=CertificateKind(kind))
     run.result([shapes.generation(one) for one in found], "".join(f"{one.id} is {one.state.value}\n" for one in found))

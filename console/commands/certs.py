@@ -48,6 +48,7 @@ async def list_certificates(run: Run, words: str, limit: int) -> None:
     "show a certificate as ssh-keygen -L does, and whose it is",
     argument("number", metavar="SERIAL"),
     operation="certs show",
+    examples=("certs show 1042",),
 )
 async def show(run: Run, number: str) -> None:
     certificate = await run.perform(service.show, serial=serial(number))
@@ -82,7 +83,12 @@ def signed_or_waiting(run: Run, outcome: Certificate | Consent) -> None:
     run.result(document, f"{outcome.line} {outcome.key_id}")
 
 
-@verb("waiting", "list certificates that wait for a second operator", operation="certs waiting")
+@verb(
+    "waiting",
+    "list certificates that wait for a second operator",
+    operation="certs waiting",
+    examples=("certs waiting",),
+)
 async def waiting(run: Run) -> None:
     found = await run.perform(service.waiting)
     run.rows(

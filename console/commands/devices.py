@@ -52,7 +52,7 @@ async def list_devices(run: Run, words: str, sort: str, limit: int) -> None:
     )  # fmt: skip
 
 
-@verb("show", "show a device", NAME, operation="devices show")
+@verb("show", "show a device", NAME, operation="devices show", examples=("devices show laptop",))
 async def show(run: Run, name: str) -> None:
     device = await run.perform(service.show, name=name)
     run.result(document(run, device), _facts(run, device))
@@ -93,12 +93,25 @@ async def add(
     run.result(document(run, device), f"added {device.name} at {device.ipv4} and {device.ipv6}{waits}")
 
 
-@verb("approve", "let pending or expired devices in", NAMES, operation="devices approve")
+@verb(
+    "approve",
+    "let pending or expired devices in",
+    NAMES,
+    operation="devices approve",
+    examples=("devices approve web-1 web-2",),
+)
 async def approve(run: Run, names: tuple[str, ...]) -> None:
     answer(run, await run.perform(service.approve, names=names), "approved")
 
 
-@verb("rename", "give a device another name", NAME, argument("new"), operation="devices rename")
+@verb(
+    "rename",
+    "give a device another name",
+    NAME,
+    argument("new"),
+    operation="devices rename",
+    examples=("devices rename laptop alices-laptop",),
+)
 async def rename(run: Run, name: str, new: str) -> None:
     device = await run.perform(service.rename, name=name, new=new)
     run.result(document(run, device), f"{name} is {device.name} now")
@@ -141,12 +154,18 @@ async def expire(run: Run, names: tuple[str, ...], within: int | None) -> None:
     answer(run, found, "set the expiry of" if within else "expired")
 
 
-@verb("disable", "shut devices out until they are enabled again", NAMES, operation="devices disable")
+@verb(
+    "disable",
+    "shut devices out until they are enabled again",
+    NAMES,
+    operation="devices disable",
+    examples=("devices disable laptop",),
+)
 async def disable(run: Run, names: tuple[str, ...]) -> None:
     answer(run, await run.perform(service.disable, names=names), "disabled")
 
 
-@verb("enable", "let disabled devices in again", NAMES, operation="devices enable")
+@verb("enable", "let disabled devices in again", NAMES, operation="devices enable", examples=("devices enable laptop",))
 async def enable(run: Run, names: tuple[str, ...]) -> None:
     answer(run, await run.perform(service.enable, names=names), "enabled")
 
@@ -156,6 +175,7 @@ async def enable(run: Run, names: tuple[str, ...]) -> None:
     "remove devices; their addresses rest, and their certificates are revoked",
     NAMES,
     operation="devices remove",
+    examples=("devices remove laptop phone",),
 )
 async def remove(run: Run, names: tuple[str, ...]) -> None:
     answer(run, await run.perform(service.remove, names=names), "removed")

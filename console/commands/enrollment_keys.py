@@ -13,7 +13,7 @@ from gate import reached
 from gate.services import enrollment_keys as service
 
 
-@verb("list", "list enrollment keys", operation="enrollment-keys list")
+@verb("list", "list enrollment keys", operation="enrollment-keys list", examples=("enrollment-keys list",))
 async def list_keys(run: Run) -> None:
     found = await run.perform(service.list_keys)
     run.rows(
@@ -67,6 +67,7 @@ async def create(
     "take enrollment keys back",
     argument("ids", many=True, metavar="ID ..."),
     operation="enrollment-keys revoke",
+    examples=("enrollment-keys revoke 7",),
 )
 async def revoke(run: Run, ids: tuple[str, ...]) -> None:
     found = await run.perform(service.revoke, ids=ids)

@@ -16,7 +16,7 @@ from gate.services import samples
 from gate.services.emergencies import told
 
 
-@verb("status", "show how the gate is", operation="gate status")
+@verb("status", "show how the gate is", operation="gate status", examples=("gate status",))
 async def status(run: Run) -> None:
     found = await run.perform(service.status)
     up = int(time.time() - run.gate.started_at)
@@ -36,7 +36,7 @@ async def status(run: Run) -> None:
     )  # fmt: skip
 
 
-@verb("doctor", "check the gate, and say what to do", operation="gate doctor")
+@verb("doctor", "check the gate, and say what to do", operation="gate doctor", examples=("gate doctor",))
 async def doctor(run: Run) -> None:
     found = await run.perform(service.doctor)
     run.rows(
@@ -46,7 +46,7 @@ async def doctor(run: Run) -> None:
     )
 
 
-@verb("metrics", "print figures in the Prometheus text form", operation="gate metrics")
+@verb("metrics", "print figures in the Prometheus text form", operation="gate metrics", examples=("gate metrics",))
 async def metrics(run: Run) -> None:
     found = await run.perform(service.metrics)
     lines = [f"wardgate_{name} {value}" for name, value in found.items()]
@@ -78,7 +78,12 @@ async def restore(state: Path, file: str) -> str:
     return f"restored {state} as of change {number}\nnext: wardgate serve --state {state}"
 
 
-@verb("sample-data", "fill an empty network with people and devices to look around in", operation="gate sample-data")
+@verb(
+    "sample-data",
+    "fill an empty network with people and devices to look around in",
+    operation="gate sample-data",
+    examples=("gate sample-data",),
+)
 async def sample_data(run: Run) -> None:
     made = await run.perform(samples.fill)
     run.result({"users": made.users, "devices": made.devices}, f"made {made.users} people and {made.devices} devices")

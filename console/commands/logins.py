@@ -38,7 +38,7 @@ async def set_up(run: Run, name: str) -> None:
     option("--confirm", help="Show a code back, one line on standard input; from then on it is asked for.",
            is_flag=True),
     option("--remove", help="Take the second factor away.", is_flag=True),
-    operation="users totp", examples=("users totp alice", "echo 123456 | wardgate users totp alice --confirm"),
+    operation="users totp", examples=("users totp alice", "users totp alice --confirm < CODE"),
 )  # fmt: skip
 async def second_factor(run: Run, name: str, confirm: bool, remove: bool) -> None:
     if confirm and remove:
@@ -89,7 +89,13 @@ async def invite(run: Run, name: str, lives: int | None) -> None:
     invited(run, await run.perform(service.invite, name=name, lives=lives or service.INVITATION_LIFE))
 
 
-@verb("unlock", "forget wrong guesses at a person's login, so that they need not wait", NAME, operation="users unlock")
+@verb(
+    "unlock",
+    "forget wrong guesses at a person's login, so that they need not wait",
+    NAME,
+    operation="users unlock",
+    examples=("users unlock alice",),
+)
 async def unlock(run: Run, name: str) -> None:
     user = await run.perform(service.unlock, name=name)
     run.result(shapes.user(user), f"{user.name} may try again")
@@ -97,6 +103,7 @@ async def unlock(run: Run, name: str) -> None:
 
 @verb(
     "unbind", "take a provider's account from a person", NAME, argument("issuer"), operation="users set-role",
+    examples=("users unbind alice https://id.example.com",),
 )  # fmt: skip
 async def unbind(run: Run, name: str, issuer: str) -> None:
     user = await run.perform(service.unbind, name=name, issuer=issuer)
@@ -140,7 +147,12 @@ def person(run: Run, found: Me, more: tuple[tuple[str, str], ...] = ()) -> None:
     )  # fmt: skip
 
 
-@verb("logout", "end what your logins gave: certificates, keys for their time, open consoles", operation="logout")
+@verb(
+    "logout",
+    "end what your logins gave: certificates, keys for their time, open consoles",
+    operation="logout",
+    examples=("logout",),
+)
 async def logout(run: Run) -> None:
     ended = await run.perform(service.logout)
     run.rows(

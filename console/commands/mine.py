@@ -31,7 +31,7 @@ async def cert(run: Run, device: str | None, lives: int | None) -> None:
     signed_or_waiting(run, certificate)
 
 
-@verb("me", "show who you are here, and what lets you in", operation="me")
+@verb("me", "show who you are here, and what lets you in", operation="me", examples=("me",))
 async def me(run: Run) -> None:
     if run.actor.user is None:
         run.result(
@@ -43,7 +43,7 @@ async def me(run: Run) -> None:
     person(run, await run.perform(logins.me), (("here by", here),))
 
 
-@verb("list", "list the keys that let you in", operation="users keys list")
+@verb("list", "list the keys that let you in", operation="users keys list", examples=("keys list",))
 async def list_keys(run: Run) -> None:
     key_rows(run, await run.perform(users.list_keys, name="me"))
 
@@ -51,7 +51,7 @@ async def list_keys(run: Run) -> None:
 @verb(
     "add", "let yourself in with another key", argument("file", type=FILE, metavar="FILE"),
     option("--for-login", help="For as long as the login lasts by which you are here.", is_flag=True),
-    operation="users keys add",
+    operation="users keys add", examples=("keys add ~/.ssh/id_ed25519.pub", "keys add - < id_ed25519.pub"),
 )  # fmt: skip
 async def add_key(run: Run, file: str, for_login: bool) -> None:
     text = await run.text(file, 65536)
@@ -63,7 +63,13 @@ async def add_key(run: Run, file: str, for_login: bool) -> None:
     run.result(shapes.user_key(added), f"{added.user} gets in with {added.key.fingerprint} for {until_then}")
 
 
-@verb("remove", "take a key of yours away", argument("fingerprint"), operation="users keys remove")
+@verb(
+    "remove",
+    "take a key of yours away",
+    argument("fingerprint"),
+    operation="users keys remove",
+    examples=("keys remove SHA256:...",),
+)
 async def remove_key(run: Run, fingerprint: str) -> None:
     removed = await run.perform(users.remove_key, name="me", fingerprint=fingerprint)
     run.result(shapes.user_key(removed), f"removed {removed.key.fingerprint}")

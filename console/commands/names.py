@@ -41,7 +41,7 @@ def show_answers(run: Run, found: tuple[Answer, ...], empty: str) -> None:
     )  # fmt: skip
 
 
-@verb("list", "list names: devices' own, and those that were set", operation="names list")
+@verb("list", "list names: devices' own, and those that were set", operation="names list", examples=("names list",))
 async def list_names(run: Run) -> None:
     show_answers(run, await run.perform(service.list_names), "no names yet; a device brings its own")
 
@@ -70,7 +70,7 @@ async def set_name(run: Run, name: str, type: NameType, value: str, ttl: int) ->
     "remove", "remove records that were set", NAME,
     argument("type", type=TYPES, required=False, metavar="[TYPE]"),
     argument("value", required=False, metavar="[VALUE]"),
-    operation="names remove",
+    operation="names remove", examples=("names remove wiki", "names remove wiki A 100.64.0.9"),
 )  # fmt: skip
 async def remove(run: Run, name: str, type: NameType | None, value: str | None) -> None:
     gone = await run.perform(service.remove, name=name, type=type, value=value)

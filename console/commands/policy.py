@@ -62,13 +62,15 @@ async def set_policy(run: Run, file: str, if_version: int | None, confirm_within
     run.result(shapes.builtins(version), text)
 
 
-@verb("confirm", "keep the version that waits for confirmation", operation="policy confirm")
+@verb(
+    "confirm", "keep the version that waits for confirmation", operation="policy confirm", examples=("policy confirm",)
+)
 async def confirm(run: Run) -> None:
     version = await run.perform(service.confirm)
     run.result(shapes.builtins(version), f"version {version.number} stays")
 
 
-@verb("history", "list the versions, the newest first", operation="policy history")
+@verb("history", "list the versions, the newest first", operation="policy history", examples=("policy history",))
 async def history(run: Run) -> None:
     found = await run.perform(service.history, limit=1000)
     run.rows(

@@ -18,7 +18,7 @@ def written(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-@verb("list", "list what can be set", operation="settings list")
+@verb("list", "list what can be set", operation="settings list", examples=("settings list",))
 async def list_settings(run: Run) -> None:
     found = await run.perform(service.list_settings)
     run.rows(
@@ -28,7 +28,7 @@ async def list_settings(run: Run) -> None:
     )
 
 
-@verb("show", "show one setting", KEY, operation="settings show")
+@verb("show", "show one setting", KEY, operation="settings show", examples=("settings show login.life",))
 async def show(run: Run, key: str) -> None:
     one = await run.perform(service.show_setting, key=key)
     run.result(

@@ -42,7 +42,13 @@ async def list_users(run: Run, words: str, limit: int) -> None:
     )
 
 
-@verb("show", "show a person: what lets them in, and their devices", NAME, operation="users show")
+@verb(
+    "show",
+    "show a person: what lets them in, and their devices",
+    NAME,
+    operation="users show",
+    examples=("users show alice",),
+)
 async def show(run: Run, name: str) -> None:
     found = await run.perform(logins.about, name=name)
     wait = run.gate.locked(found.user.name)
@@ -77,19 +83,31 @@ async def set_role(run: Run, name: str, role: str) -> None:
     run.result(shapes.user(user), f"{user.name} is {user.role.value} now")
 
 
-@verb("disable", "keep a person out: connections end and certificates are revoked", NAME, operation="users disable")
+@verb(
+    "disable",
+    "keep a person out: connections end and certificates are revoked",
+    NAME,
+    operation="users disable",
+    examples=("users disable alice",),
+)
 async def disable(run: Run, name: str) -> None:
     user = await run.perform(service.disable, name=name)
     run.result(shapes.user(user), f"disabled {user.name}")
 
 
-@verb("enable", "let a disabled person in again", NAME, operation="users enable")
+@verb("enable", "let a disabled person in again", NAME, operation="users enable", examples=("users enable alice",))
 async def enable(run: Run, name: str) -> None:
     user = await run.perform(service.enable, name=name)
     run.result(shapes.user(user), f"enabled {user.name}")
 
 
-@verb("remove", "remove a person with their devices, keys and certificates", NAME, operation="users remove")
+@verb(
+    "remove",
+    "remove a person with their devices, keys and certificates",
+    NAME,
+    operation="users remove",
+    examples=("users remove alice",),
+)
 async def remove(run: Run, name: str) -> None:
     user = await run.perform(service.remove, name=name)
     run.result(shapes.user(user), f"removed {user.name}")
@@ -115,7 +133,7 @@ def key_rows(run: Run, found: Sequence[UserKey]) -> None:
     )
 
 
-@verb("list", "list a person's SSH keys", NAME, operation="users keys list")
+@verb("list", "list a person's SSH keys", NAME, operation="users keys list", examples=("users keys list alice",))
 async def list_keys(run: Run, name: str) -> None:
     key_rows(run, await run.perform(service.list_keys, name=name))
 

@@ -82,7 +82,7 @@ def _hosts(r: Reader) -> tuple[Certificate, ...]:
     """The newest valid host certificate of each device."""
     query = Query(where={"kind": "host", "state": "valid"}, sort="serial", limit=1 << 31)
     found = {one.device_id: one for one in whole(r, rows.page, query).rows if isinstance(one, Certificate)}
-    return tuple(found.values())
+    return tuple(one for one in found.values() if one.device_id is not None)
 
 
 @writes("names set")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gate.operation import Call
 from model.errors import Denied, NotFound
-from model.ids import UserName, quoted
+from model.ids import UserName, quoted, user_name
 from model.records import Certificate, Device, User
 from store import Reader, devices, users
 
@@ -14,6 +14,8 @@ def user(r: Reader, call: Call, name: str) -> User:
     if name in {"", "me"} and call.actor.user is not None:
         name = call.actor.user
     if not call.own:
+        if name in {"", "me"} and users.by_name(r, user_name("me", call.snapshot.user_domain)) is None:
+            raise NotFound(f"{call.actor.name} is nobody with things of their own", hint="over SSH you are a person")
         return users.find(r, name, call.snapshot.user_domain)
     mine = users.by_name(r, _self(call))
     if mine is None or name.casefold() not in {mine.name, mine.name.partition("@")[0]}:

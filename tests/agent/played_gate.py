@@ -245,7 +245,8 @@ class PlayedGate:
             for seat in self.seats.values():
                 if seat.channel is not None:
                     seat.channel.get_extra_info("connection").abort()
-            await self._server.wait_closed()
+            # Not waited for: from Python 3.12 on that lasts until the last connection ends, and one may be to an
+            # address that is gone.
 
 
 @contextlib.asynccontextmanager

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import command_harness as h
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "gate"))
 import gate_builders as build
 
-from gate import reached
+from console.commandline.command import Command
+from console.commandline.face import COMMANDS, parse
+from gate import network, reached
 from model.records import Role
 
 PROGRAM = [sys.executable, "-W", "ignore", "-m", "console"]
@@ -151,3 +157,53 @@ async def test_a_certificate_without_a_device_says_how_to_join(tmp_path: Path) -
         alice = build.as_actor("alice", Role.OWNER)
         answer = await h.run(gate, "cert", actor=alice, stdin=build.an_ssh_key().line)
         assert answer.err.endswith("wardgate up alice@net.example.com@gate.example.com:2299\n")
+
+
+# --- help
+
+
+def _commands(group: click.Group, context: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        below = click.Context(command, info_name=name, parent=context, terminal_width=80)
+        if isinstance(command, click.Group):
+            yield from _commands(command, below)
+        else:
+            yield command, below
+
+
+EVERY = list(_commands(COMMANDS, click.Context(COMMANDS, info_name="wardgate")))
+
+
+@pytest.mark.parametrize(("command", "context"), [pytest.param(*one, id=one[1].command_path) for one in EVERY])
+def test_every_command_s_help_fits_a_terminal_and_its_examples_are_commands(
+    command: Command, context: click.Context
+) -> None:
+    text = command.get_help(context)
+    assert max(map(len, text.splitlines())) <= 80
+    assert command.examples
+    for example in command.examples:
+        words = shlex.split(re.sub(r" [<>|] .*", "", example))
+        if "--network" in words:  # without a gate: a program of its own
+            continue
+        if command.local:  # one that takes --state, which is the program's own
+            words = words[: words.index("--state")]
+        assert parse(words).command is command
+
+
+async def test_the_gate_s_own_certificate_is_no_name_of_a_device(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        key = build.an_ssh_key()
+        signers = gate.signers
+        await asyncio.to_thread(network.host_certificate, gate.store, signers, key, ("gate.example.com",))
+        listed = await h.run(gate, "names", "list", "--json")
+        assert [answer["name"] for answer in listed.document if answer["type"] == "SSHFP"] == []
+
+
+async def test_who_is_no_person_has_no_keys_of_their_own(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        answer = await h.run(gate, "keys", "list")
+        assert (answer.status, answer.err) == (
+            1, "error: local:0 is nobody with things of their own\nhint: over SSH you are a person\n",
+        )  # fmt: skip
