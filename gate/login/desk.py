@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from gate.actor import GATE
-from gate.login import issuers, records, who
+from gate.login import issuers, records, refreshing, who
 from gate.login.guesses import Guesses
 from gate.login.passwords import Pool
 from gate.login.rates import Bucket, origin
@@ -22,10 +22,10 @@ from gate.login.records import Proof
 from gate.login.sealing import Seal
 from gate.login.tokens import Claims
 from gate.services import logins as operations
-from model.errors import Denied, Invalid, Limited, NotFound, WardgateError
+from model.errors import Invalid, Limited, WardgateError
 from model.ids import UserName
 from model.records import User
-from store import Transaction, identities, users
+from store import Transaction, users
 
 if TYPE_CHECKING:
     from gate.gate import Gate
@@ -127,6 +127,8 @@ class Desk:
                 log.error("%s", fault.message)
                 found = {}
             self._providers = _made(found)
+            for provider in self._providers.values():
+                self.later(provider.metadata)  # ready for those whom it is not asked about
         return self._providers
 
     def providers_for(self, name: str) -> list[Provider]:
@@ -212,7 +214,7 @@ class Desk:
         told = who.told(issuer, claims.all, self.gate.snapshot.user_domain)
         sealed = None
         if tokens.refresh_token and issuer.refresh_every:
-            sealed = self.seal().seal(tokens.refresh_token.encode(), _purpose(issuer.issuer, claims.subject))
+            sealed = self.seal().seal(tokens.refresh_token.encode(), refreshing.purpose(issuer.issuer, claims.subject))
         wanted = UserName(applicant.name)
         user = await self.write(
             lambda tx: records.by_provider(tx, issuer, claims.subject, told, wanted, sealed, applicant.source)
@@ -237,42 +239,8 @@ class Desk:
                 log.exception("logins were not kept in step")
 
     async def refresh_due(self, now: float | None = None) -> None:
-        """Asks providers about the people whose turn it is. One who is refused there loses their logins here."""
-        now = time.time() if now is None else now
-        by_issuer = {provider.issuer.issuer: provider for provider in self.providers.values()}
-        for identity in await self.gate.store.fetch(identities.refreshable):
-            provider = by_issuer.get(identity.issuer)
-            if provider and provider.issuer.refresh_every and identity.seen_at + provider.issuer.refresh_every <= now:
-                await self._refresh_one(provider, identity)
-
-    async def _refresh_one(self, provider: Provider, identity: identities.Identity) -> None:
-        issuer, purpose = provider.issuer, _purpose(identity.issuer, identity.subject)
-        assert identity.refresh_token is not None
-        try:
-            tokens = await provider.refresh(self.seal().open(identity.refresh_token, purpose).decode())
-            claims = await provider.claims(tokens)
-            if claims.subject != identity.subject:
-                raise Denied("the provider answers about someone else")
-            told = who.told(issuer, claims.all, self.gate.snapshot.user_domain)
-            renewed = tokens.refresh_token
-            sealed = self.seal().seal(renewed.encode(), purpose) if renewed else identity.refresh_token
-
-            def keep(tx: Transaction) -> None:
-                identities.seen(tx, identity.issuer, identity.subject, sealed)
-                user = users.by_name(tx, identity.user)
-                if user is None:
-                    raise NotFound(f"{identity.user} was removed")
-                records.in_step(tx, issuer, user, told, "gate")
-
-            await self.write(keep)
-        except Denied as refused:
-            log.warning("%s lets %s in no more: %s", provider.name, identity.user, refused.message)
-            await self.gate.store.write(lambda tx: identities.seen(tx, identity.issuer, identity.subject, None))
-            await self.gate.perform(
-                operations.end, GATE, user=identity.user, reason=f"{provider.name} lets you in no more"
-            )
-        except WardgateError as fault:
-            log.warning("%s: %s", provider.name, fault.message)
+        """Asks providers about the people whose turn it is."""
+        await refreshing.refresh_due(self, time.time() if now is None else now)
 
 
 async def _retire(provider: Provider) -> None:
@@ -290,7 +258,3 @@ def _made(found: dict[str, issuers.Issuer]) -> dict[str, Provider]:
     from gate.login.provider import Provider
 
     return {name: Provider(name, issuer) for name, issuer in found.items()}
-
-
-def _purpose(issuer: str, subject: str) -> str:
-    return f"refresh-token {issuer} {subject}"

@@ -34,8 +34,9 @@ class DeviceCode(msgspec.Struct, frozen=True):
         return f"DeviceCode({self.verification_uri!r})"
 
 
-class Tokens(msgspec.Struct, frozen=True):
-    id_token: str
+class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+    id_token: str = ""
+    """Empty where a refresh brought none."""
     access_token: str
     refresh_token: str | None = None
 

@@ -123,8 +123,9 @@ class Provider:
 
     # The authorization code with PKCE.
 
-    async def start_flow(self, redirect: str) -> Flow:
-        metadata = await self.metadata()
+    async def start_flow(self, redirect: str, *, known: bool = True) -> Flow:
+        """For someone whom nobody knows the provider is not asked, not even where its pages are."""
+        metadata = await self.metadata() if known else await self._remembered()
         if metadata.authorization_endpoint is None:
             raise Unavailable(f"{self.name} offers no login in a browser")
         verifier, nonce = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
@@ -154,6 +155,24 @@ class Provider:
         except AuthlibBaseError as fault:
             raise self._refused(fault) from None
 
+    async def refreshed(self, tokens: Tokens, subject: str) -> Claims | None:
+        """What the provider says of `subject` after a refresh; None where it only lets them in, without a word.
+
+        It need not make an ID token then (OpenID Connect Core 1.0, section 12.2), but may tell by userinfo. Raises
+        `Denied` where it answers about someone else.
+        """
+        metadata = await self.metadata()
+        if tokens.id_token:
+            claims = await self.claims(tokens)
+        elif metadata.userinfo_endpoint:
+            more = await self._userinfo(metadata.userinfo_endpoint, tokens)
+            claims = Claims(issuer=self.issuer.issuer, subject=str(more.get("sub")), auth_time=None, all=more)
+        else:
+            return None
+        if claims.subject != subject:
+            raise Denied("the provider answers about someone else")
+        return claims
+
     # What the tokens say.
 
     async def claims(self, tokens: Tokens, nonce: str | None = None, *, fresh: bool = True) -> Claims:
@@ -171,13 +190,14 @@ class Provider:
         metadata = await self.metadata()
         if metadata.userinfo_endpoint is None or all(claim.partition(".")[0] in claims.all for claim in needed):
             return claims
-        more = await self._json(
-            "GET", metadata.userinfo_endpoint, dict[str, Any],
-            headers={"Authorization": f"Bearer {tokens.access_token}"}, auth=None,
-        )  # fmt: skip
+        more = await self._userinfo(metadata.userinfo_endpoint, tokens)
         if more.get("sub") != claims.subject:
             raise Denied("the provider's userinfo is about someone else")
         return msgspec.structs.replace(claims, all={**more, **claims.all})
+
+    async def _userinfo(self, where: str, tokens: Tokens) -> dict[str, Any]:
+        bearer = {"Authorization": f"Bearer {tokens.access_token}"}
+        return await self._json("GET", where, dict[str, Any], headers=bearer, auth=None)
 
     async def metadata(self) -> Metadata:
         async with self._lock:
@@ -188,6 +208,12 @@ class Provider:
                     raise Unavailable(f"{self.name} calls itself by another name than settings do")
                 self._guarded(found)
                 self._metadata = time.monotonic(), found
+            return self._metadata[1]
+
+    async def _remembered(self) -> Metadata:
+        async with self._lock:  # it may be asked at this moment
+            if self._metadata is None:
+                raise Unavailable(f"{self.name} cannot be reached", hint=_MEANWHILE)
             return self._metadata[1]
 
     def _guarded(self, found: Metadata) -> None:
