@@ -372,6 +372,23 @@ def test_the_printed_configuration_asks_nothing_and_takes_no_bare_key(named_host
         assert let_in or "Host key verification failed" in answer.stderr
 
 
+def test_ssh_refuses_a_host_whose_certificate_a_list_revokes(named_host: Host, tmp_path: Path) -> None:
+    """As docs/ssh.md has it for clients: the same list serves them."""
+    key, host_1 = a_login_key(tmp_path, now_spec()), GenerationID("host-1")
+    words = ["ssh", "-F", "none", "-i", str(key), "-b", DEVICE_ADDRESS, "-l", "web", "-o", "BatchMode=yes"]
+    (tmp_path / "known_hosts").write_text(known_hosts(TRUST, DOMAIN))
+    words += ["-o", f"UserKnownHostsFile={tmp_path}/known_hosts", "-o", f"RevokedHostKeys={tmp_path}/revoked.krl"]
+    for serial, let_in in ((Serial(1041), True), (Serial(1042), False)):
+        data = krl(
+            version=1, generated_at=epoch(), comment="", ca_keys={host_1: HOST_CA.key},
+            revocations=[a_revocation(serial=serial, generation=host_1)],
+        )  # fmt: skip
+        (tmp_path / "revoked.krl").write_bytes(data)
+        answer = named_host.run([*words, NAME, "id -un"])
+        assert (answer.stdout == "web\n") == let_in, answer.stderr
+        assert let_in or "revoked" in answer.stderr.lower()
+
+
 def a_script(**changes: object) -> str:
     plain: dict[str, object] = {"domain": DOMAIN, "logins": LOGINS}
     return host_script(TRUST, a_krl(), **plain | changes)  # type: ignore[arg-type]
