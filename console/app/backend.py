@@ -207,10 +207,20 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     hint: str | None = None
 
 
+class TestCase(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the policy's own tests. `misses` are lines (from 1) with why they fail; empty where it passes."""
+
+    name: str
+    line: int
+    claims: str
+    misses: tuple[tuple[int, str], ...] = ()
+
+
 class PolicyCheck(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[Fault, ...] = ()
     tests: int = 0
     failed: int = 0
+    cases: tuple[TestCase, ...] = ()
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections.abc import Callable, Sequence
 
 from textual import events
 
+from console.app import folding
 from console.app.backend import Fault
 from console.app.glyphs import Glyphs
 from console.app.highlight import Highlighter
@@ -62,14 +64,86 @@ class Editor:
         self._marks: tuple[int, dict[int, str]] = (-1, {})
         self._cut = ""
         self._offers: list[str] = []
+        self.folded: set[int] = set()
+        self._ends: tuple[int, dict[int, int]] = (-1, {})
 
     @property
     def changed(self) -> bool:
         return self.buffer.text != self.base
 
+    # Folds
+
+    def ends(self) -> dict[int, int]:
+        """By the first line of what can be folded, its last."""
+        if self._ends[0] != self.buffer.version:
+            self._colours.sync(self.buffer.lines)
+            self._ends = (self.buffer.version, folding.regions(self._colours.depths()))
+            self.folded &= self._ends[1].keys()
+        return self._ends[1]
+
+    def visible(self) -> list[int]:
+        ends = self.ends()
+        return folding.visible(len(self.buffer.lines), sorted(self.folded), ends)
+
+    def fold(self) -> None:
+        """What begins on the caret's line, or stands around it; again opens it."""
+        line, ends = self.buffer.line, self.ends()
+        if line in self.folded:
+            self.folded.discard(line)
+            return
+        around = [start for start, end in ends.items() if start <= line <= end and start]
+        if around:
+            self.folded.add(max(around))
+            self.buffer.to(max(around), 0)
+
+    def fold_all(self) -> None:
+        """Every section, or none where some are folded."""
+        if self.folded:
+            self.folded.clear()
+            return
+        self.ends()
+        self.folded = set(folding.sections(self._colours.depths()))
+        self._reveal(back=True)
+
+    def scroll(self, step: int) -> None:
+        """Without a caret in sight."""
+        shown = self.visible()
+        at = bisect.bisect_right(shown, self.top) - 1
+        self.top = shown[max(0, min(at + step, len(shown) - 1))]
+        self.buffer.to(self.top, 0)
+
+    def show(self, line: int) -> None:
+        """Puts the caret there, in sight."""
+        self.buffer.to(line, 0)
+        self.buffer.home()
+        self._reveal()
+
+    def _reveal(self, *, down: bool = False, back: bool = False) -> None:
+        """The caret is never inside of a fold: it goes past it, or the fold opens."""
+        line = self.buffer.line
+        for start in sorted(self.folded):
+            end = self.ends().get(start, start)
+            if start < line <= end:
+                if down:
+                    self.buffer.to(min(end + 1, len(self.buffer.lines) - 1), self.buffer.column)
+                elif back:
+                    self.buffer.to(start, self.buffer.column)
+                else:
+                    self.folded.discard(start)
+                    continue
+                return
+
     # Keys
 
     def key(self, event: events.Key) -> bool:
+        line, lines = self.buffer.line, len(self.buffer.lines)
+        done = self._key(event)
+        if more := len(self.buffer.lines) - lines:
+            self.folded = folding.moved(self.folded, min(line, self.buffer.line), more)
+        self._reveal(down=event.key in {"down", "pagedown"}, back=event.key in {"up", "pageup"})
+        return done
+
+    def _key(self, event: events.Key) -> bool:
         offering = event.key in {"ctrl+@", "ctrl+space"}
         if not offering:
             self._offers = []
@@ -112,11 +186,15 @@ class Editor:
             "ctrl+space": self._offer,
             "f8": self.next_fault,
             "f2": self.take_hint,
+            "f6": self.fold,
+            "f7": self.fold_all,
         }
 
     def paste(self, text: str) -> None:
+        line, before = self.buffer.line, len(self.buffer.lines)
         lines = [inert(line) for line in text.expandtabs(2).replace("\r\n", "\n").replace("\r", "\n").split("\n")]
         self.buffer.insert("\n".join(lines), "paste")
+        self.folded = folding.moved(self.folded, line, len(self.buffer.lines) - before)
 
     def _kill(self) -> None:
         self._cut = self.buffer.kill_line()
@@ -145,6 +223,7 @@ class Editor:
         here = (self.buffer.line, self.buffer.column)
         if places:
             self.buffer.to(*next((place for place in places if place > here), places[0]))
+            self._reveal()
 
     def take_hint(self) -> None:
         """Puts what was meant in the place of what was written."""
@@ -175,16 +254,20 @@ class Editor:
         if self._marks[0] != buffer.version:
             self._marks = (buffer.version, marks(self.base.split("\n"), buffer.lines))
         room = width - TEXT - 2
+        shown = self.visible()
+        top = max(0, bisect.bisect_right(shown, self.top) - 1)
         if active:
-            extra = sum(1 for fault in self.faults if self.top <= (fault.line or 0) - 1 < buffer.line)
-            self.top = max(min(self.top, buffer.line), buffer.line - height + 1 + min(extra + 1, height - 1))
+            extra = sum(1 for fault in self.faults if shown[top] <= (fault.line or 0) - 1 < buffer.line)
+            caret = max(0, bisect.bisect_right(shown, buffer.line) - 1)
+            top = max(min(top, caret), caret - height + 1 + min(extra + 1, height - 1))
             self._left = max(min(self._left, buffer.column), buffer.column - room + 1)
-        self.top = max(0, min(self.top, len(buffer.lines) - 1))
+        top = max(0, min(top, len(shown) - 1))
+        self.top = shown[top]
         rows: list[Row] = []
-        number = self.top
-        while len(rows) < height and number < len(buffer.lines):
+        for number in shown[top:]:
+            if len(rows) >= height:
+                break
             rows += self._line(number, width, glyphs, active)
-            number += 1
         rows = rows[:height] + [Row(width) for _ in range(height - len(rows))]
         self._bar(rows, width, glyphs)
         return rows
@@ -202,6 +285,8 @@ class Editor:
             row.put(TEXT - 2, glyphs.plus if mark == "+" else glyphs.changed, "ok" if mark == "+" else "warn")
         for start, end, role, attributes in self._colours.pieces(number):
             self._piece(row, text, start, end, role, attributes)
+        if number in self.folded:
+            self._folded(row, number, glyphs)
         out = [row]
         for fault in faults:
             start, end = self._span(fault)
@@ -212,6 +297,19 @@ class Editor:
             row.put(at, text[self.buffer.column : self.buffer.column + 1] or " ", "inverse")
             row.plane("editor", at, at + 1)
         return out
+
+    def _folded(self, row: Row, number: int, glyphs: Glyphs) -> None:
+        end = self.ends().get(number, number)
+        inside = sum(number < (fault.line or 0) - 1 <= end for fault in self.faults)
+        at = min(TEXT + max(0, len(self.buffer.lines[number]) - self._left) + 1, row.width - 26)
+        if self._marks[1].keys() & set(range(number + 1, end + 1)):
+            at = row.put(at, glyphs.changed, "warn") + 1
+        at = row.put(at, f"{glyphs.fold} {end - number} lines", "muted", "", self._opens(number))
+        if inside:
+            row.put(at + 2, f"{glyphs.bad} {inside}", "bad", "b")
+
+    def _opens(self, number: int) -> Callable[[], object]:
+        return lambda: self.folded.discard(number)
 
     def _piece(self, row: Row, text: str, start: int, end: int, role: str, attributes: str) -> None:
         start, end = max(start, self._left), min(end, self._left + row.width - TEXT - 3)
@@ -232,11 +330,12 @@ class Editor:
         return row
 
     def _bar(self, rows: Sequence[Row], width: int, glyphs: Glyphs) -> None:
-        total, body = len(self.buffer.lines), len(rows)
+        shown = self.visible()
+        total, body = len(shown), len(rows)
         if total <= body:
             return
         size = max(1, body * body // total)
-        start = (body - size) * min(self.top, total - body) // max(1, total - body)
+        start = (body - size) * min(bisect.bisect_left(shown, self.top), total - body) // max(1, total - body)
         for y, row in enumerate(rows):
             inside = start <= y < start + size
             row.put(width - 1, glyphs.thumb if inside else glyphs.track, "thumb" if inside else "line")

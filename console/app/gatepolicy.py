@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from console.app.backend import Fault, PairChange, PolicyCheck, PolicyDiff, Reach
-from gate.services import policies
+from console.app.backend import Fault, PairChange, PolicyCheck, PolicyDiff, Reach, TestCase
+from gate.services import policies, trials
 from model.errors import PolicyRefused
 from model.ids import DeviceID
 from model.netmap import FilterRule
@@ -27,13 +27,27 @@ OWN = "own"
 
 async def check(ask: Ask, text: str) -> PolicyCheck:
     try:
-        compiled = await ask(policies.check, text=text)
+        found = await ask(trials.run_tests, text=text)
     except PolicyRefused as refused:
         return PolicyCheck(
             faults=(Fault(message=refused.message, line=refused.line, column=refused.column, hint=refused.hint),)
         )
-    document = compiled.document
-    return PolicyCheck(tests=len(document.tests) + len(document.ssh_tests))
+    faults = tuple(
+        Fault(message=f"{test.name}: {miss.why}", line=miss.line, column=miss.column)
+        for test in found
+        for miss in test.misses
+    )
+    cases = tuple(
+        TestCase(
+            name=test.name,
+            line=test.line,
+            claims=test.claims,
+            misses=tuple((miss.line, miss.why) for miss in test.misses),
+        )
+        for test in found
+    )
+    failed = sum(bool(test.misses) for test in found)
+    return PolicyCheck(faults=faults, tests=len(found), failed=failed, cases=cases)
 
 
 async def reach(gate: Gate, ask: Ask, text: str | None) -> Reach:

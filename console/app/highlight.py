@@ -32,10 +32,18 @@ class Highlighter:
         del self._states[same + 1 :]
         self._lines = list(lines)
 
-    def pieces(self, number: int) -> list[Piece]:
+    def depths(self) -> list[int]:
+        """How deep in brackets each line begins, and at last how deep the text ends."""
+        self._reach(len(self._lines))
+        return [depth for depth, _ in self._states]
+
+    def _reach(self, number: int) -> None:
         while len(self._states) <= number:
             at = len(self._states) - 1
             self._states.append(_line(self._lines[at], self._states[at])[1])
+
+    def pieces(self, number: int) -> list[Piece]:
+        self._reach(number)
         return _line(self._lines[number], self._states[number])[0]
 
 

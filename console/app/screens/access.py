@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from textual import events
 
 from console.app import linediff
 from console.app.actions import Action
 from console.app.backend import PolicyCheck, PolicyDiff, PolicyState, Reach
+from console.app.drafts import Draft
 from console.app.editor import Editor
-from console.app.modes import Asked, Field, Form
 from console.app.row import Row, fit
-from console.app.screens import accessdraw
-from console.app.times import plural
+from console.app.screens import accessdeeds, accessdraw, accesstests
+from console.app.textbuffer import TextBuffer
+from console.app.times import moment, plural
 from console.app.view import View
 from model.change import Committed
 from model.errors import WardgateError
 from model.records import PolicyVersion
 
 WIDE = 110
+LEAST_PANE = 42
+ROOM = 14
+"""Cells that numbers, marks and margins take beside a line of the text."""
 AFTER = 0.3
 """Seconds without a key before the draft is checked."""
-CONFIRM = 60
-TABS = ("Policy", "Diff", "History")
+POLICY, DIFF, TESTS, HISTORY = range(4)
+TABS = ("Policy", "Diff", "Tests", "History")
 
 
 class AccessView(View):
@@ -44,21 +48,55 @@ class AccessView(View):
         self.reach_at = 0
         self.difference = PolicyDiff()
         self.compared: list[linediff.Line] = []
+        self.against: PolicyVersion | None = None
+        """What the diff compares with what the draft is based on, in place of the draft."""
+        self.wide = False
         self._checked = -1
         self._timer: asyncio.TimerHandle | None = None
+        self._draft = Draft()
 
     # Data
 
     async def load(self) -> None:
         self.policy = await self.backend.policy()
         current = self.policy.current
+        if not self._draft.fetched:
+            await self._bring_draft(current)
         if current is not None and current.number != self.based_on and not self.editor.changed:
             self.take(current)
         self._compare()
+        if self.tab == TESTS and self._checked != self.editor.buffer.version:
+            self._check_soon()
         try:
             self.reach = await self.backend.reach(None)
         except WardgateError:
             self.reach = Reach()
+
+    async def _bring_draft(self, current: PolicyVersion | None) -> None:
+        """What the person was writing when they left, here or on another connection."""
+        kept = await self._draft.fetch(self.backend)
+        if kept is None or current is None or kept.text == current.text:
+            return
+        base = next((one.text for one in self.policy.history if one.number == kept.based_on), current.text)
+        self.editor = Editor(base)
+        self.editor.buffer = TextBuffer(kept.text)
+        self.based_on = kept.based_on
+        now = self.backend.now()
+        self.console_app.say(f"your draft of {moment(kept.kept_at, now)} is back, based on version {kept.based_on}")
+        self._check_soon()
+
+    def keep(self) -> None:
+        """Keeps the draft, or that there is none any more."""
+        if self._draft.fetched:
+            text = self.editor.buffer.text if self.editor.changed else None
+            self.console_app.start(self._draft.keep(self.backend, text, self.based_on))
+
+    def on_unmount(self) -> None:
+        """The session ends, maybe with its connection: what was typed last is kept all the same."""
+        if self._timer:
+            self._timer.cancel()
+        if self._draft.fetched and self.editor.changed:
+            self._draft.keep_at_last(self.backend, self.editor.buffer.text, self.based_on)
 
     def changed(self, changes: Sequence[Committed]) -> None:
         if any(type(entry.change).__name__.startswith(("Policy", "Device", "User")) for entry in changes):
@@ -73,6 +111,9 @@ class AccessView(View):
         self.based_on = version.number
         self.verdict = PolicyCheck()
         self.difference = PolicyDiff()
+        self.against = None
+        self._checked = -1
+        self.keep()
 
     @property
     def overtaken(self) -> PolicyVersion | None:
@@ -82,6 +123,9 @@ class AccessView(View):
 
     def _compare(self) -> None:
         current = self.policy.current
+        if self.against is not None:
+            self.compared = linediff.compare(self.editor.base.split("\n"), self.against.text.split("\n"))
+            return
         old = current.text if current else ""
         self.compared = linediff.compare(old.split("\n"), self.editor.buffer.lines)
         if not self.compared and len(self.policy.history) > 1:
@@ -95,6 +139,7 @@ class AccessView(View):
 
     def _check_soon(self) -> None:
         self.console_app.start(self.check())
+        self.keep()
 
     async def check(self) -> None:
         version = self.editor.buffer.version
@@ -119,8 +164,9 @@ class AccessView(View):
     def back(self) -> bool:
         if self.editing:
             self.editing = False
+            self.keep()
         elif self.tab:
-            self.tab = 0
+            self.go_to(POLICY)
         else:
             return False
         return True
@@ -130,33 +176,32 @@ class AccessView(View):
             return self._edit(event)
         if event.key in {"left", "right", "left_square_bracket", "right_square_bracket"}:
             step = -1 if event.key.startswith("left") else 1
-            self.tab, self.top = (self.tab + step) % len(TABS), 0
-            self._compare()
+            self.go_to((self.tab + step) % len(TABS))
             return True
         page = max(1, self.size.height - 8)
         step = {"down": 1, "j": 1, "up": -1, "k": -1, "pagedown": page, "pageup": -page}.get(event.key, 0)
         if not step:
             return False
-        if self.tab == 0:
-            self.editor.top = max(0, min(self.editor.top + step, len(self.editor.buffer.lines) - 1))
-            self.editor.buffer.to(self.editor.top, 0)
-        elif self.tab == 1:
+        if self.tab == POLICY:
+            self.editor.scroll(step)
+        elif self.tab == DIFF:
             self.top = max(0, min(self.top + step, len(self.compared) - 1))
         else:
-            self.at = max(0, min(self.at + step, len(self.policy.history) - 1))
+            number = len(self.verdict.cases if self.tab == TESTS else self.policy.history)
+            self.at = max(0, min(self.at + step, number - 1))
         return True
 
     def _edit(self, event: events.Key) -> bool:
         if event.key == "escape":
-            self.editing = False
+            self.back()
         elif event.key == "ctrl+s":
-            self.apply()
+            accessdeeds.apply(self)
         elif event.key == "ctrl+d":
             self.show_diff()
         elif event.key == "f1":
             return False
         else:
-            before = self.editor.buffer.version
+            before, self.against = self.editor.buffer.version, None
             self.editor.key(event)
             if self.editor.buffer.version != before:
                 self._typed()
@@ -168,76 +213,7 @@ class AccessView(View):
             self._typed()
 
     def actions(self) -> list[Action]:
-        if self.editing:
-            return [
-                Action(
-                    key="ctrl+s",
-                    label="apply",
-                    about="check, show what changes, then set it",
-                    run=self.apply,
-                    writes=True,
-                ),
-                Action(key="ctrl+d", label="diff", about="what the draft changes", run=self.show_diff),
-                Action(
-                    key="f8", label="next error", about="to the place of the next error", run=self.editor.next_fault
-                ),
-                Action(key="ctrl+space", label="complete", about="the word before the caret", run=lambda: None),
-                Action(key="ctrl+z", label="undo", about="and ctrl+y redoes", run=self.editor.buffer.undo),
-            ]
-        unconfirmed = self.console_app.unconfirmed is not None
-        history = self.tab == 2
-        return [
-            Action(
-                key="y",
-                label="confirm",
-                about="keep the version that waits",
-                run=self.confirm,
-                writes=True,
-                when=lambda: unconfirmed,
-            ),
-            Action(
-                key="u",
-                label="roll back",
-                about="to the version before",
-                run=self.roll_back,
-                writes=True,
-                when=lambda: unconfirmed,
-            ),
-            Action(
-                key="i",
-                label="edit",
-                about="the policy, as a draft of your own",
-                run=self.edit,
-                when=lambda: not history,
-            ),
-            Action(key="enter", label="edit", about="the policy", run=self.edit, shown=False, when=lambda: not history),
-            Action(
-                key="b",
-                label="bring back",
-                about="the version under the cursor",
-                run=self.bring_back,
-                writes=True,
-                when=lambda: history,
-            ),
-            Action(
-                key="ctrl+s",
-                label="apply",
-                about="set the draft",
-                run=self.apply,
-                writes=True,
-                when=lambda: self.editor.changed,
-            ),
-            Action(key="right", cap="← →", label="policy, diff, history", about="the other parts", run=lambda: None),
-            Action(key="m", label="next source", about="who reaches what, row by row", run=self.next_source),
-            Action(key="e", label="explain", about="why one reaches another, or does not", run=self.explain),
-            Action(
-                key="X",
-                label="drop draft",
-                about="and go back to what is in force",
-                run=self.drop,
-                when=lambda: self.editor.changed,
-            ),
-        ]
+        return accessdeeds.editing(self) if self.editing else accessdeeds.reading(self)
 
     @property
     def typing(self) -> bool:
@@ -248,145 +224,38 @@ class AccessView(View):
         return (("Esc", "leave the editor"), ("F1", "help")) if self.editing else ()
 
     def edit(self) -> None:
-        self.tab, self.editing = 0, True
+        self.tab, self.editing = POLICY, True
+
+    def go_to(self, tab: int) -> None:
+        self.tab, self.top, self.at = tab, 0, 0
+        self._compare()
+        if tab == TESTS and self._checked != self.editor.buffer.version:
+            self._check_soon()
+
+    def open(self, words: Sequence[str]) -> None:
+        """A part of it by its name."""
+        names = [name.lower() for name in TABS]
+        if words and words[0].lower() in names:
+            self.tab = names.index(words[0].lower())
+
+    def widen(self) -> None:
+        self.wide = not self.wide
 
     def next_source(self) -> None:
         self.reach_at = (self.reach_at + 1) % max(1, len(self.reach.rows))
 
     def show_diff(self) -> None:
-        self.editing, self.tab, self.top = False, 1, 0
-        self._compare()
+        self.editing = False
+        self.keep()
+        self.go_to(DIFF)
         if self._checked != self.editor.buffer.version:
             self._check_soon()
-
-    def explain(self) -> None:
-        fields = [Field(label="From", hint="a device, a person, a tag"), Field(label="To", hint="db-1:5432")]
-
-        def command(form: Form) -> list[str]:
-            return ["policy", "explain", form.value("From"), form.value("To")]
-
-        def submit(form: Form) -> None:
-            words = command(form)
-            app = self.console_app
-            app.perform(words, "", then=lambda outcome: app.show_output(" ".join(words), outcome.output))
-
-        self.console_app.mode = Form(
-            self.console_app, "Explain why one reaches another", fields, command=command, submit=submit, verb="explain"
-        )
-
-    # Deeds
-
-    def apply(self) -> None:
-        if not self.editor.changed:
-            self.console_app.say_refused("the draft is what is in force already")
-            return
-        self.console_app.start(self._apply())
-
-    async def _apply(self) -> None:
-        await self.check()
-        if self.verdict.faults:
-            fault = self.verdict.faults[0]
-            where = f"line {fault.line}: " if fault.line else ""
-            self.console_app.say_refused(f"{where}{fault.message}", fault.hint or "")
-            return
-        if self.overtaken is not None:
-            self._tell_overtaken(self.overtaken)
-            return
-        self.show_diff()
-        came, went = linediff.counts(self.compared)
-        lost = len({who for who, _ in self.difference.losing})
-        lose = f"{plural(lost, 'person loses', 'people lose')} something" if lost else "nobody loses anything"
-        words = ["policy", "set", "-", "--if-version", str(self.based_on)]
-        trial = [*words, "--confirm-within", f"{CONFIRM}s"]
-        self.console_app.ask(
-            Asked(
-                title=f"Set this policy over version {self.based_on}?",
-                follows=f"{plural(came, 'line')} more, {plural(went, 'line')} less; {lose}",
-                command=" ".join(trial),
-                undo=f"goes back by itself unless confirmed in {CONFIRM} s; J sets it just so",
-                deed="Set",
-                plane="warn",
-                run=lambda: self._set(trial),
-                second="Just set",
-                run_second=lambda: self._set(words),
-            )
-        )
-
-    def _set(self, words: Sequence[str]) -> None:
-        text = self.editor.buffer.text
-
-        def settled(_: object) -> None:
-            self.editor.base = text
-            self.based_on += 1
-
-        self.console_app.perform(
-            words,
-            "the policy is in force",
-            stdin=text,
-            then=settled,
-            undo=["policy", "rollback"],
-            undo_label="rolls back",
-        )
-
-    def _tell_overtaken(self, newer: PolicyVersion) -> None:
-        self.console_app.ask(
-            Asked(
-                title=f"Version {newer.number} by {newer.created_by} came first",
-                follows=f"your draft is based on version {self.based_on}; setting it would undo theirs",
-                command="policy show",
-                undo="taking theirs drops your draft; Cancel keeps it, to merge by hand",
-                deed="Take theirs",
-                plane="warn",
-                run=lambda: self.take(newer),
-            )
-        )
-
-    def drop(self) -> None:
-        current = self.policy.current
-        if current is None:
-            return
-        self.console_app.ask(
-            Asked(
-                title="Drop the draft?",
-                follows=f"what you typed is lost; version {current.number} stays in force",
-                command="policy show",
-                undo="cannot be undone",
-                deed="Drop",
-                plane="warn",
-                run=lambda: self.take(current),
-            )
-        )
-
-    def confirm(self) -> None:
-        self.console_app.perform(["policy", "confirm"], "confirmed: the version stays")
-
-    def roll_back(self) -> None:
-        self.console_app.perform(["policy", "rollback"], "rolled back")
-
-    def bring_back(self) -> None:
-        history = self.policy.history
-        if not 0 < self.at < len(history):
-            self.console_app.say_refused("this is the version in force")
-            return
-        number = history[self.at].number
-        words = ["policy", "rollback", str(number)]
-        self.console_app.ask(
-            Asked(
-                title=f"Bring version {number} back?",
-                follows="its text is set anew, as a version of its own",
-                command=" ".join(words),
-                undo="can be undone in the same way",
-                deed="Bring back",
-                plane="warn",
-                run=lambda: self.console_app.perform(words, f"version {number} is in force again"),
-            )
-        )
 
     # Drawing
 
     def draw(self, width: int, height: int) -> list[Row]:
-        beside = width >= WIDE
-        pane_width = round(width * 0.38) - 1 if beside else 0
+        beside = width >= WIDE and not self.wide
+        pane_width = self._pane_width(width) if beside else 0
         rows = self._left(width - pane_width, height)
         if beside:
             pane = accessdraw.pane(self, pane_width, height)
@@ -398,9 +267,15 @@ class AccessView(View):
         left = self.console_app.unconfirmed
         if left is not None and self.console_app.mode is None and height > 12:
             proved = self.backend.me().connection == 0
-            band = accessdraw.countdown(width, *left, CONFIRM, self.console_app.glyphs, proved=proved)
+            band = accessdraw.countdown(width, *left, accessdeeds.CONFIRM, self.console_app.glyphs, proved=proved)
             rows[height - 1 - len(band) : height - 1] = band
         return rows
+
+    def _pane_width(self, width: int) -> int:
+        """Its share, or less where lines of the text are longer than what that leaves."""
+        lines = (line.text for line in self.compared) if self.tab == DIFF else self.editor.buffer.lines
+        longest = max(map(len, lines), default=0) + ROOM + 4 * (self.tab == DIFF)
+        return max(LEAST_PANE, min(round(width * 0.38) - 1, width - longest))
 
     def _left(self, width: int, height: int) -> list[Row]:
         tabs = Row(width)
@@ -412,24 +287,27 @@ class AccessView(View):
             if name == "Diff" and (came or went):
                 x = tabs.put(x + 1, f"+{came}", "ok")
                 x = tabs.put(x + 1, f"{self.console_app.glyphs.minus}{went}", "bad")
+            if name == "Tests" and self._checked >= 0 and self.verdict.cases:
+                passed = self.verdict.tests - self.verdict.failed
+                x = tabs.put(x + 1, str(passed), "muted")
+                if self.verdict.failed:
+                    x = tabs.put(x + 1, f"{self.console_app.glyphs.bad}{self.verdict.failed}", "bad")
             if name == "History" and self.policy.current:
                 x = tabs.put(x + 1, str(self.policy.current.number), "muted")
             x += 3
         body = height - 4
-        if self.tab == 0:
+        if self.tab == POLICY:
             rows = self.editor.draw(width, body, self.console_app.glyphs, active=self.editing)
-        elif self.tab == 1:
+        elif self.tab == DIFF:
             rows = accessdraw.diff(self, width, body)
+        elif self.tab == TESTS:
+            rows = accesstests.draw(self, width, body)
         else:
             rows = accessdraw.history(self, width, body)
         return [tabs, Row(width), *rows, Row(width), self.draw_status(width)]
 
-    def _to(self, at: int):  # type: ignore[no-untyped-def]
-        def go() -> None:
-            self.tab = at
-            self._compare()
-
-        return go
+    def _to(self, at: int) -> Callable[[], None]:
+        return lambda: self.go_to(at)
 
     def status(self, row: Row) -> None:
         glyphs = self.console_app.glyphs

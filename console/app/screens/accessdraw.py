@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def pane(view: AccessView, width: int, height: int) -> list[Row]:
-    rows = what_changes(view, width) if view.tab == 1 and _compares(view) else who_reaches(view, width, height)
+    rows = (
+        what_changes(view, width)
+        if view.tab == 1 and view.against is None and _compares(view)
+        else who_reaches(view, width, height)
+    )
     if view.console_app.unconfirmed is not None:
         rows += by_hand(width)
     rows += [Row(width, "surface") for _ in range(height - len(rows))]
@@ -172,6 +176,8 @@ def diff(view: AccessView, width: int, height: int) -> list[Row]:
     heads = Row(width)
     number = current.number if current else 0
     old, new = (number, "new") if view.editor.changed else (number - 1, str(number))
+    if view.against is not None:
+        old, new = view.based_on, str(view.against.number)
     heads.right(6, str(old), "muted")
     heads.right(10, str(new), "muted")
     heads.put(14, "Line", "muted")

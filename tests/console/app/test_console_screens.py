@@ -524,7 +524,7 @@ async def test_an_older_version_is_brought_back() -> None:
     backend = Seeded(size=60)
     backend._do_policy_set(stdin="{}\n")
     async with a_console(backend, "access") as session:
-        await session.type("\x1b[C\x1b[C", DOWN, "b")
+        await session.type("\x1b[C\x1b[C\x1b[C", DOWN, "b")
         await session.shows("Bring version 87 back?")
         await session.type("B")
         await until(lambda: ("policy", "rollback", "87") in backend.ran)
