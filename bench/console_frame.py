@@ -45,13 +45,13 @@ def _at_once(opens: Opens, count: int) -> tuple[float, list[Terminal]]:
 def _kept(gate: GateProcess, opens: Opens) -> Figures:
     """Memory of a session, and what `SESSIONS` of them leave behind."""
     gate.ask("apps")
-    before = gate.resident_kib()
+    before = gate.memory_kib()
     terminals = [terminal for _ in range(2) for terminal in _at_once(opens, OPEN)[1]]
-    each = (gate.resident_kib() - before) / len(terminals)
+    each = (gate.memory_kib() - before) / len(terminals)
     for terminal in terminals:
         terminal.leave()
     gate.ask("apps")
-    after = gate.resident_kib()
+    after = gate.memory_kib()
     for _ in range(SESSIONS // OPEN):
         for terminal in _at_once(opens, OPEN)[1]:
             terminal.type("3j/9\x1b")
@@ -61,7 +61,7 @@ def _kept(gate: GateProcess, opens: Opens) -> Figures:
     return {
         "session_kib": round(each),
         f"apps_alive_after_{SESSIONS}": int(alive),
-        f"gate_grew_by_{SESSIONS}_kib": round(gate.resident_kib() - after),
+        f"gate_grew_by_{SESSIONS}_kib": round(gate.memory_kib() - after),
     }
 
 

@@ -34,6 +34,7 @@ ROLES = ("db", "web", "ci", "router", "backup")
 SYSTEMS = ("linux", "macos", "windows", "ios", "android")
 PLACES = ("berlin", "lisbon", "osaka", "quito", "tromso")
 STATES = ("pending", "approved", "expired", "disabled")
+KEY = b"\0\0\0\x0bssh-ed25519\0\0\0\x20"
 FIRST_IPV4, FIRST_IPV6 = IPv4Address("100.64.0.1"), IPv6Address("fd7a:115c:a1e0::6440:1")
 
 
@@ -82,7 +83,7 @@ def _device(number: int, dice: random.Random, now: int) -> tuple[object, ...]:
         f"person{dice.randrange(PEOPLE)}@example.com" if number % 3 else None,
         "[]" if number % 3 else f'["tag:{dice.choice(ROLES)}"]',
         str(ipv4), str(FIRST_IPV6 + number), int(ipv4), base64.b64encode(dice.randbytes(32)).decode(),
-        dice.randbytes(51), dice.choices(STATES, (1, 95, 3, 1))[0], dice.choice(SYSTEMS), now,
+        KEY + dice.randbytes(32), dice.choices(STATES, (1, 95, 3, 1))[0], dice.choice(SYSTEMS), now,
     )  # fmt: skip
 
 
@@ -106,9 +107,10 @@ class GateProcess:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return 1000 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def resident_kib(self) -> float:
-        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1024
+    def memory_kib(self) -> float:
+        """Its own; pages of the database that it has mapped are the file's."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return float(status.partition("RssAnon:")[2].split()[0])
 
 
 @contextmanager
