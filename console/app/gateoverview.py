@@ -260,7 +260,7 @@ def _promptness(crowd: Crowd) -> GateLine:
 def _backup(at: int | None, now: int) -> GateLine:
     """One that was made through the gate; copies of the disk are none of its business."""
     if at is None:
-        return GateLine(label="backup", value="none yet: wardgate gate backup FILE", role="warn")
+        return GateLine(label="backup", value="none yet", role="warn")
     return GateLine(label="backup", value=f"{age(at, now)} ago", role="text" if now - at < 7 * DAY else "warn",
                     go=("Activity", "gate"))  # fmt: skip
 

@@ -221,15 +221,27 @@ class ListView(View):
     def actions(self) -> list[Action]:
         return [
             *(
+                [Action(key="right", cap="← →", label="part", about="of the facts", run=lambda: None)]
+                if self.pane_focus and len(self.pane.tabs) > 1
+                else []
+            ),
+            *(
                 [
                     Action(key="space", label="select", about="select the row, or let it go", run=self.table.toggle),
                     Action(key="v", label="range", about="begin a range here, or end it", run=self.table.range),
                 ]
-                if self.deeds()
+                if self.deeds() and self.pages.total
                 else []
             ),
             *self.deeds(),
-            Action(key="enter", label="open", about="its facts", run=self._enter, shown=not self.deeds()),
+            Action(
+                key="enter",
+                label="open",
+                about="its facts",
+                run=self._enter,
+                shown=not self.deeds(),
+                when=lambda: self.has_pane,
+            ),
             Action(key="tab", label="pane", about="into the facts and back", run=self._tab, when=lambda: self.has_pane),
             Action(key="o", label="order", about="sort by the next column", run=self._next_order, shown=False),
             Action(key="O", label="reverse", about="turn the order around", run=self._reverse, shown=False),
@@ -255,7 +267,8 @@ class ListView(View):
         self.console_app.copy("\n".join(self.called(row) for row in self.table.chosen()))
 
     def _next_order(self) -> None:
-        keys = [column.sort for column in self.table.columns if column.sort]
+        shown = self.table.shown or self.table.columns
+        keys = [column.sort for column in shown if column.sort]
         at = keys.index(self.pages.query.sort) if self.pages.query.sort in keys else -1
         self._order(keys[(at + 1) % len(keys)])
 

@@ -36,6 +36,8 @@ class Table:
         self.kept: str | None = None
         """The row under the cursor, followed when the list changes around it."""
         self._to_end = False
+        self.shown: Sequence[Column] = ()
+        """Those of the columns that there was room for."""
         self._widest: dict[str, int] = {}
         """Cells of the widest text of each column, of what was in sight since the filter changed last."""
 
@@ -161,6 +163,7 @@ class Table:
         self.pages.want(self.top, self.top + self.height)
         self._measure(context)
         placed = place(self.columns, first, width - 3, self._widest)
+        self.shown = [item.column for item in placed]
         rows = [self._heads(width, placed, context, plane, sort_by)]
         for y in range(min(self.height, self.total - self.top)):
             rows.append(self._row(self.top + y, width, placed, context, plane, focused, open_row))

@@ -50,7 +50,7 @@ def _generations(of: Authorities, width: int, context: Context) -> list[Row]:
         heads.right(width - 33, "Signed, valid", "muted")
         heads.right(width - 15, "Trusted by", "muted")
     most = max((a.of for a in of.generations), default=0)
-    heads.right(width - 2, f"of {count(most)}" if wide else "Signed, valid", "muted")
+    heads.right(width - 2, (f"of {count(most)}" if most else "") if wide else "Signed, valid", "muted")
     return [title, heads, *(_generation(a, width, context, wide) for a in of.generations)]
 
 

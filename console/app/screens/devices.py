@@ -74,7 +74,8 @@ def expires(device: Device, context: Context) -> Cell:
         return Cell("never", "muted")
     left = device.expires_at - context.now
     if left <= 0:
-        return Cell(f"{age(device.expires_at, context.now)} ago", "bad")
+        ago = age(device.expires_at, context.now)
+        return Cell(f"{ago} ago", "bad", short=ago)
     return Cell(span(left), "warn" if left < SOON else "text")
 
 
@@ -97,7 +98,7 @@ COLUMNS = (
     ),
     Column(head="IPv4", sort="ipv4", least=11, most=15, cell=lambda d, c: Cell(d.ipv4)),
     Column(head="Seen", sort="last_seen", least=8, most=8, right=True, cell=seen),
-    Column(head="Expires", sort="expires_at", least=10, most=10, right=True, drop=2, cell=expires),
+    Column(head="Expires", sort="expires_at", least=8, most=10, right=True, drop=2, cell=expires),
     Column(
         head="System",
         sort="os",

@@ -115,7 +115,8 @@ def changes(entries: Sequence[AuditEntry], fresh: set[int], paused: bool, width:
         row.put(spots[1], when, "muted")
         row.put(spots[2], fit(inert(entry.actor.partition("@")[0]), 9), "text")
         row.put(spots[3], fit(inert(entry.action), spots[4] - spots[3] - 2), "text")
-        row.put(spots[4], fit(inert(entry.subject), width - spots[4] - 3), "text")
+        subject = entry.subject.removesuffix(f"@{context.me.user_domain}")
+        row.put(spots[4], fit(inert(subject), width - spots[4] - 3), "text")
         part.things.append((len(part.rows), entry))
         part.rows.append(row)
     return part

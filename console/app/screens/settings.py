@@ -160,5 +160,10 @@ class SettingsView(View):
         return row
 
     def status(self, row: Row) -> None:
+        """What the entry under the cursor is for, whole: its row may have no room for it."""
+        end = row.width - 2
         if self.filter_text:
-            row.put(2, f"/ {self.filter_text}", "accent")
+            end = row.right(end, f"/ {inert(self.filter_text)}", "accent")
+        entries = self._all()
+        if self.at < len(entries):
+            row.put(2, fit(entries[self.at].about, max(0, end - 4)), "muted")

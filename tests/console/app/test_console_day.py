@@ -1,5 +1,6 @@
 """An operator's day with the real things: a gate, `ssh`, and a terminal that tmux drives."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ pytestmark = pytest.mark.needs("tmux", "ssh", "ssh-keygen")
 def test_an_operators_day(tmp_path: Path) -> None:
     with a_served_gate(tmp_path) as gate:
         gate.run("gate", "sample-data")
-        certificate = gate.run("certs", "sign", "--host", "db-fra-1", stdin=(tmp_path / "alice.pub").read_text())
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "sshd"], check=True)
+        certificate = gate.run("certs", "sign", "--host", "db-fra-1", stdin=(tmp_path / "sshd.pub").read_text())
         assert certificate.startswith("ssh-ed25519-cert")
         with a_terminal_at(gate) as terminal:
             terminal.shows("Overview", "Users", "Devices", "Access", "Names", "Certificates", "Activity")

@@ -110,7 +110,7 @@ async def test_a_real_gate_tells_how_it_is(tmp_path: Path) -> None:
         await gate.perform(devices.add, LOCAL, name="desk", wireguard=a_wireguard_key(), user="alice", tags=())
         async with a_console_at(gate, LOCAL) as session:
             await session.shows("promptness")
-            await session.shows("none yet: wardgate gate")
+            await session.shows("backup       none yet")
             await gate.audit(LOCAL, "gate backup", "example.com")
             session.app.view.reload()
             await until(lambda: "none yet" not in session.frame())
