@@ -259,6 +259,8 @@ class ConsoleApp(Desk):
 
     def paint_whole(self) -> None:
         """Every cell again: after frames were dropped, and for another theme."""
+        if isinstance(self._driver, ChannelDriver):
+            self._driver.paint_all()
         for widget in (self.view, *self._frame, self._band):
             widget._strips = []
         self.screen.refresh()

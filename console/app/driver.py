@@ -13,6 +13,7 @@ from textual._xterm_parser import BRACKETED_PASTE_END, XTermParser
 from textual.driver import Driver
 from textual.geometry import Size
 from textual.message import Message
+from textual.strip import Strip
 
 from console.app.sgr import Colours, turned_down
 from gate.faces import ConsoleChannel, terminal_size
@@ -34,6 +35,8 @@ _OPEN_STRING = re.compile(r"\x1b[\]P_^X][^\x07\x1b]*\x1b?\Z")
 _BACKGROUND = re.compile(r"11;rgba?:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})")
 MAX_UNPARSED = 1 << 20
 """Characters that may come without one message out of them (a paste that never ends)."""
+LARGE = 2048
+"""Characters from which on a writing is looked at, whether it says anything new."""
 MAX_WAITING = 1024
 """Input messages that may wait; a client that types faster than that is not a person."""
 
@@ -59,16 +62,31 @@ class ChannelDriver(Driver):
         self._held = ""
         self._unparsed = 0
         self._flooded = False
+        self._shown: list[Strip] | None = None
+        """The cells of the last large writing, while nothing has been written since."""
 
     # Out
 
     def write(self, data: str) -> None:
         """Gathers what one turn of the loop writes into one packet."""
-        if self.closed:
+        if self.closed or self._stands(data):
             return
         if not self._out:
             self._loop.call_soon(self.flush)
         self._out.append(data)
+
+    def _stands(self, data: str) -> bool:
+        """Whether it would paint what stands there: Textual paints its first frame once for each of several reasons."""
+        if len(data) < LARGE or not self._started:
+            self._shown = None
+            return False
+        cells = self.console_app.screen._compositor.render_strips()
+        same, self._shown = cells == self._shown, cells
+        return same
+
+    def paint_all(self) -> None:
+        """The next frame goes out, whatever the terminal was sent before."""
+        self._shown = None
 
     def flush(self) -> None:
         if self._out and not self.closed:
@@ -166,6 +184,7 @@ class ChannelDriver(Driver):
         self._app.post_message(message)
 
     def resize(self, columns: int, rows: int) -> None:
+        self.paint_all()
         if self._started:
             self._size = terminal_size(columns, rows)
             size = Size(*self._size)

@@ -29,6 +29,25 @@ async def test_the_screens_names_stand_on_the_first_frame() -> None:
         assert name in screen_of(first)
 
 
+async def test_the_first_frame_is_sent_once() -> None:
+    async with a_console(Seeded(size=60)) as session:
+        await asyncio.sleep(0.2)
+        assert sum(b"Certificates" in data for data in session.channel.written) == 1
+        assert len(session.channel.output) < 16_000
+
+
+async def test_a_frame_that_is_asked_for_is_sent_though_it_stands() -> None:
+    async with a_console(Seeded(size=60)) as session:
+        before = len(session.channel.output)
+        await session.type("\x0c")
+        await until(lambda: b"Certificates" in session.channel.output[before:])
+        before = len(session.channel.output)
+        session.channel.resize(120, 36)
+        session.channel.flow(False)
+        session.channel.flow(True)
+        await until(lambda: b"Certificates" in session.channel.output[before:])
+
+
 async def test_the_terminal_is_given_back_as_it_was() -> None:
     async with a_console(Seeded(size=60)) as session:
         await session.type("3", "\x11")
