@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from console.programs.loginfiles import Folder, Kept
 from console.programs.machine import parse_gate
 from model.errors import Invalid, NotFound, WardgateError
 from model.keys import ssh_key
+
+SOON = 3 * 86400
+"""Seconds before a device's end in which its person is told at each login, as operators are on Overview."""
 
 
 def _program() -> str:
@@ -90,8 +94,20 @@ async def login(
     left = login_.valid_before - int(time.time())
     in_agent = loginfiles.add_to_agent(str(key), left)
     print(f"logged in as {login_.name} on {login_.device}, for {until(login_.valid_before)}")
+    for ending in _ending(me["devices"]):
+        print(f"warning: {ending}", file=sys.stderr)
     print(f"try: ssh LOGIN@HOST.{login_.domain}" + ("" if in_agent else "   (no ssh-agent here; ssh uses the files)"))
     return 0
+
+
+def _ending(devices: Sequence[dict[str, Any]]) -> list[str]:
+    """Devices of the person that soon are let in no more."""
+    found = []
+    for device in devices:
+        ends = datetime.fromisoformat(device["expires_at"]).timestamp() if device.get("expires_at") else 0
+        if device["state"] == "approved" and 0 < ends - time.time() < SOON:
+            found.append(f"your device {device['name']} expires in {until(int(ends))}; ask an operator for more time")
+    return found
 
 
 def _named(gate: str | None) -> tuple[str, str, int]:
@@ -139,8 +155,6 @@ def this_device(devices: Sequence[dict[str, Any]]) -> str | None:
 
 
 def _kept(me: dict[str, Any], certificate: dict[str, Any], host: str, port: int, key: Path, *, own: bool) -> Kept:
-    from datetime import datetime
-
     ends = int(datetime.fromisoformat(certificate["valid_before"]).timestamp())
     return Kept(
         name=me["name"], host=host, port=port, domain=certificate["domain"], device=certificate["device"],

@@ -16,7 +16,7 @@ from doors_harness import House, InTerminal, a_house, a_terminal, eventually
 from gate.actor import GATE, Actor
 from gate.login.desk import LOCKS_AT_ONCE, Applicant
 from gate.login.guesses import FREE
-from gate.login.passwords import hash_password
+from gate.login.passwords import hash_password, matches
 from gate.services import certificates as certificate_operations
 from gate.services import logins as login_operations
 from gate.services import network as network_operations
@@ -130,6 +130,24 @@ async def test_unknown_disabled_service_and_wrong_are_asked_and_answered_alike(t
                 )  # fmt: skip
             seen.add((tuple(client.prompts), str(fault.value).replace(name, "")))
         assert len(seen) == 1
+
+
+async def test_a_password_is_hashed_for_nobody_as_for_somebody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str | None] = []
+
+    def counted(kept: str | None, password: str) -> bool:
+        hashed.append(kept)
+        return matches(kept, password)
+
+    monkeypatch.setattr("gate.login.passwords.matches", counted)
+    async with a_house(tmp_path) as house:
+        await with_password(house, "bob")
+        await with_password(house, "gone")
+        await house.gate.perform(user_operations.disable, GATE, name="gone")
+        for name in ("bob", "gone", "nobody"):
+            await refused(house, name, "wrong wrong wrong")
+            assert len(hashed) == 1
+            hashed.clear()
 
 
 @pytest.mark.parametrize("name", ["gone", "robot", "nobody"])

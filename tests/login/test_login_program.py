@@ -131,6 +131,13 @@ def test_logging_out_takes_everything_away_and_revokes(home: Home) -> None:
     assert [one["state"] for one in json.loads(home.run(*words).stdout)] == ["revoked"]
 
 
+@pytest.mark.needs("ssh-keygen")
+def test_a_device_that_expires_soon_is_warned_about(home: Home) -> None:
+    assert "warning" not in home.login().stderr
+    home.run("devices", "expire", "laptop", "--in", "2d", "--state", str(home.state))
+    assert "warning: your device laptop expires in " in home.login().stderr
+
+
 # Whether the gate is the right one.
 
 
