@@ -155,6 +155,14 @@ def revoke(
     return revocation
 
 
+def end_generation(tx: Transaction, generation: GenerationID) -> None:
+    """Marks what a generation signed and that still lives as revoked: for when nobody trusts its key any more."""
+    tx.sql.execute(
+        "UPDATE certificates SET revoked_at = ? WHERE generation = ? AND valid_before > ? AND revoked_at IS NULL",
+        (tx.now, generation, tx.now),
+    )
+
+
 def revoke_unknown(tx: Transaction, count: int, *, until: int, reason: str) -> None:
     """Leaves out the next `count` serials, and revokes them as a row; the KRL's version rises by as much.
 

@@ -374,6 +374,16 @@ def rows_of_serials(db: Database) -> None:
     db.execute("ALTER TABLE revocations ADD COLUMN through INTEGER")
 
 
+@migrations()
+def ended_generations(db: Database) -> None:
+    """What a generation signed ends with the trust in it."""
+    db.execute(
+        "UPDATE certificates SET revoked_at = ended.retired_at FROM generations AS ended"
+        " WHERE ended.id = certificates.generation AND ended.state = 'retired'"
+        " AND certificates.revoked_at IS NULL AND certificates.valid_before > ended.retired_at"
+    )
+
+
 def _text_index(db: Database, table: str, columns: str) -> None:
     """A trigram index over the generated column `visible` of `table`, kept in step by triggers."""
     insert = f"INSERT INTO {table}_text (rowid, visible) VALUES (new.id, new.visible);"  # noqa: S608

@@ -15,7 +15,7 @@ from gate.snapshot import Snapshot
 from model import change as c
 from model.errors import Conflict, Denied
 from model.ids import GenerationID
-from model.records import CertificateKind, Generation
+from model.records import CertificateKind, Generation, GenerationState
 from model.sshd import TRUST_ATTRIBUTE, drop_in, trust_mark, user_ca_file
 from sshca import generations as steps
 from sshca import trust as text
@@ -29,7 +29,7 @@ class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
     """Its key is loaded and can sign."""
     fault: str | None
     last_end: int | None
-    """When the last certificate of it ends; None where it has none."""
+    """When the last certificate of it ends; None where it has none, or none of them is trusted any more."""
     living: int
     """Certificates of it that are valid now: what breaks where it is retired early."""
     hosts: int
@@ -52,7 +52,7 @@ def _view(r: Reader, call: Call, generation: Generation, certified: Mapping[Gene
         generation=generation,
         signs=generation.id in call.signers.ready,
         fault=call.signers.faults.get(generation.id),
-        last_end=rows.longest_end(r, generation.id),
+        last_end=rows.longest_end(r, generation.id) if generation.state is not GenerationState.RETIRED else None,
         living=rows.page(r, Query(where={"generation": generation.id, "state": "valid"}, limit=1)).total,
         hosts=sum(certified.values()) if host else len(told),
         taken=certified.get(generation.id, 0) if host else trusting,
@@ -118,7 +118,8 @@ def promote(tx: Transaction, call: Call, *, kind: CertificateKind) -> tuple[Gene
 
 @writes("ca retire")
 def retire(tx: Transaction, call: Call, *, id: str, anyway: bool = False) -> Generation:
-    """Nobody trusts it from now on. `anyway` is needed while certificates of it still live."""
+    """Nobody trusts it from now on. `anyway` is needed while certificates of it still live: its key is revoked then,
+    and they with it."""
     known = generations.all(tx)
     gone = steps.retire(known, GenerationID(id), now=tx.now)
     living = rows.page(tx, Query(where={"generation": id, "state": "valid"}, limit=1)).total
@@ -127,11 +128,16 @@ def retire(tx: Transaction, call: Call, *, id: str, anyway: bool = False) -> Gen
             f"{living} certificates of {id} still live and would be refused everywhere",
             hint="wait until they are over, or say --anyway",
         )
-    return _put(tx, call, generations.by_id(tx, GenerationID(id)), gone)
+    ended = _put(tx, call, generations.by_id(tx, GenerationID(id)), gone)
+    if living:
+        certificates.revoke_key(tx, call, ended.key, f"{id} was retired early")
+    return ended
 
 
 def _put(tx: Transaction, call: Call, before: Generation, after: Generation) -> Generation:
     generations.put(tx, after)
+    if after.state is GenerationState.RETIRED:
+        rows.end_generation(tx, after.id)
     return _changed(tx, call, before, after)
 
 

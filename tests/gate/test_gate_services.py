@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,15 @@ from gate.services import agents, authority, certificates, devices, enrollment_k
 from gate.services.queries import Query
 from model.enrollment import parse_enrollment_key
 from model.errors import Conflict, Denied, Invalid, NotFound, PolicyRefused
-from model.records import CertificateKind, DeviceState, GenerationState, NameType, Role, RouteState
+from model.records import (
+    CertificateKind,
+    CertificateState,
+    DeviceState,
+    GenerationState,
+    NameType,
+    Role,
+    RouteState,
+)
 
 
 async def test_a_new_network_lets_people_reach_their_own_devices_and_nothing_else(tmp_path: Path) -> None:
@@ -368,6 +377,37 @@ async def test_an_emergency_rotation_trusts_the_new_key_alone_and_revokes_the_ol
             certificates.for_myself, build.as_actor("alice", Role.OWNER), key=build.an_ssh_key()
         )
         assert issued.generation == "user-2"
+
+
+@pytest.mark.parametrize("kind", list(CertificateKind))
+async def test_what_a_replaced_generation_signed_is_told_as_revoked_everywhere(
+    tmp_path: Path, kind: CertificateKind
+) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        device = await build.a_device(gate, "laptop")
+        asked = {"device": "laptop", "host": True} if kind is CertificateKind.HOST else {}
+        operation = certificates.sign if kind is CertificateKind.HOST else certificates.for_myself
+        issued = await gate.perform(operation, build.as_actor("alice", Role.OWNER), key=build.an_ssh_key(), **asked)
+        await gate.perform(authority.rotate, build.LOCAL, kind=kind, emergency=True)
+        dead = await gate.perform(certificates.show, build.LOCAL, serial=issued.serial)
+        assert dead.state(int(time.time())) is CertificateState.REVOKED
+        living = Query(where={"state": "valid", "device_id": device.id})
+        assert (await gate.perform(certificates.list_certificates, build.LOCAL, query=living)).total == 0
+        views = {view.generation.id: view for view in await gate.perform(authority.show, build.LOCAL)}
+        assert (views[issued.generation].living, views[issued.generation].last_end) == (0, None)
+
+
+async def test_a_generation_retired_while_its_certificates_live_is_revoked_with_them(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "laptop")
+        alice = build.as_actor("alice", Role.OWNER)
+        issued = await gate.perform(certificates.for_myself, alice, key=build.an_ssh_key())
+        await gate.perform(authority.rotate, build.LOCAL, kind=CertificateKind.USER)
+        await gate.perform(authority.promote, build.LOCAL, kind=CertificateKind.USER)
+        gone = await gate.perform(authority.retire, build.LOCAL, id="user-1", anyway=True)
+        assert [one.key for one in gate.snapshot.revocations] == [gone.key]
+        dead = await gate.perform(certificates.show, build.LOCAL, serial=issued.serial)
+        assert dead.state(int(time.time())) is CertificateState.REVOKED
 
 
 # Policy
