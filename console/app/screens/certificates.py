@@ -7,110 +7,17 @@ from typing import Any
 
 from console.app.actions import Action
 from console.app.backend import Authorities, Listing
-from console.app.columns import Cell, Column, Context
+from console.app.columns import Column, Context
 from console.app.inert import inert
 from console.app.listview import ListView
 from console.app.modes import Asked
-from console.app.pane import Pane, fact, gap
+from console.app.pane import Pane
 from console.app.row import Row
 from console.app.screens import authorities as part
-from console.app.times import HOUR, age, clock, count, moment, plural, span
+from console.app.screens import cadeeds
+from console.app.screens.certificatecolumns import COLUMNS, fill, state_of
+from console.app.times import HOUR, count, plural
 from model.records import Certificate, CertificateState
-
-BAR = 10
-
-
-def state_of(certificate: Certificate, context: Context) -> tuple[str, str]:
-    glyphs = context.glyphs
-    match certificate.state(context.now):
-        case CertificateState.REVOKED:
-            return glyphs.bad, "bad"
-        case CertificateState.EXPIRED:
-            return glyphs.off, "muted"
-    return (glyphs.ending, "warn") if certificate.valid_before - context.now < HOUR else (glyphs.on, "ok")
-
-
-def ends(certificate: Certificate, context: Context) -> Cell:
-    match certificate.state(context.now):
-        case CertificateState.REVOKED:
-            return Cell("revoked", "bad")
-        case CertificateState.EXPIRED:
-            return Cell(f"{age(certificate.valid_before, context.now)} ago", "muted")
-    left = certificate.valid_before - context.now
-    return Cell(span(left), "warn" if left < HOUR else "text")
-
-
-def _quiet(certificate: Certificate, context: Context) -> str:
-    return "text" if certificate.state(context.now) is CertificateState.VALID else "muted"
-
-
-def _principals(certificate: Certificate, context: Context) -> Cell:
-    shown = certificate.principals[:2]
-    more = len(certificate.principals) - len(shown)
-    return Cell(inert(", ".join(shown) + (f", +{more}" if more else "")), "muted")
-
-
-def life(certificate: Certificate, context: Context) -> Cell:
-    """A bar of what is left of its life."""
-    if certificate.state(context.now) is not CertificateState.VALID:
-        return Cell("", "muted")
-    whole = max(1, certificate.valid_before - certificate.valid_after)
-    full = max(1, round(BAR * (certificate.valid_before - context.now) / whole))
-    role = "warn" if certificate.valid_before - context.now < HOUR else "thumb"
-    return Cell((context.glyphs.bar * full).ljust(BAR), role)
-
-
-COLUMNS = (
-    Column(
-        head="Serial", sort="serial", least=6, most=8, right=True, cell=lambda r, c: Cell(str(r.serial), _quiet(r, c))
-    ),
-    Column(head="Kind", sort="kind", least=5, most=5, cell=lambda r, c: Cell(r.kind.value, "muted")),
-    Column(
-        head="Key ID",
-        sort="key_id",
-        least=24,
-        most=34,
-        weight=3,
-        cell=lambda r, c: Cell(inert(r.key_id), _quiet(r, c)),
-    ),
-    Column(head="Principals", least=18, most=28, weight=2, drop=1, since=90, cell=_principals),
-    Column(
-        head="Generation",
-        sort="generation",
-        least=10,
-        most=10,
-        drop=2,
-        since=90,
-        cell=lambda r, c: Cell(r.generation, "muted"),
-    ),
-    Column(head="Ends in", sort="valid_before", least=10, most=10, right=True, cell=ends),
-    Column(head="Life left", least=BAR, most=BAR, drop=3, since=90, cell=life),
-    Column(
-        head="Device",
-        sort="device",
-        least=12,
-        most=16,
-        drop=4,
-        since=150,
-        cell=lambda r, c: Cell(inert(r.device or "–"), "muted"),
-    ),
-    Column(
-        head="Source addresses",
-        least=16,
-        most=20,
-        drop=5,
-        since=150,
-        cell=lambda r, c: Cell(", ".join(r.source_addresses) or "–", "muted"),
-    ),
-    Column(
-        head="Fingerprint",
-        least=17,
-        most=22,
-        drop=6,
-        since=150,
-        cell=lambda r, c: Cell(r.fingerprint, "muted", middle=True),
-    ),
-)
 
 
 class CertificatesView(ListView):
@@ -216,7 +123,7 @@ class CertificatesView(ListView):
                 key="p",
                 label="promote",
                 about="let the pending generation sign",
-                run=self._promote,
+                run=lambda: cadeeds.promote(self.console_app, self.authorities),
                 writes=True,
                 when=lambda: not member and part.pending(self.authorities) is not None,
             ),
@@ -224,7 +131,7 @@ class CertificatesView(ListView):
                 key="N",
                 label="new generation",
                 about="begin to rotate a CA key",
-                run=self._rotate,
+                run=lambda: cadeeds.rotate(self.console_app),
                 writes=True,
                 when=lambda: not member and part.pending(self.authorities) is None,
             ),
@@ -232,7 +139,7 @@ class CertificatesView(ListView):
                 key="T",
                 label="retire",
                 about="trust an old generation no more",
-                run=self._retire,
+                run=lambda: cadeeds.retire(self.console_app, self.authorities),
                 writes=True,
                 when=lambda: not member and part.retirable(self.authorities) is not None,
             ),
@@ -275,82 +182,10 @@ class CertificatesView(ListView):
         self.base = "" if self.base else "state:valid"
         self.filter(self.filter_text)
 
-    def _promote(self) -> None:
-        found = part.pending(self.authorities)
-        if found is None:
-            return
-        kind = found.generation.kind.value
-        behind = found.of - found.trusted_by
-        self.console_app.ask(
-            Asked(
-                title=f"Let {found.generation.id} sign from now on?",
-                follows=f"certificates come from it; {plural(behind, 'device does', 'devices do')} not trust it yet",
-                command=f"ca promote {kind}",
-                undo="cannot be undone; a further rotation would follow",
-                deed="Promote",
-                typed=found.generation.id,
-                plane="warn",
-                run=lambda: self.console_app.perform(["ca", "promote", kind], f"{found.generation.id} signs now"),
-            )
-        )
-
-    def _rotate(self) -> None:
-        from console.app.lineedit import LineEdit
-        from console.app.modes import Field, Form
-
-        field = Field(label="Authority", edit=LineEdit("user"), choices=("user", "host"))
-
-        def command(form: Form) -> list[str]:
-            return ["ca", "rotate", form.value("Authority")]
-
-        self.console_app.mode = Form(
-            self.console_app,
-            "Make a new CA generation: it is trusted first, and signs when promoted",
-            [field],
-            command=command,
-            verb="make it",
-            submit=lambda form: self.console_app.perform(
-                command(form), f"made a new {form.value('Authority')} generation"
-            ),
-        )
-
-    def _retire(self) -> None:
-        found = part.retirable(self.authorities)
-        if found is None:
-            return
-        id = found.generation.id
-        self.console_app.ask(
-            Asked(
-                title=f"Retire {id}?",
-                follows=f"{count(found.signed)} valid certificates of it are refused from then on",
-                command=f"ca retire {id}",
-                undo="cannot be undone",
-                deed="Retire",
-                typed=id,
-                run=lambda: self.console_app.perform(["ca", "retire", id], f"retired {id}"),
-            )
-        )
-
     def _krl(self) -> None:
         self.console_app.show_output(
             "certs krl", "The KRL is binary: fetch it over ssh\n\n  ssh -p 2222 NAME@GATE certs krl > revoked.krl"
         )
 
     async def facts(self, row: Any, pane: Pane, context: Context) -> None:
-        certificate: Certificate = row
-        pane.head(state_of(certificate, context), certificate.key_id, certificate.state(context.now).value)
-        lines = pane.tab("Facts").lines
-        lines += [
-            fact("Serial", str(certificate.serial), (f"{certificate.kind.value}, {certificate.generation}", "muted")),
-            fact("Principals", certificate.principals[0] if certificate.principals else "–"),
-            *(fact("", principal) for principal in certificate.principals[1:8]),
-            gap(),
-            fact("From", moment(certificate.valid_after, context.now), (clock(certificate.valid_after), "muted")),
-            fact("Until", moment(certificate.valid_before, context.now), (ends(certificate, context).text, "muted")),
-            gap(),
-            fact("Device", certificate.device or "–"),
-            *(fact("Sources" if at == 0 else "", a) for at, a in enumerate(certificate.source_addresses)),
-            fact("Key", (certificate.fingerprint, "muted"), middle=True),
-        ]
-        if certificate.revoked_at is not None:
-            lines += [gap(), fact("Revoked", (moment(certificate.revoked_at, context.now), "bad"))]
+        fill(pane, row, context)

@@ -225,7 +225,7 @@ def _rule(rule: RuleFacts, app: ConsoleApp) -> list[Line]:
 
 
 def _certificates(tab: Tab, facts: DeviceFacts, context: Context) -> None:
-    from console.app.screens.certificates import ends, state_of
+    from console.app.screens.certificatecolumns import ends, state_of
 
     for certificate in facts.certificates:
         cell = ends(certificate, context)

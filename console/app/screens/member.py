@@ -14,8 +14,8 @@ from console.app.keytype import key_type
 from console.app.lineedit import LineEdit
 from console.app.modes import Asked, Field, Form
 from console.app.row import Row, fit, fit_middle
-from console.app.screens.certificates import ends
-from console.app.screens.certificates import state_of as certificate_state
+from console.app.screens.certificatecolumns import ends
+from console.app.screens.certificatecolumns import state_of as certificate_state
 from console.app.screens.devices import expires, seen
 from console.app.screens.devices import state_of as device_state
 from console.app.times import age, span

@@ -231,8 +231,8 @@ class UsersView(ListView):
 
 
 def _fill(view: UsersView, pane: Pane, facts: UserFacts, context: Context) -> None:
-    from console.app.screens.certificates import ends
-    from console.app.screens.certificates import state_of as certificate_state
+    from console.app.screens.certificatecolumns import ends
+    from console.app.screens.certificatecolumns import state_of as certificate_state
     from console.app.screens.devices import seen
     from console.app.screens.devices import state_of as device_state
 
