@@ -36,7 +36,8 @@ _BACKGROUND = re.compile(r"11;rgba?:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a
 MAX_UNPARSED = 1 << 20
 """Characters that may come without one message out of them (a paste that never ends)."""
 LARGE = 2048
-"""Characters from which on a writing is looked at, whether it says anything new."""
+BEGINNING = 2.0
+"""For so many seconds a writing of so many characters and more is looked at, whether it says anything new."""
 MAX_WAITING = 1024
 """Input messages that may wait; a client that types faster than that is not a person."""
 
@@ -62,6 +63,7 @@ class ChannelDriver(Driver):
         self._held = ""
         self._unparsed = 0
         self._flooded = False
+        self._begun = 0.0
         self._shown: list[Strip] | None = None
         """The cells of the last large writing, while nothing has been written since."""
 
@@ -77,7 +79,7 @@ class ChannelDriver(Driver):
 
     def _stands(self, data: str) -> bool:
         """Whether it would paint what stands there: Textual paints its first frame once for each of several reasons."""
-        if len(data) < LARGE or not self._started:
+        if len(data) < LARGE or not self._started or self._loop.time() > self._begun + BEGINNING:
             self._shown = None
             return False
         cells = self.console_app.screen._compositor.render_strips()
@@ -96,6 +98,7 @@ class ChannelDriver(Driver):
 
     def start_application_mode(self) -> None:
         self._started = True
+        self._begun = self._loop.time()
         start = _START if self._mouse else re.sub(r"\x1b\[\?100[026]h", "", _START)
         asks = _ASK_SYNC + (_ASK_BACKGROUND if self.colours > Colours.SIXTEEN else "")
         self.write(start + (asks if self.channel.terminal.term != "linux" else ""))
