@@ -23,11 +23,12 @@ This machine:
   down             undo what up did
   status           how this machine is in its network
   ping             reach a device of the network by name
+  completion       completion for your shell: bash, zsh or fish
 
 """
 
 
-PROGRAMS = ("init", "serve", "console", "login", "logout", "up", "down", "status", "ping")
+PROGRAMS = ("init", "serve", "console", "login", "logout", "up", "down", "status", "ping", "completion")
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -53,6 +54,10 @@ def run(words: list[str]) -> int:  # noqa: PLR0911 - one return a program
         from console.programs import login
 
         return login.run(words)
+    if first == "completion":
+        from console.programs import completion
+
+        return completion.script(words)
     if first is None or first == "help":
         return _outline(words)
     if words[:2] == ["policy", "check"] and "--network" in " ".join(words):

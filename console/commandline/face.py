@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -92,7 +93,7 @@ async def execute(
     except HelpWanted as wanted:
         streams.write(wanted.text + "\n")
     except click.UsageError as fault:
-        report(streams, "usage", fault.format_message(), usage_hint(fault), as_json=as_json)
+        report(streams, "usage", usage_message(fault), usage_hint(fault), as_json=as_json)
         return USAGE
     except WardgateError as refused:
         report_refusal(streams, refused, as_json=as_json)
@@ -107,6 +108,11 @@ async def execute(
         report(streams, "internal", "this failed inside the gate; its log has the trace", None, as_json=as_json)
         return REFUSED
     return DONE
+
+
+def usage_message(fault: click.UsageError) -> str:
+    """What was wrong with the words, on one line: click lists choices on lines of their own."""
+    return re.sub(r"(:)?\n\t", lambda found: ": " if found[1] else " ", fault.format_message())
 
 
 def usage_hint(fault: click.UsageError) -> str:

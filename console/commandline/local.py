@@ -136,7 +136,7 @@ def ended(work: Callable[[], int], streams: ProcessStreams, *, as_json: bool) ->
         streams.write(wanted.text + "\n")
         return face.DONE
     except click.UsageError as fault:
-        face.report(streams, "usage", fault.format_message(), face.usage_hint(fault), as_json=as_json)
+        face.report(streams, "usage", face.usage_message(fault), face.usage_hint(fault), as_json=as_json)
         return face.USAGE
     except WardgateError as refused:
         face.report_refusal(streams, refused, as_json=as_json)

@@ -207,3 +207,36 @@ async def test_who_is_no_person_has_no_keys_of_their_own(tmp_path: Path) -> None
         assert (answer.status, answer.err) == (
             1, "error: local:0 is nobody with things of their own\nhint: over SSH you are a person\n",
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_what_a_shell_takes(shell: str) -> None:
+    answer = wardgate("completion", shell)
+    assert answer.returncode == 0
+    assert "_WARDGATE_COMPLETE" in answer.stdout
+
+
+def test_a_shell_that_asks_is_told_nouns_verbs_and_programs() -> None:
+    def completed(*words: str) -> set[str]:
+        asked = {
+            "COMP_WORDS": " ".join(words),
+            "COMP_CWORD": str(len(words) - 1),
+            "_WARDGATE_COMPLETE": "bash_complete",
+        }
+        said = subprocess.run(
+            PROGRAM, capture_output=True, text=True, check=True, env={**os.environ, **asked}
+        ).stdout.split()
+        return {line.partition(",")[2] for line in said}
+
+    assert completed("wardgate", "c") == {"certs", "cert", "ca", "console", "completion"}
+    assert completed("wardgate", "devices", "re") == {"rename", "remove"}
+    assert "--filter" in completed("wardgate", "devices", "list", "--f")
+
+
+async def test_what_can_be_chosen_stands_on_the_line_of_the_error(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        answer = await h.run(gate, "ca", "rotate")
+        assert (
+            answer.err
+            == "error: missing argument '(user|host)'. Choose from: user, host\nhint: wardgate ca rotate --help\n"
+        )
