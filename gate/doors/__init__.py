@@ -1,6 +1,20 @@
 """The gate's three doors, all on one SSH server: people, agents, enrollment."""
 
-from gate.doors.limits import Limits
-from gate.doors.server import Server, serve
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gate.doors.limits import Limits
+    from gate.doors.server import Server, serve
 
 __all__ = ["Limits", "Server", "serve"]
+
+
+def __getattr__(name: str) -> object:
+    """A command on the gate's own host goes through `gate.doors.local`, and need not wait for an SSH server."""
+    from gate.doors import limits, server
+
+    if name in __all__:
+        return getattr(limits if name == "Limits" else server, name)
+    raise AttributeError(name)
