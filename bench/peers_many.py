@@ -18,14 +18,23 @@ from pathlib import Path
 import asyncssh
 
 from bench.peers_network import a_network, cells_of, cells_policy, private_text
-from bench.peers_parts import Crowds, a_gate, cpu_seconds, crowds, kernel_bytes, limit_files, resident_bytes
+from bench.peers_parts import (
+    Crowds,
+    a_gate,
+    cpu_seconds,
+    crowds,
+    kernel_bytes,
+    limit_files,
+    raw_send_us,
+    resident_bytes,
+)
 from bench.report import Figures, report
 
 SIZES = tuple(int(size) for size in os.environ.get("WARDGATE_BENCH_AGENTS", "100,1000,10000").split(","))
 POLICY_SIZE = 5000
 IDLE = 61.0
 """Seconds: in them each agent is asked once whether it is still there."""
-ENDPOINT_ROUNDS = 5
+ENDPOINT_ROUNDS = 9
 FEWEST_KEYS = 5
 """That are typed while a policy is told, and right after where few have to be told."""
 
@@ -93,18 +102,24 @@ class Person:
         self._loop.call_soon_threadsafe(self._loop.stop)
 
 
-def _endpoints(clients: Crowds, count: int) -> float:
-    """Milliseconds from the hub's saying its endpoint to the last of all others; the median of some rounds."""
-    took = []
+def _endpoints(clients: Crowds, gate: int, count: int) -> dict[str, float]:
+    """From the hub's saying its endpoint to the last of all others: the median of some rounds, and the best."""
+    took, cpu = [], []
     for turn in range(ENDPOINT_ROUNDS):
         clients.ask("mark")
+        began = cpu_seconds(gate)
         said = clients.tell(0, f'say 0 {{"type":"endpoints","endpoints":["198.51.100.{turn + 1}:51820"]}}')["said"]
         share = -(-count // len(clients.processes))
         answers = clients.ask(*(f"await {min(share, count - place * share) - (place == 0)} 1"
                                 for place in range(len(clients.processes))))  # fmt: skip
         took.append((max(answer["last"] for answer in answers) - said) * 1000)
+        cpu.append((cpu_seconds(gate) - began) * 1000)
         time.sleep(0.3)
-    return statistics.median(took)
+    return {
+        "endpoint_last_ms": round(statistics.median(took), 1), "endpoint_last_best_ms": round(min(took), 1),
+        "endpoint_gate_cpu_ms": round(statistics.median(cpu), 1), "endpoint_gate_cpu_best_ms": round(min(cpu), 1),
+        "endpoint_raw_sends_ms": round(raw_send_us() * count / 1000, 1),
+    }  # fmt: skip
 
 
 def _policy(clients: Crowds, port: int, count: int) -> dict[str, float]:
@@ -137,9 +152,11 @@ def _with(count: int, *, idle: bool, policy: bool) -> dict[str, float]:
         with a_gate(state) as (gate, port), crowds(port) as clients:
             time.sleep(1)
             before, kernel, began = resident_bytes(gate.pid), kernel_bytes(), cpu_seconds(gate.pid)
+            theirs = clients.cpu()
             back = clients.connect(0, count, 1000)
             found: dict[str, float] = {
                 "back_s": round(back["seconds"], 2), "back_gate_cpu_s": round(cpu_seconds(gate.pid) - began, 2),
+                "back_clients_cpu_s": round(clients.cpu() - theirs, 2), "load": os.getloadavg()[0],
                 "told_to_come_later": back["turned_away"],
             }  # fmt: skip
             time.sleep(2)
@@ -150,9 +167,7 @@ def _with(count: int, *, idle: bool, policy: bool) -> dict[str, float]:
                 began = cpu_seconds(gate.pid)
                 time.sleep(IDLE)
                 found["idle_cpu_percent"] = round((cpu_seconds(gate.pid) - began) / IDLE * 100, 2)
-            began = cpu_seconds(gate.pid)
-            found["endpoint_last_ms"] = round(_endpoints(clients, count), 1)
-            found["endpoint_gate_cpu_ms"] = round((cpu_seconds(gate.pid) - began) * 1000 / ENDPOINT_ROUNDS, 1)
+            found |= _endpoints(clients, gate.pid, count)
             if policy:
                 began = cpu_seconds(gate.pid)
                 found |= _policy(clients, port, count)

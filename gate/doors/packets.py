@@ -8,12 +8,17 @@ deltas do, is packed at once; everything else takes asyncssh's own way.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import struct
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 import asyncssh
+from asyncssh import connection
+from asyncssh.logging import SSHLogger
+from asyncssh.saslprep import saslprep
 
 if TYPE_CHECKING:
     from asyncssh.packet import SSHPacket, SSHPacketLogger
@@ -28,6 +33,25 @@ class Quiet:
     def log_sent_packet(self, pkttype: int, pktid: int | None, packet: object, note: str = "") -> None: ...
 
     def log_received_packet(self, pkttype: int, pktid: int | None, packet: object, note: str = "") -> None: ...
+
+
+class _Unheard(SSHLogger):
+    """Stands where asyncssh keeps a logger a connection and a channel, while nobody listens below a warning."""
+
+    def get_child(self, child: str = "", context: str = "") -> SSHLogger:
+        return self
+
+    def debug1(self, msg: str, *args: object, **kwargs: object) -> None: ...
+
+    def debug2(self, msg: str, *args: object, **kwargs: object) -> None: ...
+
+    def info(self, msg: object, *args: object, **kwargs: object) -> None: ...
+
+
+_UNHEARD = _Unheard()
+
+# asyncssh prepares the user name of each request, three a login, and all agents have the same. It takes 1 KiB at most.
+connection.saslprep = lru_cache(maxsize=64)(saslprep)  # type: ignore[attr-defined]
 
 
 class _Answered:
@@ -51,6 +75,8 @@ class Packets(Quiet, asyncssh.SSHServerConnection):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, options: asyncssh.SSHServerConnectionOptions) -> None:
         super().__init__(loop, options)
+        if not self._logger.isEnabledFor(logging.INFO):
+            self._logger = _UNHEARD
         self._outbox: list[bytes] = []
         self.heard_at = loop.time()
         self.asked = 0
