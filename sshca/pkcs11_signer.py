@@ -23,6 +23,10 @@ _ED25519_PARAMETERS: Final = (bytes.fromhex("06032b6570"), bytes.fromhex("130c65
 """The curve by its OID (PKCS#11 3.0), or by its name (what older tokens have)."""
 
 
+_WRONG_PINS: Final[set[tuple[str, str, Secret]]] = set()
+"""Library, token and PIN that a token refused: a few more tries, and most lock themselves for good."""
+
+
 class Token(msgspec.Struct, frozen=True, kw_only=True):
     """Where a key is, and what opens it."""
 
@@ -133,11 +137,20 @@ def generate_on_token(token: Token, algorithm: str = "ecdsa-p256") -> PKCS11Sign
 def _session(token: Token, *, rw: bool = False) -> Any:
     """Logged in; a login counts for all of this process's sessions with the token, and cannot be made twice."""
     pkcs11 = _library()
+    login = (token.module, token.label, token.pin)
+    if login in _WRONG_PINS:
+        raise Unavailable(
+            "the token cannot sign: the PIN is wrong, and is not tried again, since tokens lock themselves",
+            hint="put the right PIN in its place, then restart the gate",
+        )
     slot = pkcs11.lib(token.module).get_token(token_label=token.label)
     try:
         return slot.open(user_pin=str(token.pin), rw=rw)
     except pkcs11.exceptions.UserAlreadyLoggedIn:
         return slot.open(rw=rw)
+    except (pkcs11.exceptions.PinIncorrect, pkcs11.exceptions.PinLocked):
+        _WRONG_PINS.add(login)
+        raise
 
 
 def _generate(session: Any, label: str, algorithm: str) -> None:

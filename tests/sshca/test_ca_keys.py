@@ -299,6 +299,30 @@ def test_a_token_that_does_not_open_is_unavailable(pin: str, what: str, because:
     assert on_token(softhsm, "ed25519", pin, what).startswith(because)
 
 
+A_WRONG_PIN = """
+import sys
+from model.keys import Secret
+from sshca import PKCS11Signer, Token
+from model.errors import Unavailable
+for pin in ("9999", "9999", "9999", "1234"):
+    token = Token(module=sys.argv[1], label="wardgate", key_label="user-1", pin=Secret(pin))
+    try:
+        print("signed" if PKCS11Signer(token).sign(b"data") else "")
+    except Unavailable as refused:
+        print(refused.message)
+"""
+
+
+@pytest.mark.needs("softhsm2-util")
+def test_a_wrong_pin_is_tried_once_since_tokens_lock_themselves(softhsm: str) -> None:
+    on_token(softhsm, "ecdsa-p256", "1234", "generate")
+    done = subprocess.run([sys.executable, "-c", A_WRONG_PIN, softhsm], check=True, capture_output=True, text=True)
+    first, *others, right = done.stdout.splitlines()
+    assert first == "the token cannot sign: the PIN is wrong"
+    assert [line.endswith("since tokens lock themselves") for line in others] == [True, True]
+    assert right == "signed"
+
+
 @pytest.mark.needs("softhsm2-util")
 def test_a_label_that_is_taken_is_refused(softhsm: str) -> None:
     on_token(softhsm, "ecdsa-p256", "1234", "generate")
