@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model.errors import NotFound
+from model.errors import Limited, NotFound
 from model.ids import DeviceName, UserName, quoted
 from model.records import Consent
 from store.mapping import Rows
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _ROWS = Rows(Consent, "consents", decimal_text=("id",))
 ASKED_FOR = 86400
 """Seconds that a request waits to be given."""
+MOST = 20
+"""Requests of one person that wait at once: operators read each of them."""
 
 
 def ask(
@@ -26,10 +28,15 @@ def ask(
     principals: tuple[str, ...],
     by: str,
 ) -> Consent:
-    """The request for this key on this device: a new one, or the one that waits already."""
+    """The request for this key on this device: a new one, or the one that waits already.
+
+    Raises `Limited` where `by` has `MOST` that wait.
+    """
     for waits in _of(tx, device, fingerprint):
         if waits.given_at is None and waits.principals == principals and waits.asked_at > tx.now - ASKED_FOR:
             return waits
+    if len([one for one in waiting(tx) if one.asked_by == by]) >= MOST:
+        raise Limited(f"{MOST} requests of yours wait already", hint="ask an operator to look: certs waiting")
     columns = _ROWS.encode(
         device=device, user=user, fingerprint=fingerprint, principals=principals, asked_at=tx.now, asked_by=by
     )

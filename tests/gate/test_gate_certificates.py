@@ -11,10 +11,11 @@ import pytest
 
 from gate.gate import Gate
 from gate.services import agents, certificates, devices, network, users
-from model.errors import Denied, Invalid
+from model.errors import Denied, Invalid, Limited
 from model.records import Certificate, Consent, Role
 from sshca import read_krl
 from store import certificates as rows
+from store import consents
 
 HOUR = 3600
 
@@ -104,6 +105,18 @@ async def test_nobody_consents_to_what_they_asked_for_as_another(tmp_path: Path)
         asked = await gate.perform(certificates.sign, admin, key=build.an_ssh_key(), device="ci-1", host=False)
         with pytest.raises(Denied, match="second operator"):
             await gate.perform(certificates.consent_to, admin, id=asked.id)
+
+
+async def test_nobody_floods_the_operators_with_requests(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await claims(gate, {"approval": HOUR})
+        mallory = await build.a_user(gate, "mallory")
+        await build.a_device(gate, "evil", user="mallory")
+        keys = [build.an_ssh_key() for _ in range(consents.MOST + 1)]
+        for key in keys[:-1] * 2:
+            assert isinstance(await gate.perform(certificates.for_myself, mallory, key=key), Consent)
+        with pytest.raises(Limited, match="wait already"):
+            await gate.perform(certificates.for_myself, mallory, key=keys[-1])
 
 
 @pytest.mark.parametrize(
