@@ -13,8 +13,8 @@ __all__ = ["Limits", "Server", "serve"]
 
 def __getattr__(name: str) -> object:
     """A command on the gate's own host goes through `gate.doors.local`, and need not wait for an SSH server."""
-    from gate.doors import limits, server
+    if name not in __all__:
+        raise AttributeError(name)
+    from importlib import import_module
 
-    if name in __all__:
-        return getattr(limits if name == "Limits" else server, name)
-    raise AttributeError(name)
+    return getattr(import_module(f"gate.doors.{'limits' if name == 'Limits' else 'server'}"), name)
