@@ -164,6 +164,12 @@ def _at_a_glance(device: Device) -> tuple[object, ...]:
     return device.name, device.ipv4, device.ipv6, device.expires_at, device.user, device.state
 
 
+def by_state(r: Reader) -> dict[DeviceState, int]:
+    """How many there are in each state."""
+    counted = dict(r.sql.execute("SELECT state, count(*) FROM devices GROUP BY state").fetchall())
+    return {state: counted.get(state.value, 0) for state in DeviceState}
+
+
 def due(r: Reader, now: int) -> tuple[Device, ...]:
     """Approved devices whose time was over at `now`, the longest over first."""
     return _many(r, "WHERE expires_at <= ? AND state = 'approved' ORDER BY expires_at", now)

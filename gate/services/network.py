@@ -21,8 +21,8 @@ from gate.signers import how_to_mend
 from model import change as c
 from model.errors import Denied
 from model.ids import GenerationID
-from model.records import AuditEntry, DeviceState, Page, Role, UserState
-from store import Query, Reader, Transaction, audit, certificates, settings
+from model.records import AuditEntry, Page, Role, UserState
+from store import Query, Reader, Transaction, audit, certificates, devices, settings
 from store.layout import DATABASE, HOST_KEY, LOGIN_KEY
 
 if TYPE_CHECKING:
@@ -154,9 +154,7 @@ class GateStatus(msgspec.Struct, frozen=True, kw_only=True):
 @reads("gate status")
 def status(r: Reader, call: Call) -> GateStatus:
     found = call.snapshot
-    states = dict.fromkeys((state.value for state in DeviceState), 0)
-    for device in found.devices.values():
-        states[device.state.value] += 1
+    states = {state.value: count for state, count in devices.by_state(r).items()}
     disk = shutil.disk_usage(call.state)
     now = int(time.time())
     (late, cause), crowd = call.watch.worst, call.watch.crowd()
@@ -178,13 +176,10 @@ def metrics(r: Reader, call: Call) -> dict[str, int]:
     """Figures by name, as Prometheus would call them."""
     found = call.snapshot
     now = int(time.time())
-    by_state = dict.fromkeys(DeviceState, 0)
-    for device in found.devices.values():
-        by_state[device.state] += 1
     valid = certificates.page(r, Query(where={"state": "valid"}, limit=1)).total
     emergency = break_glass(r, found)
     return {
-        **{f'devices{{state="{state}"}}': number for state, number in by_state.items()},
+        **{f'devices{{state="{state}"}}': number for state, number in devices.by_state(r).items()},
         "devices_online": call.presence.online_count,
         "users": len(found.users),
         "certificates_valid": valid,
