@@ -78,6 +78,8 @@ class Person(asyncssh.SSHClient):
         """The fingerprint that this connection was trusted by."""
         self.unknown: str | None = None
         """What the gate showed, where nobody could be asked whether it is right."""
+        self.refused: str | None = None
+        """What the gate showed, where other keys are trusted."""
         self._waiting: Browser | None = None
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
@@ -97,6 +99,8 @@ class Person(asyncssh.SSHClient):
                 self.unknown = f"the {what} {fingerprint}"
         if right:
             self.shown = fingerprint
+        elif self._trusted:
+            self.refused = f"the {what} {fingerprint}, and not {' or '.join(sorted(self._trusted))}, which is trusted"
         return right
 
     async def kbdint_challenge_received(
@@ -223,6 +227,10 @@ async def connect(
 
 def _untrusted(host: str, person: Person) -> Denied:
     give = "ask its operator for the host CA's fingerprint, and give it: --fingerprint SHA256:…"
+    if person.refused is not None:
+        return Denied(
+            f"{host} shows {person.refused}", hint=f"somebody may be in between, or the CA was replaced; {give}"
+        )
     if person.unknown is None:
         return Denied(f"{host} does not show a key that is trusted", hint=give)
     return Denied(f"{host} shows {person.unknown}, and there is no terminal to ask whether that is right", hint=give)

@@ -233,7 +233,10 @@ async def logout(as_json: bool, gate: str | None) -> int:
             await connection.close()
         said = f"logged out {kept.name}"
     except WardgateError as fault:
-        said = f"forgot the login of {kept.name} here; the gate was not told: {fault.message}"
+        said = (
+            f"forgot the login of {kept.name} here; the gate was not told: {fault.message}\n"
+            f"end it there as well: ssh -p {kept.port} {kept.name}@{kept.host} logout"
+        )
     loginfiles.drop_from_agent(kept.key_file)
     folder.forget(kept)
     print(said)

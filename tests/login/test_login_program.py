@@ -110,8 +110,26 @@ def test_a_login_leaves_a_certificate_and_all_that_ssh_needs(home: Home) -> None
 def test_a_gate_that_shows_another_key_gets_no_secret_and_leaves_nothing(home: Home) -> None:
     done = home.login(fingerprint="SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", check=False)
     assert done.returncode == 1
-    assert "does not show a key that is trusted" in done.stderr
+    assert f"localhost shows the host CA {home.host_ca()}, and not SHA256:AAAA" in done.stderr
+    assert "give it: --fingerprint SHA256:" in done.stderr
     assert not list((home.ssh / "wardgate").glob("*-cert.pub"))
+
+
+@pytest.mark.needs("ssh-keygen")
+def test_after_the_host_ca_was_replaced_the_new_one_is_told_and_counts_once_it_is_given(home: Home) -> None:
+    home.login()
+    old = home.host_ca()
+    home.run("ca", "rotate", "host", "--emergency", "--state", str(home.state))
+    again = home.run("login", check=False)
+    deadline = time.monotonic() + 20
+    while again.returncode == 0 and time.monotonic() < deadline:  # until the gate shows its new certificate
+        again = home.run("login", check=False)
+    shown = next(one for one in json.loads(home.run("ca", "show", "--json", "--state", str(home.state)).stdout)
+                 if one["kind"] == "host" and one["state"] == "active")  # fmt: skip
+    assert f"localhost shows the host CA {shown['fingerprint']}, and not {old}, which is trusted" in again.stderr
+    assert "ask its operator for the host CA's fingerprint" in again.stderr
+    home.login(fingerprint=shown["fingerprint"])
+    assert home.run("login").returncode == 0
 
 
 @pytest.mark.needs("ssh-keygen")
