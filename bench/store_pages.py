@@ -64,6 +64,11 @@ QUERIES = {
     "two_words_many": Query(filter="berlin router"),
     "word_and_state": Query(filter="tromso state:expired"),
     "short_word": Query(filter="-9"),
+    "typed_letter": Query(filter="e", exact=False),
+    "typed_absent": Query(filter="zz", exact=False),
+    "typed_far_down": Query(filter="tr", exact=False),
+    "typed_many": Query(filter="example.com", exact=False),
+    "typed_two": Query(filter="osaka 99", exact=False),
     "middle_of_the_list": Query(offset=50_000),
     "end_of_the_list": Query(offset=99_900),
 }
@@ -82,7 +87,10 @@ def _microseconds(store: Store, work: Callable[[Reader], object], *, counted: bo
 
 
 def figures() -> Figures:
-    """Medians in microseconds, the records made, on a warm cache; after a commit totals are counted anew."""
+    """Medians in microseconds, the records made, on a warm cache; after a commit totals are counted anew.
+
+    `typed` are searches that need not know how many match, as a console asks while one types.
+    """
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         store = seeded(Path(folder) / "wardgate.db")
