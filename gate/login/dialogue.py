@@ -203,13 +203,11 @@ async def by_browser(
     """The authorization code with PKCE (RFC 7636, RFC 8252): the program on the person's machine opens the browser
     and hands back what it came back with; everything secret stays here."""
     with desk.waiting_code(applicant.source):
-        flow = await provider.start_flow(_loopback(redirect), known=_known(applicant, provider))
+        known = _known(applicant, provider)
+        flow = await provider.start_flow(_loopback(redirect), known=known)
         answer = await talk.ask_one(f"{BROWSER}{flow.address}", patience=600)
         code, _, state = answer.partition(" ")
-        if not _known(applicant, provider):
-            await asyncio.sleep(provider.last_delay)
-            raise Denied(f"{provider.name} did not let you in")
-        tokens = await provider.redeem(flow, code, state)
+        tokens = await provider.redeem(flow, code, state, known=known)
     return await desk.admit(provider, await provider.claims(tokens, flow.nonce), tokens, applicant)
 
 

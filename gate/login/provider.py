@@ -138,9 +138,15 @@ class Provider:
         )  # fmt: skip
         return Flow(str(address), str(state), nonce, verifier, redirect)
 
-    async def redeem(self, flow: Flow, code: str, state: str) -> Tokens:
+    async def redeem(self, flow: Flow, code: str, state: str, *, known: bool = True) -> Tokens:
+        """Someone whom nobody knows is refused like someone whom the provider refuses, and it hears nothing of it."""
         if not compare_digest(state.encode(), flow.state.encode()):
             raise Denied("the answer from the browser belongs to another login", hint="begin again")
+        if not code:
+            raise Denied(f"{self.name} did not let you in")
+        if not known:
+            await asyncio.sleep(self.last_delay)
+            raise self._not_accepted()
         try:
             return await self._token(
                 grant_type="authorization_code", code=code, redirect_uri=flow.redirect, code_verifier=flow.verifier
@@ -284,6 +290,9 @@ class Provider:
         except (msgspec.DecodeError, msgspec.ValidationError, ValueError, KeyError, TypeError):
             raise Unavailable(f"{self.name} sent something that is not OpenID Connect", hint=_MEANWHILE) from None
 
+    def _not_accepted(self) -> Denied:
+        return Denied(f"{self.name} does not accept this login any more", hint="begin again")
+
     def _refused(self, fault: AuthlibBaseError) -> Denied | Unavailable:
         match fault.error:
             case "access_denied":
@@ -291,7 +300,7 @@ class Provider:
             case "expired_token":
                 return Denied("the code's time is over", hint="begin again")
             case "invalid_grant":
-                return Denied(f"{self.name} does not accept this login any more", hint="begin again")
+                return self._not_accepted()
         log.warning("%s refuses: %s", self.name, str(fault.error)[:64])
         return Unavailable(f"{self.name} refuses the gate's request", hint="an operator checks login.issuers")
 

@@ -83,7 +83,11 @@ def use_invitation(tx: Transaction, user: User, hash: str, chosen: NewSecrets, s
 
 
 def keep_totp(tx: Transaction, user: UserName, chosen: NewSecrets) -> None:
+    """Raises `Conflict` where one was set up since this was begun: whoever is second may be a stranger."""
     assert chosen.sealed_totp is not None
+    kept = totp.get(tx, user)
+    if kept is not None and kept.confirmed_at is not None:
+        raise Conflict("an authenticator was set up meanwhile", hint="log in again, with a code of it")
     totp.put(tx, user, chosen.sealed_totp)
     totp.use_step(tx, user, chosen.step)
     totp.put_recovery_codes(tx, user, chosen.recovery_hashes)

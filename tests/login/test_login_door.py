@@ -339,6 +339,23 @@ async def test_where_a_second_factor_is_demanded_it_is_set_up_at_the_first_login
         assert (about.has_totp, about.recovery_codes_left) == (True, 10)
 
 
+async def test_who_waits_with_a_stolen_password_replaces_no_authenticator(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await with_password(house, "bob")
+        await setting(house, "login.second-factor", "all")
+        async with a_terminal(house, "me", user="bob", key=None, options=WORDS) as stranger:
+            await typed(stranger, b"Password: ", PASSWORD)
+            shown = await stranger.until(b"Code: ")
+            secret = re.search(rb"app: ([A-Z2-7 ]+)", shown)
+            assert secret
+            generator = await with_totp(house, "bob")
+            await stranger.type(pyotp.TOTP(secret[1].decode().replace(" ", "")).now().encode() + b"\r")
+            await typed(stranger, b"Enter: ", "")
+            await stranger.until(b"an authenticator was set up meanwhile")
+        connection, _ = await answering(house, "bob", PASSWORD, generator.now())
+        connection.close()
+
+
 async def test_a_second_factor_that_is_not_confirmed_counts_for_nothing(tmp_path: Path) -> None:
     async with a_house(tmp_path) as house:
         await with_password(house, "bob")

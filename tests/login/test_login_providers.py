@@ -711,6 +711,31 @@ async def test_an_unknown_name_makes_no_call_by_the_browser_either(tmp_path: Pat
         assert len(fake.asked) == asked
 
 
+@pytest.mark.parametrize("answer", ["rubbish", "code STATE", " STATE"])
+async def test_no_answer_from_a_browser_tells_whether_a_name_exists(tmp_path: Path, answer: str) -> None:
+    async with a_fake_provider() as fake, a_house(tmp_path) as house:
+        await house.a_user("bob")
+        ready(fake)
+        fake.says("/token", {"error": "invalid_grant"}, 400)
+        await with_provider(house, fake)
+
+        class Guesser(Asked):
+            def kbdint_challenge_received(self, name, instructions, lang, prompts):  # type: ignore[no-untyped-def]
+                if not prompts:
+                    return []
+                address = prompts[0][0].removeprefix("wardgate-login ")
+                if address == prompts[0][0]:
+                    return ["wardgate-login http://127.0.0.1:43210/callback"]
+                return [answer.replace("STATE", parse_qs(urlsplit(address).query)["state"][0])]
+
+        said = set()
+        for name in ("bob", "nobody"):
+            with pytest.raises(asyncssh.Error) as fault:
+                await patiently(house, name, Guesser([]))
+            said.add(str(fault.value))
+        assert len(said) == 1
+
+
 async def test_no_secret_of_a_provider_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(10)
     async with a_fake_provider() as fake, a_house(tmp_path) as house:
