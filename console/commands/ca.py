@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import click
 
@@ -10,8 +11,10 @@ from console.commandline import shapes
 from console.commandline.command import argument, option, verb
 from console.commandline.render import Column, until
 from console.commandline.run import Run
+from gate import reached
 from gate.services import authority as service
-from model.records import CertificateKind
+from model.errors import Conflict
+from model.records import CertificateKind, Generation
 from model.sshd import DEFAULT_PATHS, DROP_IN
 
 KIND = argument("kind", type=click.Choice(["user", "host"]), metavar="(user|host)")
@@ -42,15 +45,44 @@ async def show(run: Run) -> None:
     option("--held-by", "backend", default="file", show_default=True, metavar="WHERE",
            help="file, agent:SHA256:FINGERPRINT, or pkcs11:/MODULE.so:TOKEN:KEY; on the gate's own host alone."),
     option("--emergency", help="The key was stolen: sign with the new one at once, and trust no other.", is_flag=True),
-    operation="ca rotate", examples=("ca rotate user", "ca rotate user --emergency"),
+    option("--yes", help="With --emergency at a terminal: do it, having read what it breaks.", is_flag=True),
+    operation="ca rotate", examples=("ca rotate user", "ca rotate user --emergency --yes"),
 )  # fmt: skip
-async def rotate(run: Run, kind: str, algorithm: str, backend: str, emergency: bool) -> None:
+async def rotate(run: Run, kind: str, algorithm: str, backend: str, emergency: bool, yes: bool) -> None:
+    if emergency and not yes and run.terminal is not None:
+        raise Conflict(_breaks(kind, await run.perform(service.show)), hint="to do it: add --yes")
     changed = await run.perform(
         service.rotate, kind=CertificateKind(kind), algorithm=algorithm, emergency=emergency, backend=backend
     )
     said = "".join(f"{one.id} is {one.state.value}: {one.key.fingerprint}\n" for one in changed)
-    later = "" if emergency else f"when every host has taken it: wardgate ca promote {kind}\n"
-    run.result(shapes.generation(changed[0]), said + later)
+    later = f"when every host has taken it: wardgate ca promote {kind}\n"
+    run.result(shapes.generation(changed[0]), said + (_afterwards(run, changed[0]) if emergency else later))
+
+
+def _breaks(kind: str, views: Sequence[service.GenerationView]) -> str:
+    living = sum(view.living for view in views if view.generation.kind == kind)
+    return f"this ends {living} {kind} certificates that live, and " + (
+        "all clients and devices that are away refuse this gate and every host until they are given the new CA"
+        if kind == CertificateKind.HOST
+        else "nobody logs in on a host until they fetch a new one"
+    )
+
+
+def _afterwards(run: Run, made: Generation) -> str:
+    """What is left for people, who are not reached from here."""
+    ssh, target = reached.ssh(run.gate.snapshot.settings, "NAME"), reached.target(run.gate.snapshot.settings)
+    if made.kind is CertificateKind.USER:
+        return (
+            f"people fetch new certificates: wardgate login NAME@{target}, or {ssh} cert < KEY.pub > CERT\n"
+            "which hosts have not taken it: wardgate ca show\n"
+        )
+    return (
+        f"tell people the new host CA's fingerprint, {made.key.fingerprint}; they run:\n"
+        f"  wardgate login NAME@{target} --fingerprint {made.key.fingerprint}\n"
+        "  with ssh alone: they put the line of `ca trust client` in place of the old one in ~/.ssh/known_hosts\n"
+        "your own next ssh to this gate meets the new CA, too\n"
+        "a device that is away now joins anew, with a new enrollment key: wardgate enrollment-keys create\n"
+    )
 
 
 @verb(
