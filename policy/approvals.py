@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from model.ids import Prefix, Tag
-from model.records import Device, Role, User
+from model.records import Device, User
 from policy import nets
 from policy.document import Document
 from policy.hujson import Text
-from policy.resolve import Groups, people
+from policy.resolve import ROLES, Groups, people
 from policy.selectors import Kind, classify
 from policy.world import EXIT, World
 
@@ -61,13 +61,9 @@ def may_tag(document: Document, groups: Groups, user: User, tag: Tag) -> bool:
     return False
 
 
-_ROLES = {"autogroup:owner": Role.OWNER, "autogroup:admin": Role.ADMIN, "autogroup:operator": Role.OPERATOR,
-          "autogroup:auditor": Role.AUDITOR}  # fmt: skip
-
-
 def _owns(owner: Text, groups: Groups, user: User) -> bool:
     if owner.startswith("group:"):
         return user.name in groups.get(owner, frozenset())
     if owner.startswith("autogroup:"):
-        return owner == "autogroup:member" or _ROLES.get(owner) is user.role
+        return owner == "autogroup:member" or ROLES.get(owner) is user.role
     return str(owner) == str(user.name)

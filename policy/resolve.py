@@ -16,8 +16,8 @@ from policy.world import World
 
 RESERVED = tuple(span for span in (nets.prefix("100.115.92.0/23"),) if span is not None)
 """Kept out of `*` as a source: the virtual machines of another system have it."""
-_ROLES = {"autogroup:owner": Role.OWNER, "autogroup:admin": Role.ADMIN, "autogroup:operator": Role.OPERATOR,
-          "autogroup:auditor": Role.AUDITOR}  # fmt: skip
+ROLES = {"autogroup:owner": Role.OWNER, "autogroup:admin": Role.ADMIN, "autogroup:operator": Role.OPERATOR,
+         "autogroup:auditor": Role.AUDITOR}  # fmt: skip
 
 Groups = Mapping[str, frozenset[str]]
 """Group -> names of its people."""
@@ -60,7 +60,7 @@ def people(selector: Selector, world: World, groups: Groups) -> frozenset[str]:
     if kind is Kind.DOMAIN:
         return frozenset(name for name in {*world.users, *world.by_user} if name.endswith(text[len("user:*") :]))
     if kind is Kind.ROLE:
-        return frozenset(user.name for user in world.network.users if user.role is _ROLES.get(text))
+        return frozenset(user.name for user in world.network.users if user.role is ROLES.get(text))
     if kind is Kind.MEMBER:
         return frozenset(world.users)
     return frozenset()
