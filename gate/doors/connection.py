@@ -54,8 +54,7 @@ class GateConnection(Packets):
             return False
         try:
             key = ssh_key_from_blob(key_data)
-            public = decode_ssh_public_key(key_data)
-        except (Invalid, KeyImportError, ValueError):
+        except Invalid:
             return False
         if not door.accepts(key):
             if msg:
@@ -63,8 +62,7 @@ class GateConnection(Packets):
             return False
         if not msg:
             return True
-        public.set_touch_required(True)
-        if not (_signed_well(key, signature) and public.verify(_string(self._session_id) + msg, signature)):
+        if not (_signed_well(key, signature) and _verifies(key, _string(self._session_id) + msg, signature)):
             door.failed()
             return False
         door.proved(key)
@@ -149,3 +147,12 @@ def _string(data: bytes) -> bytes:
 def _signed_well(key: SSHKey, signature: bytes) -> bool:
     size = int.from_bytes(signature[:4], "big")
     return signature[4 : 4 + size] in SIGNATURES[key.algorithm]
+
+
+def _verifies(key: SSHKey, data: bytes, signature: bytes) -> bool:
+    try:
+        public = decode_ssh_public_key(key.blob)
+    except (KeyImportError, ValueError):
+        return False
+    public.set_touch_required(True)
+    return bool(public.verify(data, signature))
