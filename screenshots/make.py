@@ -11,10 +11,12 @@ from console.app.app import ConsoleApp
 from gate.faces import Terminal
 from model.records import Role
 from screenshots.picture import png, svg
-from tests.console.app.channels import MemoryChannel, typed, until
-from tests.console.app.seeded import Seeded
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent / "tests" / "console" / "app"))
+from channels import MemoryChannel, typed, until  # noqa: E402  the tests' own, which are no package
+from seeded import Seeded  # noqa: E402
+
 TRUE, SIXTEEN = {"COLORTERM": "truecolor"}, {"NONE": ""}
 DRAFT = """    {"action": "accept", "src": ["group:oncall"],
      "dst": ["tag:db:5432", "tag:web:22"]},
