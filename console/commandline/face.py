@@ -111,8 +111,10 @@ async def execute(
 
 
 def usage_message(fault: click.UsageError) -> str:
-    """What was wrong with the words, on one line: click lists choices on lines of their own."""
-    return re.sub(r"(:)?\n\t", lambda found: ": " if found[1] else " ", fault.format_message())
+    """What was wrong with the words, as every message is: lower case, on one line, without a full stop."""
+    # click lists choices on lines of their own.
+    said = re.sub(r"(:)?\n\t", lambda found: ": " if found[1] else " ", fault.format_message())
+    return (said[:1].lower() + said[1:]).rstrip(".")
 
 
 def usage_hint(fault: click.UsageError) -> str:
@@ -141,6 +143,6 @@ def report(streams: Streams, code: str, message: str, hint: str | None, *, as_js
         body = {"error": {"code": code, "message": message, "hint": hint}}
         streams.write_error(msgspec.json.encode(body).decode() + "\n")
         return
-    streams.write_error(inert(f"error: {message[:1].lower() + message[1:]}").rstrip(".") + "\n")
+    streams.write_error(inert(f"error: {message}") + "\n")
     if hint:
         streams.write_error(f"hint: {inert(hint)}\n")

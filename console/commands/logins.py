@@ -124,7 +124,7 @@ def described(key: UserKey) -> str:
 def person(run: Run, found: Me, more: tuple[tuple[str, str], ...] = ()) -> None:
     """A person with all that lets them in, either way."""
     document = {
-        **shapes.user(found.user), **dict(more),
+        **shapes.user(found.user), **{label.replace(" ", "_"): value for label, value in more},
         "keys": [shapes.user_key(key) for key in found.keys],
         "devices": [shapes.device(device, run.gate.presence.online) for device in found.devices],
         "logins": [shapes.builtins(login) for login in found.logins],

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import command_harness as h
@@ -240,3 +241,31 @@ async def test_what_can_be_chosen_stands_on_the_line_of_the_error(tmp_path: Path
             answer.err
             == "error: missing argument '(user|host)'. Choose from: user, host\nhint: wardgate ca rotate --help\n"
         )
+
+
+async def test_a_usage_error_as_json_is_worded_as_every_message(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        answer = await h.run(gate, "devices", "list", "--limit", "0", "--json")
+        assert (answer.status, answer.error["code"]) == (2, "usage")
+        assert answer.error["message"] == "invalid value for '--limit': 0 is not in the range x>=1"
+
+
+def keys_of(document: Any) -> Iterator[str]:
+    for key, value in document.items() if isinstance(document, dict) else ():
+        yield key
+        yield from keys_of(value)
+    for value in document if isinstance(document, list) else ():
+        yield from keys_of(value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["me", "users show alice", "devices list", "certs list", "policy history", "gate doctor", "settings list",
+     "audit list", "ca show", "enrollment-keys list"],
+)  # fmt: skip
+async def test_json_has_keys_in_snake_case(tmp_path: Path, words: str) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "laptop")
+        answer = await h.run(gate, *words.split(), "--json", actor=build.as_actor("alice", Role.OWNER))
+        assert answer.status == 0
+        assert [key for key in keys_of(answer.document) if not re.fullmatch(r"[a-z][a-z0-9_]*", key)] == []
