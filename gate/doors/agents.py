@@ -38,8 +38,8 @@ SLICE = 0.003
 """Seconds that telling agents takes the loop at a time, besides the one that is being told."""
 SWEEP = 5.0
 """Seconds between looks for what lapsed and for readers that stopped."""
-SWEEP_ON = 0.02
-"""The same where much lapses at once: not all of it in one step."""
+LAPSE_ON = 0.02
+"""Seconds between steps where much lapses at once."""
 SLOW = 300.0
 """Seconds that an agent may read nothing of what it was sent."""
 
@@ -119,6 +119,7 @@ class Agents:
         self.teller = Teller(gate.presence.observed)
         gate.presence.behind = self.behind
         self._sweep = asyncio.get_running_loop().call_later(SWEEP, self.sweep)
+        self._lapsing: asyncio.TimerHandle | None = None
 
     def device(self, key: SSHKey) -> DeviceID | None:
         return self._by_key.get(key.blob)
@@ -257,13 +258,24 @@ class Agents:
         """What nobody repeats is handed out no more; who reads nothing is let go."""
         loop = asyncio.get_running_loop()
         self._sweep.cancel()
-        self.shown(self._gate.presence.lapse())
-        self._sweep = loop.call_later(SWEEP_ON if self._gate.presence.lapses else SWEEP, self.sweep)
+        self._sweep = loop.call_later(SWEEP, self.sweep)
+        self._lapse()
         for session in tuple(self._sessions.values()):
             if session.paused_at is not None and loop.time() - session.paused_at > SLOW:
                 session.door.disconnect("nothing that was sent was read for five minutes; connect again")
 
+    def _lapse(self) -> None:
+        """In steps, where much lapses at once."""
+        if self._lapsing:
+            self._lapsing.cancel()
+            self._lapsing = None
+        self.shown(self._gate.presence.lapse())
+        if self._gate.presence.lapses:
+            self._lapsing = asyncio.get_running_loop().call_later(LAPSE_ON, self._lapse)
+
     def close(self) -> None:
         self._sweep.cancel()
+        if self._lapsing:
+            self._lapsing.cancel()
         if self._telling:
             self._telling.cancel()
