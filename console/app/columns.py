@@ -35,6 +35,8 @@ class Cell(msgspec.Struct, frozen=True):
     """Too long, it loses its middle and not its end."""
     short: str = ""
     """What stands instead where the whole does not fit."""
+    rest: str = ""
+    """Follows the text as a line that only decorates."""
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):

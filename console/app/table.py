@@ -241,7 +241,8 @@ class Table:
             row.right(item.x + item.width, text, role)
         else:
             start = item.x
-            row.put(start, text, role)
+            end = row.put(start, text, role)
+            row.put(end, cell.rest[: max(0, start + item.width - end)], "line")
             self._matches(row, start, text)
 
     def _matches(self, row: Row, start: int, text: str) -> None:

@@ -48,7 +48,7 @@ def life(certificate: Certificate, context: Context) -> Cell:
     whole = max(1, certificate.valid_before - certificate.valid_after)
     full = max(1, round(BAR * (certificate.valid_before - context.now) / whole))
     role = "warn" if certificate.valid_before - context.now < HOUR else "thumb"
-    return Cell((context.glyphs.bar * full).ljust(BAR), role)
+    return Cell(context.glyphs.bar * full, role, rest=context.glyphs.rest * (BAR - full))
 
 
 COLUMNS = (
