@@ -6,10 +6,9 @@ import asyncio
 import logging
 import secrets
 import time
-import warnings
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from hmac import compare_digest
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import msgspec
@@ -17,55 +16,32 @@ from authlib.common.errors import AuthlibBaseError
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from gate.login.capped import CappedTransport
+from gate.login.exchanges import MEANWHILE, Exchanges
 from gate.login.issuers import Issuer
 from gate.login.messages import DeviceCode, Flow, Metadata, Tokens, address, code_like, plain
 from gate.login.tokens import Claims, Expected, UnknownKey, check_id_token
 from model.errors import Denied, Unavailable
 
-with warnings.catch_warnings():
-    # It announces another package, and makes its filter at import; this one is what it works with.
-    import authlib.deprecate  # noqa: F401
-
-    warnings.simplefilter("ignore")
-    from authlib.integrations.httpx_client import AsyncOAuth2Client
-
-T = TypeVar("T")
 log = logging.getLogger("wardgate.login")
-logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each address that it asks, as news
 
-TIMEOUT = 10.0
-"""Seconds for one exchange with a provider, all of it."""
 KEPT_FOR = 3600.0
 KEYS_AGAIN = 30.0
 """Seconds between two fetches of keys that were asked for by unknown key ids."""
 SLOWER = 5
 """Seconds that `slow_down` adds (RFC 8628, section 3.5); also the interval where none is given."""
 LONGEST_CODE = 900
-DOWN_FOR = 60.0
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 
-class Provider:
+class Provider(Exchanges):
     def __init__(self, name: str, issuer: Issuer) -> None:
-        self.name = name
-        self.issuer = issuer
+        super().__init__(name, issuer)
         self.last_code: DeviceCode | None = None
         """What the provider's codes look like, and how long it took to get one."""
         self.last_delay = 0.2
-        self._client: Any = AsyncOAuth2Client(
-            issuer.client_id, issuer.client_secret, scope=" ".join(issuer.scopes),
-            token_endpoint_auth_method=issuer.authentication, code_challenge_method="S256",
-            timeout=httpx.Timeout(TIMEOUT, connect=5.0), follow_redirects=False, trust_env=True,
-            transport=CappedTransport(retries=0),
-        )  # fmt: skip
         self._metadata: tuple[float, Metadata] | None = None
         self._keys: tuple[float, KeySet] | None = None
         self._lock = asyncio.Lock()
-        self._down_until = 0.0
-
-    async def close(self) -> None:
-        await self._client.aclose()
 
     # The device code (RFC 8628).
 
@@ -80,12 +56,12 @@ class Provider:
             auth = httpx.BasicAuth(self.issuer.client_id, self.issuer.client_secret)
         elif self.issuer.client_secret:
             form["client_secret"] = self.issuer.client_secret
-        code = await self._json("POST", metadata.device_authorization_endpoint, DeviceCode, data=form, auth=auth)
+        code = await self.json("POST", metadata.device_authorization_endpoint, DeviceCode, data=form, auth=auth)
         code = msgspec.structs.replace(
             code, expires_in=max(30, min(code.expires_in, LONGEST_CODE)), interval=max(1, min(code.interval, 60))
         )
         if not address(code.verification_uri) or not plain(code.user_code):
-            raise Unavailable(f"{self.name} sent a code that cannot be shown", hint=_MEANWHILE)
+            raise Unavailable(f"{self.name} sent a code that cannot be shown", hint=MEANWHILE)
         if code.verification_uri_complete and not address(code.verification_uri_complete):
             code = msgspec.structs.replace(code, verification_uri_complete=None)
         self.last_code, self.last_delay = code, time.monotonic() - began
@@ -94,8 +70,8 @@ class Provider:
     async def pretend_code(self) -> DeviceCode:
         """What someone whom nobody knows is shown: like the last real one, and as slow, and good for nothing. The
         provider hears nothing of it, but where it was out of reach lately it is here too."""
-        if time.monotonic() < self._down_until:
-            raise Unavailable(f"{self.name} cannot be reached", hint=_MEANWHILE)
+        if time.monotonic() < self.down_until:
+            raise Unavailable(f"{self.name} cannot be reached", hint=MEANWHILE)
         await asyncio.sleep(self.last_delay)
         like = self.last_code
         if like is None:
@@ -132,7 +108,7 @@ class Provider:
         more = {"max_age": self.issuer.max_age} if self.issuer.max_age is not None else {}
         if "offline_access" in self.issuer.scopes:
             more["prompt"] = "consent"  # type: ignore[assignment]
-        address, state = self._client.create_authorization_url(
+        address, state = self.client.create_authorization_url(
             metadata.authorization_endpoint, code_verifier=verifier, nonce=nonce, redirect_uri=redirect,
             state=secrets.token_urlsafe(24), **more,
         )  # fmt: skip
@@ -203,13 +179,13 @@ class Provider:
 
     async def _userinfo(self, where: str, tokens: Tokens) -> dict[str, Any]:
         bearer = {"Authorization": f"Bearer {tokens.access_token}"}
-        return await self._json("GET", where, dict[str, Any], headers=bearer, auth=None)
+        return await self.json("GET", where, dict[str, Any], headers=bearer, auth=None)
 
     async def metadata(self) -> Metadata:
         async with self._lock:
             if self._metadata is None or time.monotonic() - self._metadata[0] > KEPT_FOR:
                 where = self.issuer.issuer.rstrip("/") + "/.well-known/openid-configuration"
-                found = await self._json("GET", where, Metadata, auth=None)
+                found = await self.json("GET", where, Metadata, auth=None)
                 if found.issuer != self.issuer.issuer:
                     raise Unavailable(f"{self.name} calls itself by another name than settings do")
                 self._guarded(found)
@@ -219,7 +195,7 @@ class Provider:
     async def _remembered(self) -> Metadata:
         async with self._lock:  # it may be asked at this moment
             if self._metadata is None:
-                raise Unavailable(f"{self.name} cannot be reached", hint=_MEANWHILE)
+                raise Unavailable(f"{self.name} cannot be reached", hint=MEANWHILE)
             return self._metadata[1]
 
     def _guarded(self, found: Metadata) -> None:
@@ -227,7 +203,7 @@ class Provider:
         scheme = self.issuer.issuer.partition(":")[0]
         endpoints = (found.token_endpoint, found.jwks_uri, found.device_authorization_endpoint, found.userinfo_endpoint)
         if any(endpoint and endpoint.partition(":")[0] not in {"https", scheme} for endpoint in endpoints):
-            raise Unavailable(f"{self.name} names an address that is not https", hint=_MEANWHILE)
+            raise Unavailable(f"{self.name} names an address that is not https", hint=MEANWHILE)
 
     async def keys(self, *, again: bool = False) -> KeySet:
         """The provider's public keys; fetched again for an unknown key id, at most every `KEYS_AGAIN` seconds."""
@@ -235,7 +211,7 @@ class Provider:
         async with self._lock:
             age = time.monotonic() - self._keys[0] if self._keys else KEPT_FOR
             if self._keys is None or age >= KEPT_FOR or (again and age >= KEYS_AGAIN):
-                found = await self._json("GET", metadata.jwks_uri, dict[str, Any], auth=None)
+                found = await self.json("GET", metadata.jwks_uri, dict[str, Any], auth=None)
                 self._keys = time.monotonic(), self._public(found)
             return self._keys[1]
 
@@ -259,36 +235,10 @@ class Provider:
         metadata = await self.metadata()
 
         async def exchange() -> Tokens:
-            answer = await self._client.fetch_token(metadata.token_endpoint, **form)
+            answer = await self.client.fetch_token(metadata.token_endpoint, **form)
             return msgspec.convert(dict(answer), Tokens)
 
-        return await self._bounded(exchange())
-
-    async def _json(self, method: str, url: str, kind: type[T], **more: Any) -> T:
-        async def exchange() -> T:
-            response = await self._client.request(method, url, withhold_token=True, **more)
-            if response.status_code != 200:
-                raise Unavailable(f"{self.name} answers {response.status_code} where it should not")
-            return msgspec.json.decode(response.content, type=kind)
-
-        return await self._bounded(exchange())
-
-    async def _bounded(self, exchange: Awaitable[T]) -> T:
-        """Anything a provider may do wrong, but saying no, is `Unavailable`. Nothing that was sent is repeated."""
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                return await exchange
-        except (Unavailable, AuthlibBaseError):
-            raise
-        except TimeoutError:
-            self._down_until = time.monotonic() + DOWN_FOR
-            raise Unavailable(f"{self.name} did not answer within {TIMEOUT:.0f} s", hint=_MEANWHILE) from None
-        except httpx.HTTPError as fault:
-            log.warning("%s: %s", self.name, type(fault).__name__)
-            self._down_until = time.monotonic() + DOWN_FOR
-            raise Unavailable(f"{self.name} cannot be reached", hint=_MEANWHILE) from None
-        except (msgspec.DecodeError, msgspec.ValidationError, ValueError, KeyError, TypeError):
-            raise Unavailable(f"{self.name} sent something that is not OpenID Connect", hint=_MEANWHILE) from None
+        return await self.bounded(exchange())
 
     def _not_accepted(self) -> Denied:
         return Denied(f"{self.name} does not accept this login any more", hint="begin again")
@@ -303,6 +253,3 @@ class Provider:
                 return self._not_accepted()
         log.warning("%s refuses: %s", self.name, str(fault.error)[:64])
         return Unavailable(f"{self.name} refuses the gate's request", hint="an operator checks login.issuers")
-
-
-_MEANWHILE = "a registered key gets in meanwhile"

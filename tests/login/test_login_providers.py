@@ -496,7 +496,7 @@ async def test_rubbish_fails_that_login_clearly_and_nothing_else(tmp_path: Path,
 
 
 async def test_a_silent_provider_fails_in_a_stated_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provider_module, "TIMEOUT", 0.5)
+    monkeypatch.setattr("gate.login.exchanges.TIMEOUT", 0.5)
     async with a_fake_provider() as fake, a_house(tmp_path) as house:
         await house.a_user("bob")
         fake.says("/.well-known/openid-configuration", b"", 0)
