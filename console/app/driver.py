@@ -15,19 +15,13 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
+from console.app.sequences import START, STOP
 from console.app.sgr import Colours, turned_down
 from gate.faces import ConsoleChannel, terminal_size
 
 if TYPE_CHECKING:
     from console.app.app import ConsoleApp
 
-_START = (
-    "\x1b[?1049h\x1b[?25l\x1b[?7l"  # alternate screen, no cursor, no line wrap
-    "\x1b[?1000h\x1b[?1002h\x1b[?1006h"  # mouse: presses, drags and the wheel, in the extended form
-    "\x1b[?1004h\x1b[?2004h"  # focus reports, bracketed paste
-    "\x1b[>1u"  # keys apart from escape sequences (kitty's protocol, ignored elsewhere)
-)
-_STOP = "\x1b[<u\x1b[?2004l\x1b[?1004l\x1b[?1006l\x1b[?1002l\x1b[?1000l\x1b[?7h\x1b[?1049l\x1b[?25h\x1b[0m"
 _ASK_SYNC = "\x1b[?2026$p"
 _ASK_BACKGROUND = "\x1b]11;?\x1b\\"
 _STRING_REPLY = re.compile(r"\x1b[\]P_^X]([^\x07\x1b]*)(?:\x07|\x1b\\)")
@@ -99,7 +93,7 @@ class ChannelDriver(Driver):
     def start_application_mode(self) -> None:
         self._started = True
         self._begun = self._loop.time()
-        start = _START if self._mouse else re.sub(r"\x1b\[\?100[026]h", "", _START)
+        start = START if self._mouse else re.sub(r"\x1b\[\?100[026]h", "", START)
         asks = _ASK_SYNC + (_ASK_BACKGROUND if self.colours > Colours.SIXTEEN else "")
         self.write(start + (asks if self.channel.terminal.term != "linux" else ""))
         self.channel.listen(on_input=self.feed, on_resize=self.resize, on_flow=self.flow, on_closed=self.client_is_gone)
@@ -114,7 +108,7 @@ class ChannelDriver(Driver):
     def stop_application_mode(self) -> None:
         """The last that is written: what comes after would be for a terminal that is no longer the console's."""
         self.disable_input()
-        self.write(_STOP)
+        self.write(STOP)
         self.close()
 
     def close(self) -> None:

@@ -15,11 +15,14 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from console.app.sequences import STOP
 from gate.faces import Terminal, terminal_size
 from model.errors import Unavailable
 
 HIGH_WATER = 256 * 1024
 _CHUNK = 4096
+_BEGUN, _OVER = b"\x1b[?1049h", b"\x1b[?1049l"
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 _KEPT = ("COLORTERM", "NO_COLOR", "LANG", "LC_ALL", "LC_CTYPE")
 
 
@@ -39,7 +42,7 @@ class LocalTerminal:
             environment={key: os.environ[key] for key in _KEPT if key in os.environ},
         )
         self._waiting = bytearray()
-        self._writing = self._slow = False
+        self._writing = self._slow = self._begun = False
         self._on_input: Callable[[bytes], None] | None = None
         self._on_resize: Callable[[int, int], None] | None = None
         self._on_flow: Callable[[bool], None] | None = None
@@ -54,24 +57,31 @@ class LocalTerminal:
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
         self._before = termios.tcgetattr(self._input)
         tty.setraw(self._input, termios.TCSANOW)
         self._loop.add_reader(self._input, self._readable)
         with contextlib.suppress(ValueError, RuntimeError):  # only the main thread hears signals
             self._loop.add_signal_handler(signal.SIGWINCH, self._resized)
+            for ending in _ENDING:
+                self._loop.add_signal_handler(ending, self._end)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         with contextlib.suppress(ValueError, RuntimeError):
-            self._loop.remove_signal_handler(signal.SIGWINCH)
+            for heard in (signal.SIGWINCH, *_ENDING):
+                self._loop.remove_signal_handler(heard)
         self._loop.remove_reader(self._input)
         self._loop.remove_writer(self._output)
+        if self._begun:  # whoever painted could not end it, such as a gate that was killed
+            self._waiting += STOP.encode()
         with contextlib.suppress(OSError):
             while self._waiting:
                 del self._waiting[: os.write(self._output, self._waiting[:_CHUNK])]
-        termios.tcsetattr(self._input, termios.TCSADRAIN, self._before)
+        with contextlib.suppress(termios.error):  # it may be gone
+            termios.tcsetattr(self._input, termios.TCSADRAIN, self._before)
 
     def listen(
         self,
@@ -85,6 +95,8 @@ class LocalTerminal:
 
     def write(self, data: bytes) -> None:
         self._waiting += data
+        if _BEGUN in data or _OVER in data:
+            self._begun = data.rfind(_BEGUN) > data.rfind(_OVER)
         if not self._writing:
             self._writing = True
             self._loop.add_writer(self._output, self._writable)
@@ -121,6 +133,11 @@ class LocalTerminal:
     def _resized(self) -> None:
         if self._on_resize:
             self._on_resize(*self._size())
+
+    def _end(self) -> None:
+        """Whoever uses the terminal is cancelled, and so ends in its own way."""
+        if self._task:
+            self._task.cancel()
 
     def _gone(self) -> None:
         self._waiting.clear()

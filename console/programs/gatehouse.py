@@ -153,6 +153,10 @@ async def serve(as_json: bool, listen: str, state: str | None, passphrase_file: 
     return 0
 
 
+ENDED = 128 + 15
+"""What a shell has for a program that was told to end."""
+
+
 def _warm() -> None:
     """The first console of a gate's life need not wait for what it imports and compiles."""
     from console.app.session import warm
@@ -193,14 +197,17 @@ async def console(as_json: bool, words: tuple[str, ...], state: str | None) -> i
     from gate.gate import Gate, held
 
     folder = _folder(state)
-    if held(folder):
-        from gate.doors.local import call_console
+    try:
+        if held(folder):
+            from gate.doors.local import call_console
 
-        with LocalTerminal() as channel:
-            return await call_console(folder, words, channel)
-    async with await Gate.open(folder) as gate:
-        with LocalTerminal() as channel:
-            return await run_console(gate, local_actor(os.getuid()), channel, words)
+            with LocalTerminal() as channel:
+                return await call_console(folder, words, channel)
+        async with await Gate.open(folder) as gate:
+            with LocalTerminal() as channel:
+                return await run_console(gate, local_actor(os.getuid()), channel, words)
+    except asyncio.CancelledError:
+        return ENDED
 
 
 PROGRAMS = standalone.Programs("wardgate")
