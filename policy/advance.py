@@ -19,7 +19,8 @@ from policy.fault import Fault
 from policy.program import Key, program
 from policy.resolve import Resolved, Target, of_devices
 from policy.selectors import Kind
-from policy.world import Seen, Step, World, step, world
+from policy.step import Step, step
+from policy.world import Seen, World, world
 
 
 def advance(

@@ -22,6 +22,7 @@ from policy.program import Key, Program, program
 from policy.reach import Reach, reach
 from policy.resolve import Groups, Resolved, Target, groups_of, resolve, spans_of, target
 from policy.selectors import IDENTITIES, Selector
+from policy.step import moved_to
 from policy.tests import run_tests
 from policy.world import Seen, World, world
 
@@ -268,7 +269,7 @@ def compile(document: Document, network: Network, *, run_tests: bool = False, ov
 
     `over` is a compilation of any policy for this network or an earlier one, whose index is used again.
     """
-    indexed = over.world.moved_to(network) if over is not None else world(network)
+    indexed = moved_to(over.world, network) if over is not None else world(network)
     try:
         checked = program(document, indexed.internet, indexed.domain())
         compiled = Compiled(checked, indexed)
