@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from console.app.app import ConsoleApp
 
 
+BY_RULE, IN_ADVANCE = "by the network's rule", "in advance, whoever joins"
+
+
 def usable(key: EnrollmentKey, now: int) -> bool:
     return key.revoked_at is None and key.expires_at > now and key.uses_left != 0
 
@@ -166,16 +169,16 @@ def new_key(app: ConsoleApp) -> None:
         Field(label="Uses", edit=LineEdit("1"), hint="how many devices; 0 for any number"),
         Field(label="Expires in", edit=LineEdit("24h")),
         Field(
-            label="Pre-approved",
-            edit=LineEdit("no"),
-            choices=("no", "yes"),
-            hint="yes: in at once; no: an operator lets them in",
+            label="Approval",
+            edit=LineEdit(BY_RULE),
+            choices=(BY_RULE, IN_ADVANCE),
+            hint="the rule is the setting devices.approval",
         ),
         Field(
             label="Ephemeral",
             edit=LineEdit("no"),
             choices=("no", "yes"),
-            hint="yes: removed when they stay away; no: they stay",
+            hint="whether devices that stay away are removed",
         ),
     ]
 
@@ -185,7 +188,7 @@ def new_key(app: ConsoleApp) -> None:
         for owner in owners:
             words += ["--tag" if owner.startswith("tag:") else "--user", owner]
         words += ["--uses", form.value("Uses"), "--expires", form.value("Expires in")]
-        words += ["--pre-approved"] if form.value("Pre-approved") == "yes" else []
+        words += ["--pre-approved"] if form.value("Approval") == IN_ADVANCE else []
         return words + (["--ephemeral"] if form.value("Ephemeral") == "yes" else [])
 
     def submit(form: Form) -> None:

@@ -93,6 +93,7 @@ class OverviewView(View):
 
     def _wake(self) -> None:
         self.console_app.keep_preference(snoozed.PREFERENCE, "")
+        self.console_app.say("nothing is snoozed any more")
 
     # Keys
 

@@ -227,6 +227,18 @@ async def test_an_enrollment_key_is_shown_once_with_its_code() -> None:
         assert backend.ran == [words]
 
 
+async def test_an_enrollment_key_says_what_each_choice_means() -> None:
+    backend = Seeded(size=60)
+    async with a_console(backend, "enrollment-keys") as session:
+        await session.type("n")
+        await session.shows("Approval    by the network's rule")
+        await session.type(TAB * 3, " ", TAB, " ")
+        await session.shows("in advance, whoever joins")
+        await session.type(ENTER)
+        await session.shows("wge_")
+    assert backend.ran[0][-3:] == ("--pre-approved", "--ephemeral", "--json")
+
+
 async def test_before_and_after_stand_side_by_side() -> None:
     async with a_console(Seeded(size=60), "audit") as session:
         await session.type(DOWN * 8)
