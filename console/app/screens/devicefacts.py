@@ -141,7 +141,11 @@ def _counts(rules: object) -> tuple[tuple[int, str], ...]:
     for rule in rules:  # type: ignore[attr-defined]
         if rule.devices:
             found[rule.ports] = max(found.get(rule.ports, 0), rule.devices)
-    return tuple((number, "all ports" if ports == "*" else ports) for ports, number in list(found.items())[:4])
+    return tuple((number, _all(ports)) for ports, number in list(found.items())[:4])
+
+
+def _all(ports: str) -> str:
+    return "all ports" if ports == "*" else ports
 
 
 def _certificate(facts: DeviceFacts, context: Context) -> list[Line]:
@@ -192,7 +196,7 @@ def _peer(peer: PeerFacts, ways: Ways, context: Context, app: ConsoleApp) -> lis
     lines = [first]
     for outgoing, ports, rule in ways.by_peer.get(peer.name, ()):
         sign = context.glyphs.to if outgoing else context.glyphs.back
-        lines.append(listed([(" ", "text"), (sign, "muted"), (ports, "muted")], rule))
+        lines.append(listed([(" ", "text"), (sign, "muted"), (_all(ports), "muted")], rule))
     return lines
 
 
@@ -207,7 +211,7 @@ def _rules(tab: Tab, ways: Ways, context: Context, app: ConsoleApp) -> None:
 
 
 def _rule(rule: RuleFacts, app: ConsoleApp) -> list[Line]:
-    ports = "all ports" if rule.ports == "*" else rule.ports
+    ports = _all(rule.ports)
     what = plural(rule.devices, "device") if rule.devices else ""
     head = listed([(what, "text"), (f"on {ports}", "muted")] if what else [(f"on {ports}", "text")],
                   f"{rule.rule}, line {rule.line}")  # fmt: skip

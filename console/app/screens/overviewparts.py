@@ -16,6 +16,8 @@ from model.records import AuditEntry
 
 WIDE = 110
 CHART = 6
+FEWEST = 3
+"""Samples of which a chart is made: the first and the moment's own say nothing of time."""
 STATES = (
     ("online", "on", "ok", "state:approved"),
     ("offline", "off", "muted", "state:approved"),
@@ -135,9 +137,9 @@ def online(facts: Overview, width: int, context: Context) -> Part:
     seconds = len(facts.history) * facts.history_step
     hours = round(seconds / 3600)
     title.put(0, f"Online, last {hours} hours" if hours > 1 else "Online", "bright", "b")
-    if len(facts.history) < 2:
+    if len(facts.history) < FEWEST:
         note = Row(width)
-        note.put(0, "the first samples come within twenty minutes", "muted")
+        note.put(0, "a sample comes every ten minutes", "muted")
         return Part([title, note])
     low, high = min(facts.history), max(facts.history)
     title.right(width - 2, f"{count(low)} to {count(high)}", "muted")

@@ -55,6 +55,7 @@ async def test_at_a_real_gate_the_peers_show_where_they_talk_and_by_which_rule(t
             await session.type(TAB, RIGHT)
             await session.shows("● desk direct")
             await session.shows("acls[0]")
+            assert "← all ports" in session.frame()
 
 
 async def test_a_removed_device_takes_its_sights_along(tmp_path: Path) -> None:
