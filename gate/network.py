@@ -31,7 +31,7 @@ from store.lock import StateLock
 log = logging.getLogger("wardgate.gate")
 
 HOST_CERTIFICATE_LIFE = 30 * 86400
-"""Of the gate's own; it is renewed at two thirds, and at every start."""
+"""Of the gate's own; it is renewed at two thirds."""
 
 
 class NewNetwork(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,10 +188,11 @@ def host_certificate(store: Store, signers: Signers, key: SSHKey, addresses: tup
         return store.transact(work)
     except Unavailable as fault:
         log.warning("the gate's own host certificate is not renewed: %s", fault.message)
-        return store.read(lambda r: _newest_that_serves(r, key))
+        return store.read(lambda r: newest_that_serves(r, key))
 
 
-def _newest_that_serves(r: Reader, key: SSHKey) -> Certificate | None:
+def newest_that_serves(r: Reader, key: SSHKey) -> Certificate | None:
+    """The gate's own host certificate that is believed now, of its host key."""
     trusted = {one.id for one in generations.all(r) if one.state is not GenerationState.RETIRED}
     for one in reversed(certificate_rows.with_key(r, key.fingerprint)):
         if one.state(r.now) is CertificateState.VALID and one.generation in trusted and one.device_id is None:

@@ -129,8 +129,12 @@ class Serving:
 
 
 async def _own_certificate(gate: Gate) -> Certificate | None:
+    """The one on record while it is right and fresh, else a new one."""
     key = load(host_key(gate.state), None).key
     addresses = authority.addresses_of(gate.snapshot)
+    kept = await asyncio.to_thread(gate.store.read, lambda r: network.newest_that_serves(r, key))
+    if kept and not network.stale(kept, gate.snapshot, addresses, int(time.time())):
+        return kept
     return await asyncio.to_thread(network.host_certificate, gate.store, gate.signers, key, addresses)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from console.commandline import shapes
-from console.commandline.command import FILE, argument, verb
+from console.commandline.command import FILE, argument, option, verb
 from console.commandline.render import Column, facts
 from console.commandline.run import Run
 from gate.services import network as service
 from model.errors import Invalid
 
 KEY = argument("key")
+ANYWAY = option("--anyway", help="Although it takes an address from the gate's host certificate.", is_flag=True)
 
 
 def written(value: object) -> str:
@@ -38,25 +39,25 @@ async def show(run: Run, key: str) -> None:
 
 
 @verb(
-    "set", "set one setting", KEY, argument("value"),
+    "set", "set one setting", KEY, argument("value"), ANYWAY,
     operation="settings set", examples=("settings set login.life 8h", "settings set devices.approval by-hand"),
 )  # fmt: skip
-async def set_setting(run: Run, key: str, value: str) -> None:
-    one = await run.perform(service.set_setting, key=key, value=value)
+async def set_setting(run: Run, key: str, value: str, anyway: bool) -> None:
+    one = await run.perform(service.set_setting, key=key, value=value, anyway=anyway)
     run.result(shapes.builtins(one), f"{one.key} is {written(one.value)} now")
 
 
 @verb(
     "apply", "set many at once, from a JSON object of key to value; all or nothing",
-    argument("file", type=FILE, metavar="FILE"),
+    argument("file", type=FILE, metavar="FILE"), ANYWAY,
     operation="settings set", examples=("settings apply settings.json",),
 )  # fmt: skip
-async def apply(run: Run, file: str) -> None:
+async def apply(run: Run, file: str, anyway: bool) -> None:
     try:
         values = msgspec.json.decode(await run.text(file), type=dict[str, object])
     except msgspec.DecodeError as fault:
         raise Invalid(f"this is not a JSON object of settings: {fault}") from None
-    found = await run.perform(service.apply_settings, values=values)
+    found = await run.perform(service.apply_settings, values=values, anyway=anyway)
     run.result(
         [shapes.builtins(one) for one in found], "".join(f"{one.key} is {written(one.value)} now\n" for one in found)
     )

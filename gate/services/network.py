@@ -14,14 +14,16 @@ import msgspec
 
 from gate import settings as table
 from gate.backups import archived
+from gate.network import hosts_of
 from gate.operation import Call, reads, writes
+from gate.services.authority import addresses_of
 from gate.services.emergencies import BreakGlass, break_glass, told
 from gate.services.queries import whole
 from gate.signers import how_to_mend
 from model import change as c
-from model.errors import Denied
+from model.errors import Conflict, Denied
 from model.ids import GenerationID
-from model.records import AuditEntry, Page, Role, UserState
+from model.records import AuditEntry, Certificate, Page, Role, UserState
 from store import Query, Reader, Transaction, audit, certificates, devices, settings
 from store.layout import DATABASE, HOST_KEY, LOGIN_KEY
 
@@ -60,18 +62,36 @@ def _view(call: Call, key: str) -> SettingView:
 
 
 @writes("settings set")
-def set_setting(tx: Transaction, call: Call, *, key: str, value: object) -> SettingView:
-    return _set(tx, call, key, value)
+def set_setting(tx: Transaction, call: Call, *, key: str, value: object, anyway: bool = False) -> SettingView:
+    """`anyway` is needed where it takes an address from the gate by which somebody may reach it."""
+    return _set(tx, call, key, value, anyway=anyway)
 
 
 @writes("settings set")
-def apply_settings(tx: Transaction, call: Call, *, values: Mapping[str, object]) -> tuple[SettingView, ...]:
+def apply_settings(
+    tx: Transaction, call: Call, *, values: Mapping[str, object], anyway: bool = False
+) -> tuple[SettingView, ...]:
     """All of them, or none."""
-    return tuple(_set(tx, call, key, value) for key, value in values.items())
+    return tuple(_set(tx, call, key, value, anyway=anyway) for key, value in values.items())
 
 
-def _set(tx: Transaction, call: Call, key: str, value: object) -> SettingView:
+def _keeps_addresses(call: Call, wanted: object) -> None:
+    """People, agents and their pinned trust know the gate by its names: its certificate must go on naming them."""
+    addresses = tuple(msgspec.convert(wanted, list[str]))
+    kept = hosts_of(addresses)
+    gone = [address for address in addresses_of(call.snapshot) if table.host_of(address) not in kept]
+    if gone:
+        raise Conflict(
+            f"the gate's host certificate would name {', '.join(hosts_of(tuple(gone)))} no more: people and devices"
+            " that reach it so would refuse it",
+            hint=f"name the old as well: {','.join([*addresses, *gone])}; or say --anyway once nobody uses it",
+        )
+
+
+def _set(tx: Transaction, call: Call, key: str, value: object, *, anyway: bool) -> SettingView:
     checked = table.parse(key, value)
+    if key == "gate.addresses" and not anyway:
+        _keeps_addresses(call, checked)
     if table.find(key).owners and call.actor.role is not Role.OWNER:
         raise Denied(
             f"{key} is set by owners alone: a provider says who someone is, owners too",
@@ -236,6 +256,7 @@ def doctor(r: Reader, call: Call) -> tuple[Finding, ...]:
                 text=f"others may read {', '.join(loose)}" if loose else "secrets are readable by their owner alone",
                 hint=f"chmod go= {' '.join(loose)}" if loose else None),
         _emergencies(break_glass(r, call.snapshot), r.now),
+        _reached(r, call),
     ]  # fmt: skip
     call.signers.check()
     held_by = {generation.id: generation.backend for generation in call.snapshot.generations}
@@ -259,6 +280,27 @@ def _emergencies(found: BreakGlass, now: int) -> Finding:
         ok=not found.lost, subject="break-glass",
         text="none is left of the keys for emergencies" if found.lost else "no owner has a key for emergencies",
         hint="make one: ssh-keygen -t ed25519 -f break-glass; users keys add NAME break-glass.pub --break-glass",
+    )  # fmt: skip
+
+
+def _reached(r: Reader, call: Call) -> Finding:
+    """Names that the gate's certificates had and have no more, for as long as those would have lived."""
+    addresses = addresses_of(call.snapshot)
+    named = hosts_of(addresses)
+    query = Query(filter="host/gate/", where={"kind": "host", "state": "valid"}, limit=100)
+    own = [one for one in certificates.page(r, query).rows if isinstance(one, Certificate) and one.device_id is None]
+    gone = list(dict.fromkeys(host for one in own for host in one.principals if host not in named))
+    if not named:
+        return Finding(
+            ok=not gone, subject="addresses", text="the gate shows its bare host key: no address of it is known",
+            hint="say where it is reached: wardgate settings set gate.addresses HOST:PORT",
+        )  # fmt: skip
+    return Finding(
+        ok=not gone, subject="addresses",
+        text=f"whoever reaches the gate as {', '.join(gone)} refuses it" if gone
+        else f"the gate's certificate names {', '.join(named)}",
+        hint=f"add what is still in use: wardgate settings set gate.addresses {','.join([*addresses, *gone])}"
+        if gone else None,
     )  # fmt: skip
 
 
