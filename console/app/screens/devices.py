@@ -159,7 +159,7 @@ class DevicesView(ListView):
         if self._ways_of[0] == id and time.monotonic() < self._ways_of[1]:
             return
         await asyncio.sleep(REST)
-        wanted = self.pane_focus or (self.pages.total or 0) <= FEW
+        wanted = self.pane_focus or max(self._whole or 0, self.pages.total or 0) <= FEW
         if self._facts_of != about or not wanted:
             return
         self._ways, self._ways_of = await self.backend.ways(facts), (id, time.monotonic() + KEPT)
