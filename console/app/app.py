@@ -198,6 +198,8 @@ class ConsoleApp(Desk):
             except WardgateError as refused:
                 self.say_refused(refused.message, refused.hint or "")
             except Exception as error:
+                if self._exit:  # what it worked with may be closed already, and nobody waits for it
+                    return
                 self.say_refused(f"error {report(error)}: this did not work", "the gate's log has it by its number")
             self.soon()
 
