@@ -21,7 +21,7 @@ from model.records import Device, DeviceState, Record
 SOON = 14 * DAY
 REST = 0.15
 """Seconds that the cursor rests on a device before its rules are worked out."""
-FEW = 1000
+FEW = 5000
 """Devices up to which that is done for each; in a larger network when the pane is entered."""
 KEPT = 5.0
 """Seconds that they do, whatever changes meanwhile."""
