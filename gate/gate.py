@@ -22,7 +22,7 @@ from gate.refusals import Refusal, Refusals
 from gate.signers import Signers, passphrase_from_environment
 from gate.snapshot import Snapshot
 from gate.watch import Watch
-from model.change import Committed
+from model.change import Change, Committed
 from model.errors import Denied, NotFound
 from model.keys import Secret
 from store import Reader, Store, Transaction, devices
@@ -110,21 +110,27 @@ class Gate:
 
         When it returns, the snapshot includes what it changed.
         """
+        return (await self.perform_told(operation, actor, **arguments))[0]
+
+    async def perform_told(
+        self, operation: Operation[S, ..., T], actor: Actor, /, **arguments: object
+    ) -> tuple[T, tuple[Change, ...]]:
+        """The same, with the changes that it recorded, in order: what it did besides what it returns."""
 
         def work(tx: Reader) -> T:
             proved, own = self._authorize(operation, tx, actor)
             return operation.run(tx, self._call(operation, proved, own), **arguments)  # type: ignore[arg-type]
 
         if operation.heavy:
-            return await self._heavy.run(actor.name, operation.name, lambda: self.store.read(work))
+            return await self._heavy.run(actor.name, operation.name, lambda: self.store.read(work)), ()
         if operation.reads:
-            return await self.store.fetch(work)
+            return await self.store.fetch(work), ()
         prepared = None
         try:
             if operation.first is not None:
                 prepared = arguments["prepared"] = await self._first(operation, operation.first, actor, arguments)
-            done, number = await self.store.write(
-                lambda tx: (work(tx), tx.changes[-1].number if tx.changes else 0), repeatable=operation.repeatable
+            done, changes = await self.store.write(
+                lambda tx: (work(tx), tuple(tx.changes)), repeatable=operation.repeatable
             )
         except BaseException as fault:
             if prepared is not None:
@@ -132,8 +138,8 @@ class Gate:
             if isinstance(fault, Denied):
                 await self._refusals.note(Refusal(actor.name, operation.name, actor.source), fault.message)
             raise
-        await self.reached(number)
-        return done
+        await self.reached(changes[-1].number if changes else 0)
+        return done, tuple(one.change for one in changes)
 
     async def _first(
         self, operation: Operation[S, ..., T], first: First, actor: Actor, arguments: dict[str, object]

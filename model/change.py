@@ -94,7 +94,9 @@ class DeviceRenamed(DeviceChange, frozen=True, kw_only=True):
     was: DeviceName
 
 
-class DeviceTagged(DeviceChange, frozen=True, kw_only=True): ...
+class DeviceTagged(DeviceChange, frozen=True, kw_only=True):
+    was: UserName | None = None
+    """Whose it was; a tagged device is nobody's."""
 
 
 class DeviceExpirySet(DeviceChange, frozen=True, kw_only=True): ...
@@ -163,6 +165,8 @@ class CertificateIssued(Change, frozen=True, kw_only=True):
 
 class CertificatesRevoked(Change, frozen=True, kw_only=True):
     revocations: tuple[Revocation, ...]
+    device: DeviceID | None = None
+    """Whose they all are, where a device's were revoked."""
 
 
 class GenerationChanged(Change, frozen=True, kw_only=True):

@@ -87,6 +87,11 @@ def span(seconds: int) -> str:
     return f"{seconds} s"
 
 
+def plural(number: int, one: str, many: str = "") -> str:
+    """`1 device`, `2 devices`, `1,000 devices`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def shortened(text: str, size: int) -> str:
     """Keys and fingerprints lose their middle."""
     return text if len(text) <= size else f"{text[: size // 2]}…{text[-(size - size // 2 - 1) :]}"

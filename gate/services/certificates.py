@@ -350,7 +350,7 @@ def revoke_all(
         else certificates.valid_of_user(tx, UserName(str(user)), tx.now)
     )
     chosen = [one for one in found if not hosts_only or one.kind is CertificateKind.HOST]
-    return _revoke(tx, call, chosen, reason)
+    return _revoke(tx, call, chosen, reason, device)
 
 
 def revoke_signed(tx: Transaction, call: Call, user: UserName, key: SSHKey, reason: str) -> tuple[Revocation, ...]:
@@ -359,19 +359,23 @@ def revoke_signed(tx: Transaction, call: Call, user: UserName, key: SSHKey, reas
     return _revoke(tx, call, [one for one in living if one.fingerprint == key.fingerprint], reason)
 
 
-def _revoke(tx: Transaction, call: Call, found: Sequence[Certificate], reason: str) -> tuple[Revocation, ...]:
+def _revoke(
+    tx: Transaction, call: Call, found: Sequence[Certificate], reason: str, device: Device | None = None
+) -> tuple[Revocation, ...]:
     fresh, since, by = [one for one in found if one.revoked_at is None], certificates.krl_version(tx), call.actor.name
     made = [
         certificates.revoke(tx, serial=one.serial, generation=one.generation, by=by, reason=reason) for one in fresh
     ]
-    return _record(tx, call, made, since)
+    return _record(tx, call, made, since, device)
 
 
-def _record(tx: Transaction, call: Call, named: Sequence[Revocation], since: int) -> tuple[Revocation, ...]:
+def _record(
+    tx: Transaction, call: Call, named: Sequence[Revocation], since: int, device: Device | None = None
+) -> tuple[Revocation, ...]:
     """Tells of those that are newer than the list of number `since`: one told again would take its version back."""
     made = tuple(one for one in named if one.number > since)
     if made:
-        tx.record(c.CertificatesRevoked(revocations=made))
+        tx.record(c.CertificatesRevoked(revocations=made, device=device.id if device else None))
         for one in made:
             subject = one.serial or one.key_id or (one.key and one.key.fingerprint)
             call.audit(tx, f"revoked {subject}", after={"reason": one.reason})

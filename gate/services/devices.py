@@ -215,7 +215,7 @@ def _retag(tx: Transaction, call: Call, device: Device, roles: tuple[Tag, ...]) 
         device, user=None, tags=roles, expires_at=None if device.user else device.expires_at
     )
     devices.put(tx, changed)
-    tx.record(c.DeviceTagged(device=changed))
+    tx.record(c.DeviceTagged(device=changed, was=device.user))
     certificates.revoke_all(tx, call, device=device, reason="device tagged")
     call.audit(
         tx, device.name,
