@@ -23,7 +23,7 @@ ACTOR = option("--actor", help="Of this actor alone.", default="")
     "list", "list what happened, the newest first", ACTOR,
     option("--since", help="No older than this, like 1h.", type=DURATION),
     option("--limit", help="At most so many.", type=click.IntRange(1), default=200, show_default=True),
-    operation="audit list", examples=("audit list --since 1h", "audit list --actor alice@example.com --json"),
+    operation="audit list", examples=("audit list --since 1h", "audit list --actor alice --json"),
 )  # fmt: skip
 async def list_audit(run: Run, actor: str, since: int | None, limit: int) -> None:
     where = {"actor": actor} if actor else {}
@@ -76,9 +76,7 @@ async def verify(run: Run) -> None:
     operation="audit follow", examples=("audit follow --json",),
 )  # fmt: skip
 async def follow(run: Run, actor: str) -> None:
-    async for entry in service.follow_audit(run.gate, run.actor):
-        if actor and entry.actor != actor:
-            continue
+    async for entry in service.follow_audit(run.gate, run.actor, of=actor):
         if run.as_json:
             run.streams.write(msgspec.json.encode(shapes.builtins(entry)).decode() + "\n")
         else:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gate import settings as table
+from gate.actor import GATE, Actor
 from gate.backups import archived
 from gate.network import hosts_of
 from gate.operation import Call, reads, writes
@@ -20,15 +21,15 @@ from gate.services.authority import addresses_of
 from gate.services.emergencies import BreakGlass, break_glass, told
 from gate.services.queries import whole
 from gate.signers import how_to_mend
+from gate.snapshot import Snapshot
 from model import change as c
 from model.errors import Conflict, Denied
-from model.ids import GenerationID
+from model.ids import GenerationID, user_name
 from model.records import AuditEntry, Certificate, Page, Role, UserState
 from store import Query, Reader, Transaction, audit, certificates, devices, settings
 from store.layout import DATABASE, HOST_KEY, LOGIN_KEY
 
 if TYPE_CHECKING:
-    from gate.actor import Actor
     from gate.gate import Gate
 
 FOLLOW_EVERY = 0.5
@@ -108,7 +109,18 @@ def _set(tx: Transaction, call: Call, key: str, value: object, *, anyway: bool) 
 
 @reads("audit list")
 def list_audit(r: Reader, call: Call, *, query: Query) -> Page:
+    where = query.where
+    if "actor" in where:
+        named = actor_named(call.snapshot, str(where["actor"]))
+        query = msgspec.structs.replace(query, where={**where, "actor": named})
     return whole(r, audit.page, query)
+
+
+def actor_named(snapshot: Snapshot, name: str) -> str:
+    """What the audit trail calls `name`: a person by the bare name too, as everywhere; anyone else as written."""
+    if ":" in name or name == GATE.name:
+        return name
+    return user_name(name, snapshot.user_domain)
 
 
 @reads("audit show")
@@ -127,9 +139,13 @@ def audit_since(r: Reader, call: Call, *, number: int) -> tuple[AuditEntry, ...]
     return audit.since(r, number)
 
 
-async def follow_audit(gate: Gate, actor: Actor) -> AsyncIterator[AuditEntry]:
-    """Entries as they come, from the newest ten on. Authorizes each time: a demoted person's following ends."""
-    page = await gate.perform(list_audit, actor, query=Query(limit=10))
+async def follow_audit(gate: Gate, actor: Actor, *, of: str = "") -> AsyncIterator[AuditEntry]:
+    """Entries as they come (those `of` one actor, where one is named), from the newest ten on.
+
+    Authorizes each time: a demoted person's following ends.
+    """
+    wanted = actor_named(gate.snapshot, of) if of else ""
+    page = await gate.perform(list_audit, actor, query=Query(limit=10, where={"actor": wanted} if wanted else {}))
     newest = [row for row in reversed(page.rows) if isinstance(row, AuditEntry)]
     last = newest[-1].number if newest else 0
     for entry in newest:
@@ -138,7 +154,8 @@ async def follow_audit(gate: Gate, actor: Actor) -> AsyncIterator[AuditEntry]:
         await asyncio.sleep(FOLLOW_EVERY)
         for entry in await gate.perform(audit_since, actor, number=last):
             last = entry.number
-            yield entry
+            if wanted in ("", entry.actor):
+                yield entry
 
 
 class GateStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -89,6 +89,14 @@ async def test_an_audit_entry_has_its_fields_and_times_are_rfc_3339(tmp_path: Pa
         assert len(listed.document[0]["at"]) == len("2026-01-01T00:00:00Z")
 
 
+async def test_the_trail_is_asked_for_a_person_by_their_bare_name(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        alice = build.as_actor("alice", Role.OWNER)
+        await h.run(gate, "users", "add", "bob", actor=alice)
+        bare = await h.run(gate, "audit", "list", "--actor", "alice", "--json")
+        assert [entry["action"] for entry in bare.document] == ["users add"]
+
+
 async def test_the_krl_is_written_as_it_is(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         got = await h.run(gate, "certs", "krl")
