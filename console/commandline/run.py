@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gate.faces import Streams, Terminal
     from gate.gate import Gate
     from gate.operation import Operation
+    from model.change import Change
 
 T = TypeVar("T")
 
@@ -39,6 +40,12 @@ class Run:
 
     async def perform(self, operation: Operation[Any, ..., T], **arguments: object) -> T:
         return await self.gate.perform(operation, self.actor, **arguments)
+
+    async def perform_told(
+        self, operation: Operation[Any, ..., T], **arguments: object
+    ) -> tuple[T, tuple[Change, ...]]:
+        """The same, with the changes that it recorded: `console.commandline.taken` says what they took away."""
+        return await self.gate.perform_told(operation, self.actor, **arguments)
 
     @property
     def width(self) -> int | None:

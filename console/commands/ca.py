@@ -9,7 +9,7 @@ import click
 
 from console.commandline import shapes
 from console.commandline.command import argument, option, verb
-from console.commandline.render import Column, until
+from console.commandline.render import Column, plural, until
 from console.commandline.run import Run
 from gate import reached
 from gate.services import authority as service
@@ -49,23 +49,30 @@ async def show(run: Run) -> None:
     operation="ca rotate", examples=("ca rotate user", "ca rotate user --emergency --yes"),
 )  # fmt: skip
 async def rotate(run: Run, kind: str, algorithm: str, backend: str, emergency: bool, yes: bool) -> None:
+    views = await run.perform(service.show) if emergency else ()
     if emergency and not yes and run.terminal is not None:
-        raise Conflict(_breaks(kind, await run.perform(service.show)), hint="to do it: add --yes")
+        raise Conflict(_breaks(kind, views), hint="to do it: add --yes")
     changed = await run.perform(
         service.rotate, kind=CertificateKind(kind), algorithm=algorithm, emergency=emergency, backend=backend
     )
     said = "".join(f"{one.id} is {one.state.value}: {one.key.fingerprint}\n" for one in changed)
     later = f"when every host has taken it: wardgate ca promote {kind}\n"
-    run.result(shapes.generation(changed[0]), said + (_afterwards(run, changed[0]) if emergency else later))
+    ended = _living(kind, views)
+    if emergency:
+        later = f"{plural(ended, 'certificate')} {'is' if ended == 1 else 'are'} revoked\n{_afterwards(run, changed[0])}"
+    run.result({**shapes.generation(changed[0]), "certificates_revoked": ended}, said + later)
 
 
 def _breaks(kind: str, views: Sequence[service.GenerationView]) -> str:
-    living = sum(view.living for view in views if view.generation.kind == kind)
-    return f"this ends {living} {kind} certificates that live, and " + (
+    return f"this ends {plural(_living(kind, views), f'living {kind} certificate')}, and " + (
         "all clients and devices that are away refuse this gate and every host until they are given the new CA"
         if kind == CertificateKind.HOST
         else "nobody logs in on a host until they fetch a new one"
     )
+
+
+def _living(kind: str, views: Sequence[service.GenerationView]) -> int:
+    return sum(view.living for view in views if view.generation.kind == kind)
 
 
 def _afterwards(run: Run, made: Generation) -> str:

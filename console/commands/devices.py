@@ -10,9 +10,11 @@ from console.commandline import shapes
 from console.commandline.command import DURATION, FILE, argument, option, verb
 from console.commandline.render import Column, age, facts, until
 from console.commandline.run import Run
-from console.commandline.tags import note_unknown
+from console.commandline.tags import unknown
+from console.commandline.taken import of_device
 from gate.services import devices as service
 from gate.services.queries import Query
+from model.change import Change
 from model.errors import Invalid
 from model.keys import ssh_key
 from model.records import Device, DeviceState
@@ -26,10 +28,15 @@ def document(run: Run, device: Device) -> dict[str, object]:
     return shapes.device(device, run.gate.presence.online)
 
 
-def answer(run: Run, found: Sequence[Device], done: str) -> None:
-    """What became of one device, or of each of several."""
-    shaped = [document(run, device) for device in found]
-    run.result(shaped[0] if len(shaped) == 1 else shaped, "".join(f"{done} {device.name}\n" for device in found))
+def answer(run: Run, found: Sequence[Device], done: str, changes: Sequence[Change] = ()) -> None:
+    """What became of one device, or of each of several, and what that took away."""
+    lost = [of_device(changes, device.id) for device in found]
+    shaped = [
+        {**document(run, device), "certificates_revoked": one.certificates}
+        for device, one in zip(found, lost, strict=True)
+    ]
+    said = [f"{done} {device.name}{one.said()}\n" for device, one in zip(found, lost, strict=True)]
+    run.result(shaped[0] if len(shaped) == 1 else shaped, "".join(said))
 
 
 @verb(
@@ -88,9 +95,9 @@ async def add(
 ) -> None:
     key = ssh_key(await run.text(ssh_key_file, 65536)) if ssh_key_file else None
     device = await run.perform(service.add, name=name, wireguard=wireguard, user=user, tags=tags, ssh_key=key)
-    note_unknown(run, device.tags)
+    shaped = {**document(run, device), "tags_unknown": unknown(run, device.tags)}
     waits = "; it waits for approval" if device.state is DeviceState.PENDING else ""
-    run.result(document(run, device), f"added {device.name} at {device.ipv4} and {device.ipv6}{waits}")
+    run.result(shaped, f"added {device.name} at {device.ipv4} and {device.ipv6}{waits}")
 
 
 @verb(
@@ -113,19 +120,25 @@ async def approve(run: Run, names: tuple[str, ...]) -> None:
     examples=("devices rename laptop alices-laptop",),
 )
 async def rename(run: Run, name: str, new: str) -> None:
-    device = await run.perform(service.rename, name=name, new=new)
-    run.result(document(run, device), f"{name} is {device.name} now")
+    device, changes = await run.perform_told(service.rename, name=name, new=new)
+    lost = of_device(changes, device.id)
+    shaped = {**document(run, device), "certificates_revoked": lost.certificates}
+    run.result(shaped, f"{name} is {device.name} now{lost.said()}")
 
 
 @verb(
-    "tag", "give a device its tags, in place of an owner or of other tags", NAME,
+    "tag", "give a device its tags, in place of an owner or of other tags; its certificates are revoked", NAME,
     argument("tags", many=True, metavar="TAG ..."),
     operation="devices tag", examples=("devices tag db-1 tag:db tag:prod",),
 )  # fmt: skip
 async def tag(run: Run, name: str, tags: tuple[str, ...]) -> None:
-    (device,) = await run.perform(service.retag, names=[name], tags=tags)
-    note_unknown(run, device.tags)
-    run.result(document(run, device), f"{device.name} is {' '.join(device.tags)} now")
+    (device,), changes = await run.perform_told(service.retag, names=[name], tags=tags)
+    lost = of_device(changes, device.id)
+    shaped = {
+        **document(run, device), "owner_lost": lost.owner, "certificates_revoked": lost.certificates,
+        "tags_unknown": unknown(run, device.tags),
+    }  # fmt: skip
+    run.result(shaped, f"{device.name} is {' '.join(device.tags)} now{lost.said()}")
 
 
 @verb(
@@ -150,8 +163,8 @@ async def set_attributes(run: Run, name: str, pairs: tuple[str, ...]) -> None:
     operation="devices expire", examples=("devices expire laptop", "devices expire laptop --in 30d"),
 )  # fmt: skip
 async def expire(run: Run, names: tuple[str, ...], within: int | None) -> None:
-    found = await run.perform(service.expire, names=names, within=within)
-    answer(run, found, "set the expiry of" if within else "expired")
+    found, changes = await run.perform_told(service.expire, names=names, within=within)
+    answer(run, found, "set the expiry of" if within else "expired", changes)
 
 
 @verb(
@@ -162,7 +175,8 @@ async def expire(run: Run, names: tuple[str, ...], within: int | None) -> None:
     examples=("devices disable laptop",),
 )
 async def disable(run: Run, names: tuple[str, ...]) -> None:
-    answer(run, await run.perform(service.disable, names=names), "disabled")
+    found, changes = await run.perform_told(service.disable, names=names)
+    answer(run, found, "disabled", changes)
 
 
 @verb("enable", "let disabled devices in again", NAMES, operation="devices enable", examples=("devices enable laptop",))
@@ -178,7 +192,8 @@ async def enable(run: Run, names: tuple[str, ...]) -> None:
     examples=("devices remove laptop phone",),
 )
 async def remove(run: Run, names: tuple[str, ...]) -> None:
-    answer(run, await run.perform(service.remove, names=names), "removed")
+    found, changes = await run.perform_told(service.remove, names=names)
+    answer(run, found, "removed", changes)
 
 
 @verb(

@@ -8,7 +8,7 @@ from console.commandline import shapes
 from console.commandline.command import DURATION, argument, option, verb
 from console.commandline.render import Column, until
 from console.commandline.run import Run
-from console.commandline.tags import note_unknown
+from console.commandline.tags import unknown
 from gate import reached
 from gate.services import enrollment_keys as service
 
@@ -55,11 +55,12 @@ async def create(
         pre_approved=pre_approved,
         lives=lives,
     )
-    note_unknown(run, made.record.tags)
+    tags_unknown = unknown(run, made.record.tags)
     command = f"wardgate up {reached.target(run.gate.snapshot.settings)} --key-file FILE"
     if run.terminal is not None:
         run.note(f"keep it in a file on the device, and there: {command}")
-    run.result({"key": str(made.key), **shapes.enrollment_key(made.record), "command": command}, str(made.key))
+    shaped = shapes.enrollment_key(made.record)
+    run.result({"key": str(made.key), **shaped, "command": command, "tags_unknown": tags_unknown}, str(made.key))
 
 
 @verb(

@@ -8,7 +8,7 @@ from console.commandline.render import facts, until
 from console.commandline.run import Run
 from console.commands.certs import signed_or_waiting
 from console.commands.logins import logout, person
-from console.commands.users import key_rows, register_key
+from console.commands.users import key_removed, key_rows, register_key
 from gate.services import certificates, logins, users
 from model.errors import Invalid
 from model.keys import ssh_key
@@ -71,8 +71,8 @@ async def add_key(run: Run, file: str, for_login: bool) -> None:
     examples=("keys remove SHA256:...",),
 )
 async def remove_key(run: Run, fingerprint: str) -> None:
-    removed = await run.perform(users.remove_key, name="me", fingerprint=fingerprint)
-    run.result(shapes.user_key(removed), f"removed {removed.key.fingerprint}")
+    removed, changes = await run.perform_told(users.remove_key, name="me", fingerprint=fingerprint)
+    key_removed(run, removed, f"removed {removed.key.fingerprint}", changes)
 
 
 KEYS = Noun("keys", "the SSH keys that let you in here")

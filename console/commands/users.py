@@ -11,11 +11,13 @@ from console.commandline import shapes
 from console.commandline.command import FILE, Noun, argument, option, verb
 from console.commandline.render import Column
 from console.commandline.run import Run
+from console.commandline.taken import taken
 from console.commands.logins import USER_VERBS, described, invited, person
 from gate.login import keys, passwords
 from gate.services import logins
 from gate.services import users as service
 from gate.services.queries import Query
+from model.change import Change
 from model.errors import Invalid
 from model.keys import ssh_key
 from model.records import Role, User, UserKey
@@ -23,6 +25,21 @@ from model.records import Role, User, UserKey
 NAME = argument("name")
 ROLE = click.Choice([role.value for role in Role])
 EVERYTHING = 1 << 31
+
+
+def changed(run: Run, user: User, done: str, changes: Sequence[Change]) -> None:
+    """What became of a person, and what that took away."""
+    lost = taken(changes)
+    shaped = {
+        **shapes.user(user), "certificates_revoked": lost.certificates, "devices_removed": lost.devices,
+        "enrollment_keys_revoked": lost.enrollment_keys,
+    }  # fmt: skip
+    run.result(shaped, done + lost.said())
+
+
+def key_removed(run: Run, key: UserKey, done: str, changes: Sequence[Change]) -> None:
+    lost = taken(changes)
+    run.result({**shapes.user_key(key), "certificates_revoked": lost.certificates}, done + lost.said())
 
 
 @verb(
@@ -79,8 +96,8 @@ async def add(run: Run, name: str, email: str | None, role: str, is_service: boo
     operation="users set-role", examples=("users set-role alice admin",),
 )  # fmt: skip
 async def set_role(run: Run, name: str, role: str) -> None:
-    user = await run.perform(service.set_role, name=name, role=Role(role))
-    run.result(shapes.user(user), f"{user.name} is {user.role.value} now")
+    user, changes = await run.perform_told(service.set_role, name=name, role=Role(role))
+    changed(run, user, f"{user.name} is {user.role.value} now", changes)
 
 
 @verb(
@@ -91,8 +108,8 @@ async def set_role(run: Run, name: str, role: str) -> None:
     examples=("users disable alice",),
 )
 async def disable(run: Run, name: str) -> None:
-    user = await run.perform(service.disable, name=name)
-    run.result(shapes.user(user), f"disabled {user.name}")
+    user, changes = await run.perform_told(service.disable, name=name)
+    changed(run, user, f"disabled {user.name}", changes)
 
 
 @verb("enable", "let a disabled person in again", NAME, operation="users enable", examples=("users enable alice",))
@@ -109,8 +126,8 @@ async def enable(run: Run, name: str) -> None:
     examples=("users remove alice",),
 )
 async def remove(run: Run, name: str) -> None:
-    user = await run.perform(service.remove, name=name)
-    run.result(shapes.user(user), f"removed {user.name}")
+    user, changes = await run.perform_told(service.remove, name=name)
+    changed(run, user, f"removed {user.name}", changes)
 
 
 @verb(
@@ -160,8 +177,8 @@ async def register_key(run: Run, name: str, text: str, *, break_glass: bool = Fa
     operation="users keys remove", examples=("users keys remove alice SHA256:…",),
 )  # fmt: skip
 async def remove_key(run: Run, name: str, fingerprint: str) -> None:
-    removed = await run.perform(service.remove_key, name=name, fingerprint=fingerprint)
-    run.result(shapes.user_key(removed), f"removed {removed.key.fingerprint} of {removed.user}")
+    removed, changes = await run.perform_told(service.remove_key, name=name, fingerprint=fingerprint)
+    key_removed(run, removed, f"removed {removed.key.fingerprint} of {removed.user}", changes)
 
 
 KEYS = Noun("keys", "a person's SSH keys")
