@@ -24,7 +24,8 @@ _NEVER = re.compile(r"(?:^|\.)(?:localhost|localdomain|ip6-[a-z]+)$")
 
 
 def block(names: Names, domain: str) -> str:
-    """The lines for `names`, sorted; a name directly under `domain` has its short form beside it.
+    """The lines for `names`, sorted; a name directly under `domain` has its short form beside it, and the one that
+    ends with a dot: ssh looks that up where its configuration makes short names whole, and glibc compares text.
 
     What is not a plain name or address, and names by which a machine means itself, are left out.
     """
@@ -33,7 +34,7 @@ def block(names: Names, domain: str) -> str:
         if len(name) > 253 or not _NAME.fullmatch(name) or _NEVER.search(name):
             continue
         short = name.removesuffix(f".{domain}")
-        words = name if "." in short or short == name or _NEVER.search(short) else f"{name} {short}"
+        words = name if "." in short or short == name or _NEVER.search(short) else f"{name} {short} {name}."
         for kind in ("A", "AAAA"):
             lines += [f"{address} {words}" for text in names[name].get(kind, ()) if (address := _address(text))]
     return "".join(f"{line}\n" for line in [BEGIN, *lines, END])

@@ -169,3 +169,11 @@ def foreign_settings(effective: str, paths: Paths = DEFAULT_PATHS) -> tuple[Fore
             merge = _MERGES[setting.lower()].format(ours=wanted, theirs=value)
             found.append(Foreign(setting, value, merge))
     return tuple(found)
+
+
+def short_names(domain: str) -> str:
+    """For ssh's configuration: a name without a dot is taken as one of `domain` where that resolves, and else as it
+    is (ssh_config(5), CanonicalizeHostname). What follows then sees the full name, as known_hosts does."""
+    return (
+        f"Match host !*.*,*\n    CanonicalizeHostname yes\n    CanonicalDomains {domain}\n    CanonicalizeMaxDots 0\n"
+    )

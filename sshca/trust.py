@@ -13,7 +13,7 @@ from typing import Final
 from model.ids import Domain, Prefix
 from model.keys import SSHKey
 from model.netmap import Logins, Trust
-from model.sshd import DEFAULT_PATHS, DROP_IN, Paths, any_login_file, drop_in, login_files, user_ca_file
+from model.sshd import DEFAULT_PATHS, DROP_IN, Paths, any_login_file, drop_in, login_files, short_names, user_ca_file
 
 GATE_PORT: Final = "2222"
 _SSHFP_ALGORITHMS: Final = {
@@ -70,7 +70,7 @@ def address_patterns(prefix: Prefix) -> tuple[str, ...]:
 
 def client_config(domain: Domain) -> str:
     """A block for ~/.ssh/config: a host of the network shows a certificate, or is refused without a question."""
-    return f"Match host {domain},*.{domain}\n    StrictHostKeyChecking yes\n"
+    return f"{short_names(domain)}Match host {domain},*.{domain}\n    StrictHostKeyChecking yes\n"
 
 
 def sshfp(keys: Iterable[SSHKey]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from model.files import write_whole
+from model.sshd import short_names
 
 INCLUDE = "Include wardgate/*.conf"
 
@@ -34,7 +35,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def gate(self) -> str:
-        return f"{self.name}@{self.host}:{self.port}"
+        """As it is typed; in this home a name without its domain says enough."""
+        return f"{self.name.partition('@')[0]}@{self.host}:{self.port}"
 
 
 class Folder:
@@ -98,6 +100,7 @@ class Folder:
         """Hosts of the network show a certificate and get ours, which renews itself when ssh asks for the host."""
         return (
             f"# Written by `wardgate login {login.gate}`; `wardgate logout` takes it away.\n"
+            f"{short_names(login.domain)}"
             f'Match host {login.domain},*.{login.domain} exec "{program} login --renew {login.gate}"\n'
             f"    IdentityFile {login.key_file}\n"
             f"    CertificateFile {login.key_file}-cert.pub\n"
@@ -112,6 +115,17 @@ class Folder:
         if not any(line.strip() == INCLUDE for line in text.splitlines()):
             write_whole(config, f"{INCLUDE}\n\n{text}".encode(), mode=0o600)
 
+    def _exclude(self) -> None:
+        """Takes that line away with the last login."""
+        config = self.ssh / "config"
+        if any(self.path.glob("*.conf")) or not config.exists():
+            return
+        text = config.read_text()
+        kept = text.removeprefix(f"{INCLUDE}\n\n")
+        kept = "".join(line for line in kept.splitlines(keepends=True) if line.strip() != INCLUDE)
+        if kept != text:
+            write_whole(config, kept.encode(), mode=0o600)
+
     def forget(self, login: Kept) -> None:
         for path in (
             Path(f"{login.key_file}-cert.pub"),
@@ -121,6 +135,7 @@ class Folder:
             self._record(login),
         ):
             path.unlink(missing_ok=True)
+        self._exclude()
 
 
 def due(login: Kept, now: float | None = None) -> bool:

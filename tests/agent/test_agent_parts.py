@@ -187,8 +187,8 @@ def test_names_are_sorted_with_a_short_form_for_those_under_the_domain() -> None
     }
     assert hosts.block(names, "net.example.com").splitlines()[1:-1] == [  # type: ignore[arg-type]
         "100.64.0.3 api.example.org",
-        "100.64.0.2 web.net.example.com web",
-        "fd7a:115c:a1e0::2 web.net.example.com web",
+        "100.64.0.2 web.net.example.com web web.net.example.com.",
+        "fd7a:115c:a1e0::2 web.net.example.com web web.net.example.com.",
     ]
 
 

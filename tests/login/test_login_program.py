@@ -141,10 +141,14 @@ def test_print_writes_nothing_but_the_certificate(home: Home) -> None:
 
 @pytest.mark.needs("ssh-keygen")
 def test_logging_out_takes_everything_away_and_revokes(home: Home) -> None:
+    (home.ssh / "config").write_text("Host mine\n    User me\n")
     home.login()
+    (config,) = (home.ssh / "wardgate").glob("*.conf")
+    assert f"# Written by `wardgate login alice@localhost:{home.port}`" in config.read_text()
     home.run("logout")
     left = {path.suffix for path in (home.ssh / "wardgate").iterdir()}
     assert left <= {".trusted"}
+    assert (home.ssh / "config").read_text() == "Host mine\n    User me\n"
     words = ("certs", "list", "--filter", "kind:user", "--json", "--state", str(home.state))
     assert [one["state"] for one in json.loads(home.run(*words).stdout)] == ["revoked"]
 

@@ -73,8 +73,12 @@ def test_sshfp_values_are_those_of_ssh_keygen(tmp_path: Path) -> None:
 
 def test_a_client_is_asked_nothing_blindly_in_the_network() -> None:
     text = client_config(DOMAIN)
-    assert text.startswith("Match host net.example.com,*.net.example.com\n")
-    assert "StrictHostKeyChecking yes" in text
+    assert text.endswith("Match host net.example.com,*.net.example.com\n    StrictHostKeyChecking yes\n")
+
+
+def test_a_short_name_is_one_of_the_network_where_it_is_known_there() -> None:
+    assert client_config(DOMAIN).startswith("Match host !*.*,*\n    CanonicalizeHostname yes\n")
+    assert "CanonicalDomains net.example.com\n" in client_config(DOMAIN)
 
 
 def test_the_networks_ranges_are_trusted_for_those_who_type_addresses() -> None:

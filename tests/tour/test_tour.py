@@ -134,13 +134,12 @@ def test_a_login_sets_ssh_up_for_the_network(tour: Tour) -> None:
     assert login
     terminal = Terminal(tour.laptop, login[1] + "; sleep 60")
     try:
-        terminal.shows("yes/no")
-        terminal.press("yes", "Enter")
         terminal.shows("logged in as alice@net.example.com")
     finally:
         terminal.close()
     until(lambda: "0% packet loss" in tour.laptop.do(said("wardgate ping"), status=None), of="a ping to come back")
     assert tour.laptop.do(f"{said('ssh root@web-1')} hostname") == "web-1\n"
+    assert tour.laptop.do("ssh root@web-1 hostname") == "web-1\n"
 
 
 def test_a_console_over_ssh_shows_a_device_that_joins(tour: Tour) -> None:
