@@ -59,7 +59,8 @@ async def rotate(run: Run, kind: str, algorithm: str, backend: str, emergency: b
     later = f"when every host has taken it: wardgate ca promote {kind}\n"
     ended = _living(kind, views)
     if emergency:
-        later = f"{plural(ended, 'certificate')} {'is' if ended == 1 else 'are'} revoked\n{_afterwards(run, changed[0])}"
+        revoked = f"{plural(ended, 'certificate')} {'is' if ended == 1 else 'are'} revoked\n"
+        later = revoked + _afterwards(run, changed[0])
     run.result({**shapes.generation(changed[0]), "certificates_revoked": ended}, said + later)
 
 
