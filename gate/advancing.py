@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
-from typing import TypeVar, cast
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -12,18 +11,24 @@ import policy as language
 from gate.refused import encode_krl
 from gate.snapshot import News, Snapshot, claims_of, policy_network, user_domain_of
 from model import change as c
-from model.ids import DeviceID, DNSName, UserName
+from model.ids import DeviceID, DeviceName, DNSName, UserName
 from model.network import Network
 from model.records import Device, DeviceState, Name, Revocation, RouteState, User
 from sshca.generations import trust
 
 HEAVY = c.PolicySet | c.UserChange | c.UserRemoved | c.CertificatesRevoked
+MOVING = c.DeviceChange | c.DeviceRemoved | c.StandbySet
 
 
-def is_light(committed: Sequence[c.Committed]) -> bool:
+MANY = 25_000
+"""Devices above which what the policy sees of one of them is moved on in a thread: lists of all are copied for it."""
+
+
+def is_light(old: Snapshot, committed: Sequence[c.Committed]) -> bool:
     """Whether `advance` takes so little that it may run on the event loop: nothing is compiled or encoded whole."""
     told = [entry.change for entry in committed if not isinstance(entry.change, c.CertificateIssued)]
-    return len(told) <= 2 and not any(isinstance(change, HEAVY) for change in told)
+    heavy = HEAVY if len(old.devices) <= MANY else HEAVY | MOVING
+    return len(told) <= 2 and not any(isinstance(change, heavy) for change in told)
 
 
 def advance(old: Snapshot, committed: Sequence[c.Committed]) -> Snapshot:
@@ -34,6 +39,7 @@ def advance(old: Snapshot, committed: Sequence[c.Committed]) -> Snapshot:
     now = _Draft(old)
     for change in told:
         now.apply(change)
+    now.place()
     policy_changed = now.policy is not None and (old.policy is None or now.policy.number != old.policy.number)
     compiled, views = old.compiled, frozenset[DeviceID]()
     if policy_changed:
@@ -69,7 +75,7 @@ class _Draft:
         self.names, self.settings, self.policy = old.names, old.settings, old.policy
         self.generations, self.revocations = old.generations, old.revocations
         self.standby = old.standby
-        self.moved: set[DeviceID] = set()
+        self._placed: dict[DeviceID, Device | None] = {}
         self.revoked: list[Revocation] = []
         self.regroup = False
 
@@ -80,9 +86,9 @@ class _Draft:
             case c.UserRemoved(name=name):
                 self.users, self.regroup = {key: value for key, value in self.users.items() if key != name}, True
             case c.DeviceChange(device=device):
-                self._put(device.id, device)
+                self._placed[device.id] = device
             case c.DeviceRemoved(id=id):
-                self._put(id, None)
+                self._placed[id] = None
             case c.PolicySet(policy=version):
                 self.policy = version
             case c.PolicyConfirmed(number=number) if self.policy is not None and self.policy.number == number:
@@ -104,35 +110,33 @@ class _Draft:
             case _:
                 pass
 
-    def _put(self, id: DeviceID, device: Device | None) -> None:
-        was = self.devices.get(id)
-        self.moved.add(id)
-        machines = self.devices = _own_copy(self.devices, self._old.devices)
-        if device is None:
-            machines.pop(id, None)
-        else:
-            machines[id] = device
-        if (was.name if was else None) != (device.name if device else None):
-            by_name = self.by_name = _own_copy(self.by_name, self._old.by_name)
-            if was is not None and by_name.get(was.name) == id:
-                del by_name[was.name]
-            if device is not None:
-                by_name[device.name] = id
+    @property
+    def moved(self) -> Collection[DeviceID]:
+        """Devices that changed, came or went."""
+        return self._placed.keys()
+
+    def place(self) -> None:
+        """Puts the devices where their last change has them."""
+        if not self._placed:
+            return
+        old = {id: self._old.devices.get(id) for id in self._placed}
+        new = {id: device for id, device in self._placed.items() if device is not None}
+        self.devices = self.devices.after(new, self._placed.keys() - new.keys())
+        left = {was.name for id, was in old.items() if was is not None and _called(was) != _called(new.get(id))}
+        named = {device.name: id for id, device in new.items() if _called(old[id]) != device.name}
+        if left or named:
+            self.by_name = self.by_name.after(named, left)
 
 
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-def _own_copy(now: Mapping[K, V], before: Mapping[K, V]) -> dict[K, V]:
-    """`now`, copied where it is still the snapshot's own."""
-    # `copy`, not `dict`: that would put every item in anew where one was ever removed.
-    own = cast(dict[K, V], now)
-    return own.copy() if now is before else own
+def _called(device: Device | None) -> DeviceName | None:
+    return None if device is None else device.name
 
 
 def _network_after(
-    old: Snapshot, people: Mapping[UserName, User] | None, machines: Mapping[DeviceID, Device], moved: set[DeviceID]
+    old: Snapshot,
+    people: Mapping[UserName, User] | None,
+    machines: Mapping[DeviceID, Device],
+    moved: Iterable[DeviceID],
 ) -> Network:
     """What the policy sees next, put together from what it saw last; `people` where they changed."""
     before = old.compiled.world.network

@@ -197,11 +197,14 @@ class Gate:
     async def _advance(self) -> None:
         """Compiles in a thread, so that the doors go on answering meanwhile; batches what came in the meantime."""
         while self._log:
-            entries = tuple(self._log)
-            self._log.clear()
             old = self.snapshot
+            # A snapshot that was built anew has changes in it that are still waiting here.
+            entries = tuple(entry for entry in self._log if entry.number > old.version)
+            self._log.clear()
+            if not entries:
+                continue
             try:
-                if advancing.is_light(entries):
+                if advancing.is_light(old, entries):
                     with self.watch.doing("a change"):
                         new = advancing.advance(old, entries)
                 else:

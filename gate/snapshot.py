@@ -12,6 +12,7 @@ import msgspec
 
 import policy as language
 from gate.deadlines import Deadlines, deadlines
+from gate.layered import Layered
 from gate.refused import Refused, encode_krl
 from model.errors import Ambiguous, NotFound, PolicyRefused
 from model.ids import DeviceID, DeviceName, Domain, Prefix, UserName, Version, quoted
@@ -53,8 +54,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     ipv4: Prefix
     ipv6: Prefix
     users: Mapping[UserName, User]
-    devices: Mapping[DeviceID, Device]
-    by_name: Mapping[DeviceName, DeviceID]
+    devices: Layered[DeviceID, Device]
+    by_name: Layered[DeviceName, DeviceID]
     names: tuple[Name, ...]
     policy: PolicyVersion | None
     """The version in force; None where nothing stored compiles, and nothing passes."""
@@ -147,8 +148,8 @@ def load(r: Reader) -> Snapshot:
     cas = generations.all(r)
     return Snapshot(
         version=changes.last(r), domain=facts.domain, user_domain=user_domain_of(values, facts.domain),
-        ipv4=facts.ipv4, ipv6=facts.ipv6, users=people, devices=machines,
-        by_name={device.name: device.id for device in machines.values()},
+        ipv4=facts.ipv4, ipv6=facts.ipv6, users=people, devices=Layered(machines),
+        by_name=Layered({device.name: device.id for device in machines.values()}),
         names=names.all(r), policy=in_force, policy_fault=fault, compiled=compiled, news=News(everyone=True),
         generations=cas, revocations=revocations, refused=Refused().after(cas, revocations),
         krl=encode_krl(cas, revocations), settings=values, claims=claims_of(values),
