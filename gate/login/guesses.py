@@ -76,18 +76,21 @@ class Guesses:
         What is forgotten is what they mistyped themselves, of the address's count too: many may share one. A login by a
         key (`guessed` false) forgives nobody's.
         """
-        for key in self._keys(name, address) if guessed else ():
-            if key[0] == "address" and key in self._counts:
-                own = self._counts.get(("pair", f"{name} {key[1]}"))
-                self._counts[key].failures -= own.failures if own else 0
-        for key in self._keys(name, address) if guessed else ():
-            if key[0] != "address":
-                self._counts.pop(key, None)
+        if guessed:
+            self._forgive(name, address)
         key = (name, origin(address))
         self._known.pop(key, None)
         self._known[key] = self._clock() + KNOWN_FOR
         while len(self._known) > KEPT:
             self._known.popitem(last=False)
+
+    def _forgive(self, name: str, address: str) -> None:
+        keys = self._keys(name, address)
+        own = {kind: self._counts.pop(key) for key in keys if (kind := key[0]) != "address" and key in self._counts}
+        shared = self._counts.get(("address", origin(address)))
+        if shared is not None and "pair" in own:
+            # An address whose wait was lifted counts from 0 again, and has no more to forgive than that.
+            shared.failures = max(0, shared.failures - own["pair"].failures)
 
     def _keys(self, name: str, address: str) -> tuple[tuple[str, str], ...]:
         where = origin(address)

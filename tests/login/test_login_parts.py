@@ -138,6 +138,19 @@ def test_an_own_login_forgives_no_guesses_at_others_from_there() -> None:
     assert guesses.wait("another", "192.0.2.1") > 0
 
 
+def test_an_address_whose_wait_was_lifted_has_no_guesses_to_spare_after_a_login() -> None:
+    clock = Clock()
+    guesses = Guesses(clock)
+    for _ in range(FREE - 2):
+        guesses.failed("mallory", "192.0.2.1")
+    guesses.lift("192.0.2.1")
+    guesses.failed("mallory", "192.0.2.1")
+    guesses.succeeded("mallory", "192.0.2.1")
+    for number in range(FREE * 4):
+        guesses.failed(f"user-{number}", "192.0.2.1")
+    assert guesses.wait("one-more", "192.0.2.1") > 0
+
+
 def test_a_storm_of_guesses_keeps_nobody_out_where_they_were_before() -> None:
     guesses = Guesses(Clock(), rate=1, burst=10)
     guesses.succeeded("alice", "198.51.100.7")
