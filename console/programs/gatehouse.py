@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from gate.gate import Gate
     from gate.login.breakglass import Sealed
 
+log = logging.getLogger("wardgate.console")
+
 STATE = option("--state", help="The state's folder; WARDGATE_STATE, else a default, without it.", metavar="DIR")
 PASSPHRASE = option(
     "--ca-passphrase-file", "passphrase_file", metavar="FILE",
@@ -158,10 +160,13 @@ ENDED = 128 + 15
 
 
 def _warm() -> None:
-    """The first console of a gate's life need not wait for what it imports and compiles."""
-    from console.app.session import warm
+    """The first console of a gate's life need not wait for what it imports. A gate that serves goes on without."""
+    try:
+        from console.app.session import warm
 
-    warm()
+        warm()
+    except Exception:
+        log.exception("the console was not made ready; the first to open one tries again")
 
 
 class ConsoleFaces:
