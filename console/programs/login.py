@@ -21,7 +21,8 @@ from console.programs import loginfiles, standalone
 from console.programs.carrying import carry, parse_target
 from console.programs.loginfiles import Folder, Kept
 from console.programs.machine import parse_gate
-from model.errors import Invalid, NotFound, WardgateError
+from model.errors import Invalid, NotFound, Unavailable, WardgateError
+from model.ids import device_name, domain, quoted, user_name
 from model.keys import ssh_key
 
 SOON = 3 * 86400
@@ -79,6 +80,7 @@ async def login(
         words = ["cert", *(["--device", chosen] if chosen else []), *(["--ttl", ttl] if ttl else [])]
         public = Path(f"{key}.pub").read_text()
         certificate = await connection.run(*words, stdin=public)
+        login_ = _kept(me, certificate, host, port, key, own=key_file is None)
         if print_it:
             print(certificate["certificate"])
             return 0
@@ -89,7 +91,6 @@ async def login(
     finally:
         await connection.close()
     folder.trust(host, port, tuple({*trusted, *([shown] if shown else []), *_fingerprints(trust["known_hosts"])}))
-    login_ = _kept(me, certificate, host, port, key, own=key_file is None)
     _write(folder, login_, certificate["certificate"], trust["known_hosts"])
     left = login_.valid_before - int(time.time())
     in_agent = loginfiles.add_to_agent(str(key), left)
@@ -155,11 +156,19 @@ def this_device(devices: Sequence[dict[str, Any]]) -> str | None:
 
 
 def _kept(me: dict[str, Any], certificate: dict[str, Any], host: str, port: int, key: Path, *, own: bool) -> Kept:
-    ends = int(datetime.fromisoformat(certificate["valid_before"]).timestamp())
-    return Kept(
-        name=me["name"], host=host, port=port, domain=certificate["domain"], device=certificate["device"],
-        key_file=str(key), valid_before=ends, own_key=own,
-    )  # fmt: skip
+    """What the gate said, once it is seen to be names: they become paths, and lines of ssh's configuration."""
+    try:
+        if not certificate["certificate"].isprintable():
+            raise Invalid("the certificate is not one line")
+        return Kept(
+            name=user_name(me["name"], ""), host=host, port=port, domain=domain(certificate["domain"]),
+            device=device_name(certificate["device"]), key_file=str(key), own_key=own,
+            valid_before=int(datetime.fromisoformat(certificate["valid_before"]).timestamp()),
+        )  # fmt: skip
+    except WardgateError as fault:
+        raise Unavailable(f"the gate did not answer as a gate does: {fault.message}") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        raise Unavailable(f"the gate did not answer as a gate does: {quoted(str(fault))}") from None
 
 
 def _write(folder: Folder, kept: Kept, certificate: str, known_hosts: str) -> None:

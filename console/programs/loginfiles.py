@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import msgspec
 
+from model.errors import Invalid
 from model.files import write_whole
+from model.ids import quoted
 from model.sshd import short_names
 
 INCLUDE = "Include wardgate/*.conf"
@@ -101,10 +104,10 @@ class Folder:
         return (
             f"# Written by `wardgate login {login.gate}`; `wardgate logout` takes it away.\n"
             f"{short_names(login.domain)}"
-            f'Match host {login.domain},*.{login.domain} exec "{program} login --renew {login.gate}"\n'
-            f"    IdentityFile {login.key_file}\n"
-            f"    CertificateFile {login.key_file}-cert.pub\n"
-            f"    UserKnownHostsFile {known} ~/.ssh/known_hosts\n"
+            f"Match host {login.domain},*.{login.domain} exec {_command(program, 'login', '--renew', login.gate)}\n"
+            f"    IdentityFile {_word(login.key_file)}\n"
+            f"    CertificateFile {_word(f'{login.key_file}-cert.pub')}\n"
+            f"    UserKnownHostsFile {_word(str(known))} ~/.ssh/known_hosts\n"
             "    StrictHostKeyChecking yes\n"
         )
 
@@ -156,6 +159,18 @@ def add_to_agent(key_file: str, seconds: int) -> bool:
 def drop_from_agent(key_file: str) -> None:
     if "SSH_AUTH_SOCK" in os.environ and Path(f"{key_file}.pub").exists() and shutil.which("ssh-add"):
         subprocess.run(["ssh-add", "-q", "-d", f"{key_file}.pub"], capture_output=True, check=False, timeout=30)
+
+
+def _command(*words: str) -> str:
+    """For `Match exec`: quoted for the shell that ssh asks, and for ssh, which would expand a `%` of its own."""
+    return _word(shlex.join(words).replace("%", "%%"), always=True)
+
+
+def _word(text: str, *, always: bool = False) -> str:
+    """One word of ssh's configuration, which has no escape for a quote within quotes in all its versions."""
+    if '"' in text or not text.isprintable():
+        raise Invalid(f"{quoted(text)} cannot stand in ssh's configuration", hint="choose a path without quotes in it")
+    return f'"{text}"' if always or " " in text else text
 
 
 def _safe(text: str) -> str:
