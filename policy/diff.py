@@ -48,12 +48,15 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
     lost_pairs: int
     logins_gained: tuple[Login, ...]
     logins_lost: tuple[Login, ...]
+    gained_logins: int
+    """Of a host and a login there that somebody gets who did not."""
+    lost_logins: int
     devices: frozenset[DeviceID]
     """Those that are touched: as a source, as a destination, or by a login."""
 
     @property
     def empty(self) -> bool:
-        return not (self.gained_pairs or self.lost_pairs or self.logins_gained or self.logins_lost)
+        return not (self.gained_pairs or self.lost_pairs or self.gained_logins or self.lost_logins)
 
 
 Place = str | nets.Span
@@ -83,7 +86,8 @@ def diff(old: Compiled, new: Compiled) -> Diff:
     return Diff(
         gained=tuple(tally[True].changes), lost=tuple(tally[False].changes),
         gained_pairs=tally[True].pairs, lost_pairs=tally[False].pairs,
-        logins_gained=logins_gained, logins_lost=logins_lost,
+        logins_gained=tuple(logins_gained[:MAX_LISTED]), logins_lost=tuple(logins_lost[:MAX_LISTED]),
+        gained_logins=len(logins_gained), lost_logins=len(logins_lost),
         devices=frozenset(names[slot] for slot in members(touched)) | hosts,
     )  # fmt: skip
 
@@ -284,7 +288,7 @@ def show_cells(cells: Iterable[Cell]) -> tuple[str, ...]:
     return tuple(out)
 
 
-def _logins(old: Compiled, new: Compiled) -> tuple[tuple[Login, ...], tuple[Login, ...], frozenset[DeviceID]]:
+def _logins(old: Compiled, new: Compiled) -> tuple[list[Login], list[Login], frozenset[DeviceID]]:
     names = device_names(old)
     gained: list[Login] = []
     lost: list[Login] = []
@@ -297,6 +301,6 @@ def _logins(old: Compiled, new: Compiled) -> tuple[tuple[Login, ...], tuple[Logi
         for login in sorted(before.keys() | after.keys()):
             was, now = set(before.get(login, ())), set(after.get(login, ()))
             for found, extra in ((gained, now - was), (lost, was - now)):
-                if extra and len(found) < MAX_LISTED:
+                if extra:
                     found.append(Login(names[seen.id], login, tuple(sorted(extra))))
-    return tuple(gained), tuple(lost), frozenset(hosts)
+    return gained, lost, frozenset(hosts)

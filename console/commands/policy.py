@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from console.commandline import shapes
 from console.commandline.command import DURATION, FILE, argument, option, verb
-from console.commandline.render import Column, until
+from console.commandline.render import Column, plural, until
 from console.commandline.run import Run
 from gate.services import policies as service
-from model.errors import Invalid
+from model.errors import Invalid, Limited
+from model.records import PolicyVersion
+
+if TYPE_CHECKING:
+    from gate.snapshot import Snapshot
 
 FILE_ARGUMENT = argument("file", type=FILE, metavar="FILE")
 
@@ -48,18 +54,49 @@ async def check(run: Run, file: str) -> int:
     examples=("policy set policy.hujson", "policy set policy.hujson --if-version 7 --confirm-within 60s"),
 )  # fmt: skip
 async def set_policy(run: Run, file: str, if_version: int | None, confirm_within: int | None, allow_all: bool) -> None:
+    before = run.gate.snapshot
     version = await run.perform(
         service.set_policy, text=await run.text(file), if_version=if_version, confirm_within=confirm_within,
         allow_all=allow_all,
     )  # fmt: skip
     for warning in run.gate.snapshot.compiled.warnings:
         run.note(f"warning: {warning}")
-    text = f"version {version.number} is in force"
+    effect = await _effect(run, before, version)
+    text = f"version {version.number} is in force" + _told(effect)
     if version.confirm_by is not None:
         text += (
             f"\nit goes back in {until(version.confirm_by)} unless you confirm it from a new connection: policy confirm"
         )
-    run.result(shapes.builtins(version), text)
+    run.result({**shapes.builtins(version), "effect": shapes.builtins(effect)}, text)
+
+
+async def _effect(run: Run, before: Snapshot, version: PolicyVersion) -> service.Effect | None:
+    """What a version changed; None where others changed the policy meanwhile."""
+    try:
+        return await run.perform(service.effect, before=before, number=version.number)
+    except Limited:  # it is in force all the same
+        return None
+
+
+def _told(effect: service.Effect | None) -> str:
+    return f"\n{summary(effect)}" if effect is not None else ""
+
+
+def summary(effect: service.Effect) -> str:
+    """Who gains and loses, in one line."""
+    if effect.empty:
+        return "nothing changes in what passes"
+    gain, lose = "gains" if effect.gained_pairs == 1 else "gain", "loses" if effect.lost_pairs == 1 else "lose"
+    number = len(effect.devices)
+    return (
+        f"{plural(effect.gained_pairs, 'pair')} {gain} and {effect.lost_pairs:,} {lose} access; "
+        f"{plural(effect.gained_logins, 'login')} {_are(effect.gained_logins)} gained and {effect.lost_logins:,} lost; "
+        f"{plural(number, 'device')} {_are(number)} touched"
+    )
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 @verb(
@@ -86,8 +123,11 @@ async def history(run: Run) -> None:
     operation="policy rollback", examples=("policy rollback", "policy rollback 7"),
 )  # fmt: skip
 async def rollback(run: Run, number: int | None) -> None:
+    before = run.gate.snapshot
     version = await run.perform(service.rollback, number=number)
-    run.result(shapes.builtins(version), f"version {version.number} is in force: {version.note}")
+    effect = await _effect(run, before, version)
+    said = f"version {version.number} is in force: {version.note}{_told(effect)}"
+    run.result({**shapes.builtins(version), "effect": shapes.builtins(effect)}, said)
 
 
 @verb(
@@ -175,8 +215,7 @@ async def reach(run: Run, name: str) -> None:
 )  # fmt: skip
 async def diff(run: Run, file: str) -> None:
     found = await run.perform(service.diff, text=await run.text(file))
-    names = run.gate.snapshot.devices
-    touched = sorted(names[id].name for id in found.devices if id in names)
+    effect = service.in_figures(found, run.gate.snapshot)
     rows = [
         [sign, " ".join(one.sources), " ".join((one.destination, *one.nets)), " ".join(one.ways)]
         for sign, listed in (("+", found.gained), ("−", found.lost))
@@ -187,10 +226,11 @@ async def diff(run: Run, file: str) -> None:
         for sign, logins in (("+", found.logins_gained), ("−", found.logins_lost))
         for one in logins
     ]
-    document = {**shapes.builtins(found), "devices": touched, "empty": found.empty}
+    document = {**shapes.builtins(found), "devices": effect.devices, "empty": found.empty}
     heads = [Column(""), Column("FROM", flexible=True), Column("TO", flexible=True), Column("ON", flexible=True)]
     run.rows(heads, rows, document, empty="nothing would change in what passes")
-    run.note(f"{found.gained_pairs} pairs gain and {found.lost_pairs} lose access; {len(touched)} devices are touched")
+    if not found.empty:
+        run.note(summary(effect))
 
 
 VERBS = (show, check, set_policy, diff, test, explain, reach, confirm, history, rollback)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+import msgspec
+
 import policy
 from gate import reached
 from gate.operation import Call, reads, writes
@@ -11,6 +13,7 @@ from gate.presence import Presence
 from gate.snapshot import Snapshot, policy_network
 from model import change as c
 from model.errors import Conflict, Invalid, PolicyRefused
+from model.ids import DeviceName
 from model.network import Network
 from model.records import PolicyVersion
 from policy import explain as analysis
@@ -73,6 +76,39 @@ def answer(r: Reader, call: Call, *, text: str) -> dict[str, object]:
 def diff(r: Reader, call: Call, *, text: str) -> Diff:
     """What setting `text` would change: who gains and who loses which access. Raises `PolicyRefused`."""
     return difference(call.snapshot.compiled, policy.check(text, _network(call), over=call.snapshot.compiled))
+
+
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
+    """A `Diff` in figures."""
+
+    gained_pairs: int
+    lost_pairs: int
+    gained_logins: int
+    lost_logins: int
+    devices: tuple[DeviceName, ...]
+    """Those that are touched, by name."""
+
+    @property
+    def empty(self) -> bool:
+        return not (self.gained_pairs or self.lost_pairs or self.gained_logins or self.lost_logins)
+
+
+def in_figures(found: Diff, snapshot: Snapshot) -> Effect:
+    return Effect(
+        gained_pairs=found.gained_pairs, lost_pairs=found.lost_pairs,
+        gained_logins=found.gained_logins, lost_logins=found.lost_logins,
+        devices=tuple(sorted(snapshot.devices[id].name for id in found.devices if id in snapshot.devices)),
+    )  # fmt: skip
+
+
+@reads("policy show", heavy=True)
+def effect(r: Reader, call: Call, *, before: Snapshot, number: int) -> Effect | None:
+    """What version `number` changed, of what was compiled anyway; None where it is not the one that followed `before`
+    or is no more in force."""
+    was, now = before.policy, call.snapshot.policy
+    if was is None or now is None or (was.number, now.number) != (number - 1, number):
+        return None
+    return in_figures(difference(before.compiled, call.snapshot.compiled), call.snapshot)
 
 
 @writes("policy set")

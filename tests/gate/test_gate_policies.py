@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -67,6 +68,24 @@ async def test_explain_reach_and_diff_tell_rule_and_line(tmp_path: Path) -> None
         diff = await h.run(gate, "policy", "diff", "-", "--json", stdin=build.acls())
         assert (diff.document["gained_pairs"], diff.document["lost_pairs"]) == (0, 1)
         assert diff.document["devices"] == ["db-1", "web-1"]
+
+
+LOGINS = json.dumps({
+    "tagOwners": {"tag:db": []}, "acls": [],
+    "ssh": [{"action": "accept", "src": ["alice@net.example.com"], "dst": ["tag:db"], "users": ["deploy"]}],
+})  # fmt: skip
+
+
+async def test_a_policy_that_is_set_tells_what_the_diff_told_logins_included(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "db-1", tags=["tag:db"])
+        told = "0 pairs gain and 0 lose access; 1 login is gained and 0 lost; 1 device is touched\n"
+        await build.a_policy(gate, json.dumps({"tagOwners": {"tag:db": []}, "acls": []}))
+        assert (await h.run(gate, "policy", "diff", "-", stdin=LOGINS)).err == told
+        assert (await h.run(gate, "policy", "set", "-", stdin=LOGINS)).out == f"version 3 is in force\n{told}"
+        back = await h.run(gate, "policy", "rollback", "--json")
+        assert (back.document["number"], back.document["effect"]["lost_logins"]) == (4, 1)
+        assert back.document["effect"]["devices"] == ["db-1"]
 
 
 async def test_a_refused_policy_is_told_with_its_place_and_the_nearest_key(tmp_path: Path) -> None:

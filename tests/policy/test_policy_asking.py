@@ -177,6 +177,7 @@ def test_a_diff_lists_logins():
     found = changed(ssh=[{"action": "accept", "src": [BOB], "dst": ["tag:db"], "users": ["deploy"]}])
     assert {(each.device, each.login, each.principals) for each in found.logins_gained} == {("db-1", "deploy", (BOB,))}
     assert ("db-1", "root", (f"fresh:43200:{ALICE}",)) in {(e.device, e.login, e.principals) for e in found.logins_lost}
+    assert (found.gained_logins, found.lost_logins) == (len(found.logins_gained), len(found.logins_lost))
 
 
 def test_a_rule_in_another_order_changes_nothing():
