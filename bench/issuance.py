@@ -24,7 +24,7 @@ from bench.report import Figures, report
 from gate.actor import Actor, local_actor
 from gate.gate import Gate
 from gate.network import NewNetwork, init
-from gate.services import certificates, devices, network, users
+from gate.services import certificates, devices, health, users
 from model.change import CertificateIssued
 from model.ids import Serial, UserName
 from model.keys import SSHKey
@@ -131,7 +131,7 @@ async def _measure(folder: Path) -> Figures:
         for _ in range(ROUNDS):
             keys = [generate().key for _ in range(CALLERS * EACH)]
             rounds.append((*await _round(gate, _asking(actors, keys)), *_without_a_gate(keys)))
-        status = await gate.perform(network.status, LOCAL)
+        status = await gate.perform(health.status, LOCAL)
         assert status.certificates_valid == ROUNDS * CALLERS * EACH
         parts = [_parts(gate, generate(), [generate().key for _ in range(CALLERS)]) for _ in range(ROUNDS)]
     service, cpu, alone, raw = (statistics.median(column) for column in zip(*rounds, strict=True))

@@ -38,6 +38,7 @@ from gate.services import (
     devices,
     drafts,
     enrollment_keys,
+    health,
     logins,
     network,
     policies,
@@ -128,7 +129,7 @@ class GateBackend:
         return await self._gate.perform(operation, self._actor, **arguments)
 
     async def overview(self) -> Overview:
-        status = await self._ask(network.status)
+        status = await self._ask(health.status)
         page = await self._ask(network.list_audit, query=queries.Query(limit=60))
         changes = tuple(row for row in page.rows if isinstance(row, AuditEntry))
         return overview(self._gate, status, changes, await self._ending(), self.crowd(), self.now())

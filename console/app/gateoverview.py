@@ -27,7 +27,7 @@ from model.records import (
 if TYPE_CHECKING:
     from gate.gate import Gate
     from gate.services.emergencies import BreakGlass
-    from gate.services.network import GateStatus
+    from gate.services.health import GateStatus
 
 SOON = 3 * DAY
 NOT_RENEWED = DAY

@@ -11,7 +11,7 @@ from console.commandline.command import OutFileParameter, argument, verb
 from console.commandline.render import Column, age, facts, span
 from console.commandline.run import Run
 from gate import backups
-from gate.services import network as service
+from gate.services import health as service
 from gate.services import samples
 from gate.services.emergencies import told
 

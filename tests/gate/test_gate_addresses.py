@@ -10,7 +10,7 @@ import pytest
 
 from gate.faces import Faces
 from gate.gate import Gate
-from gate.services import certificates, network
+from gate.services import certificates, health, network
 from gate.serving import Serving
 from model.errors import Conflict
 from store import Query
@@ -43,8 +43,8 @@ async def test_an_address_in_use_is_not_taken_from_the_gate_by_mistake(tmp_path:
 
 
 async def test_the_doctor_names_an_address_that_was_taken_away(tmp_path: Path) -> None:
-    async def addresses(gate: Gate) -> network.Finding:
-        findings = await gate.perform(network.doctor, build.LOCAL)
+    async def addresses(gate: Gate) -> health.Finding:
+        findings = await gate.perform(health.doctor, build.LOCAL)
         return next(one for one in findings if one.subject == "addresses")
 
     async with build.a_gate(tmp_path, addresses=("gate.example.com",)) as gate:

@@ -23,7 +23,7 @@ from gate.gate import Gate
 from gate.network import host_certificate as own_certificate
 from gate.network import stale
 from gate.patience import PatientSigner
-from gate.services import authority, certificates, network
+from gate.services import authority, certificates, health
 from gate.signers import Signers
 from model.errors import Conflict, Unavailable
 from model.keys import SSHKey, ssh_key
@@ -163,16 +163,16 @@ async def test_an_agent_that_hangs_holds_up_the_writer_once_and_the_gate_says_so
         refused = await asyncio.gather(*(asks(gate) for _ in range(20)), return_exceptions=True)
         assert {type(one) for one in refused} == {Unavailable}
         await build.a_device(gate, "everything-else-goes-on", tags=["tag:db"])
-        status = await gate.perform(network.status, build.LOCAL)
+        status = await gate.perform(health.status, build.LOCAL)
         assert "no answer" in status.signs["user-2"]
         assert status.signs["host-1"] == "ready"
         shown = {view.generation.id: view for view in await gate.perform(authority.show, build.LOCAL)}
         assert not shown["user-2"].signs
-        findings = {found.subject: found for found in await gate.perform(network.doctor, build.LOCAL)}
+        findings = {found.subject: found for found in await gate.perform(health.doctor, build.LOCAL)}
         assert "ssh-add" in str(findings["user-2"].hint)
         agent.go_on()
         assert await at_last(gate) == "user-2"
-        assert (await gate.perform(network.status, build.LOCAL)).signs["user-2"] == "ready"
+        assert (await gate.perform(health.status, build.LOCAL)).signs["user-2"] == "ready"
 
 
 @pytest.mark.needs("ssh-agent")
@@ -194,7 +194,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import gate_builders as build
 import test_gate_ca_keys as here
-from gate.services import network
+from gate.services import health
 from model.errors import Unavailable
 
 async def main():
@@ -206,7 +206,7 @@ async def main():
         refused = await asyncio.gather(*(here.asks(gate) for _ in range(20)), return_exceptions=True)
         assert {type(one) for one in refused} == {Unavailable}, refused
         await build.a_device(gate, "everything-else-goes-on", tags=["tag:db"])
-        print((await gate.perform(network.status, build.LOCAL)).signs["user-2"], flush=True)
+        print((await gate.perform(health.status, build.LOCAL)).signs["user-2"], flush=True)
         input()
         print("signed by", await here.at_last(gate), flush=True)
 

@@ -23,7 +23,7 @@ from gate.faces import Terminal
 from gate.login import breakglass
 from gate.login.breakglass import new_passphrase, seal
 from gate.network import NewNetwork, init
-from gate.services import network as network_operations
+from gate.services import health
 from gate.services import users as user_operations
 from model.errors import Conflict, Denied, Invalid, Unavailable
 from model.ids import UserName
@@ -231,7 +231,7 @@ async def test_it_gets_in_where_guesses_lock_and_connections_are_used_up(tmp_pat
 
 async def left(house: House) -> tuple[list[str], bool]:
     """What Overview says needs someone, and whether no key is left."""
-    status = await house.gate.perform(network_operations.status, GATE)
+    status = await house.gate.perform(health.status, GATE)
     seen = await GateBackend(house.gate, GATE, Terminal(term="xterm"), nothing_runs).overview()
     return [need.what for need in seen.needs], status.break_glass.lost
 
