@@ -127,18 +127,27 @@ async def rename(run: Run, name: str, new: str) -> None:
 
 
 @verb(
-    "tag", "give a device its tags, in place of an owner or of other tags; its certificates are revoked", NAME,
-    argument("tags", many=True, metavar="TAG ..."),
-    operation="devices tag", examples=("devices tag db-1 tag:db tag:prod",),
+    "tag", "give devices their tags, in place of an owner or of other tags; their certificates are revoked",
+    argument("words", many=True, metavar="NAME ... TAG ..."),
+    operation="devices tag", examples=("devices tag db-1 tag:db tag:prod", "devices tag web-1 web-2 tag:web"),
 )  # fmt: skip
-async def tag(run: Run, name: str, tags: tuple[str, ...]) -> None:
-    (device,), changes = await run.perform_told(service.retag, names=[name], tags=tags)
-    lost = of_device(changes, device.id)
-    shaped = {
-        **document(run, device), "owner_lost": lost.owner, "certificates_revoked": lost.certificates,
-        "tags_unknown": unknown(run, device.tags),
-    }  # fmt: skip
-    run.result(shaped, f"{device.name} is {' '.join(device.tags)} now{lost.said()}")
+async def tag(run: Run, words: tuple[str, ...]) -> None:
+    tags = [word for word in words if word.startswith("tag:")]
+    names = list(dict.fromkeys(word for word in words if not word.startswith("tag:")))
+    if not names:
+        raise Invalid("no device was named", hint="devices tag NAME ... TAG ...")
+    found, changes = await run.perform_told(service.retag, names=names, tags=tags)
+    unheard = unknown(run, tags)
+    lost = [of_device(changes, device.id) for device in found]
+    shaped = [
+        {**document(run, device), "owner_lost": one.owner, "certificates_revoked": one.certificates,
+         "tags_unknown": unheard}
+        for device, one in zip(found, lost, strict=True)
+    ]  # fmt: skip
+    said = [
+        f"{device.name} is {' '.join(device.tags)} now{one.said()}\n" for device, one in zip(found, lost, strict=True)
+    ]
+    run.result(shaped[0] if len(shaped) == 1 else shaped, "".join(said))
 
 
 @verb(

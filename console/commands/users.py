@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -23,18 +23,24 @@ from model.keys import ssh_key
 from model.records import Role, User, UserKey
 
 NAME = argument("name")
+NAMES = argument("names", many=True, metavar="NAME ...")
 ROLE = click.Choice([role.value for role in Role])
 EVERYTHING = 1 << 31
 
 
-def changed(run: Run, user: User, done: str, changes: Sequence[Change]) -> None:
-    """What became of a person, and what that took away."""
+def changed(run: Run, found: Sequence[User], done: Callable[[User], str], changes: Sequence[Change]) -> None:
+    """What became of one person, or of each of several, and what that took away from all of them."""
     lost = taken(changes)
-    shaped = {
-        **shapes.user(user), "certificates_revoked": lost.certificates, "devices_removed": lost.devices,
+    took = {
+        "certificates_revoked": lost.certificates, "devices_removed": lost.devices,
         "enrollment_keys_revoked": lost.enrollment_keys,
     }  # fmt: skip
-    run.result(shaped, done + lost.said())
+    if len(found) == 1:
+        run.result({**shapes.user(found[0]), **took}, done(found[0]) + lost.said())
+    else:
+        lines = [done(user) for user in found]
+        text = "\n".join(lines) + lost.said()
+        run.result({"users": [shapes.user(user) for user in found], **took}, text)
 
 
 def key_removed(run: Run, key: UserKey, done: str, changes: Sequence[Change]) -> None:
@@ -92,42 +98,42 @@ async def add(run: Run, name: str, email: str | None, role: str, is_service: boo
 
 
 @verb(
-    "set-role", "give a person a role", NAME, argument("role", type=ROLE, metavar="ROLE"),
+    "set-role", "give people a role", NAMES, argument("role", type=ROLE, metavar="ROLE"),
     operation="users set-role", examples=("users set-role alice admin",),
 )  # fmt: skip
-async def set_role(run: Run, name: str, role: str) -> None:
-    user, changes = await run.perform_told(service.set_role, name=name, role=Role(role))
-    changed(run, user, f"{user.name} is {user.role.value} now", changes)
+async def set_role(run: Run, names: tuple[str, ...], role: str) -> None:
+    found, changes = await run.perform_told(service.set_role, names=names, role=Role(role))
+    changed(run, found, lambda user: f"{user.name} is {user.role.value} now", changes)
 
 
 @verb(
     "disable",
-    "keep a person out: connections end and certificates are revoked",
-    NAME,
+    "keep people out: connections end and certificates are revoked",
+    NAMES,
     operation="users disable",
     examples=("users disable alice",),
 )
-async def disable(run: Run, name: str) -> None:
-    user, changes = await run.perform_told(service.disable, name=name)
-    changed(run, user, f"disabled {user.name}", changes)
+async def disable(run: Run, names: tuple[str, ...]) -> None:
+    found, changes = await run.perform_told(service.disable, names=names)
+    changed(run, found, lambda user: f"disabled {user.name}", changes)
 
 
-@verb("enable", "let a disabled person in again", NAME, operation="users enable", examples=("users enable alice",))
-async def enable(run: Run, name: str) -> None:
-    user = await run.perform(service.enable, name=name)
-    run.result(shapes.user(user), f"enabled {user.name}")
+@verb("enable", "let disabled people in again", NAMES, operation="users enable", examples=("users enable alice",))
+async def enable(run: Run, names: tuple[str, ...]) -> None:
+    found, changes = await run.perform_told(service.enable, names=names)
+    changed(run, found, lambda user: f"enabled {user.name}", changes)
 
 
 @verb(
     "remove",
-    "remove a person with their devices, keys and certificates",
-    NAME,
+    "remove people with their devices, keys and certificates",
+    NAMES,
     operation="users remove",
     examples=("users remove alice",),
 )
-async def remove(run: Run, name: str) -> None:
-    user, changes = await run.perform_told(service.remove, name=name)
-    changed(run, user, f"removed {user.name}", changes)
+async def remove(run: Run, names: tuple[str, ...]) -> None:
+    found, changes = await run.perform_told(service.remove, names=names)
+    changed(run, found, lambda user: f"removed {user.name}", changes)
 
 
 @verb(

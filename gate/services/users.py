@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from gate import outgrown
@@ -42,8 +44,12 @@ def add(
 
 
 @writes("users set-role")
-def set_role(tx: Transaction, call: Call, *, name: str, role: Role) -> User:
+def set_role(tx: Transaction, call: Call, *, names: Sequence[str], role: Role) -> tuple[User, ...]:
     """Their certificates that promise more than the new role gives are revoked."""
+    return tuple(_set_role(tx, call, name, role) for name in dict.fromkeys(names))
+
+
+def _set_role(tx: Transaction, call: Call, name: str, role: Role) -> User:
     user = users.find(tx, name, call.snapshot.user_domain)
     _may_grant(call, role)
     _may_grant(call, user.role)
@@ -58,9 +64,13 @@ def set_role(tx: Transaction, call: Call, *, name: str, role: Role) -> User:
 
 
 @writes("users disable")
-def disable(tx: Transaction, call: Call, *, name: str) -> User:
+def disable(tx: Transaction, call: Call, *, names: Sequence[str]) -> tuple[User, ...]:
     """Ends what they have: logins end, their certificates, their devices' and the enrollment keys that they own or
     made are revoked, and the doors close their connections."""
+    return tuple(_disable(tx, call, name) for name in dict.fromkeys(names))
+
+
+def _disable(tx: Transaction, call: Call, name: str) -> User:
     user = users.find(tx, name, call.snapshot.user_domain)
     _may_grant(call, user.role)
     if user.role is Role.OWNER:
@@ -77,7 +87,11 @@ def disable(tx: Transaction, call: Call, *, name: str) -> User:
 
 
 @writes("users enable")
-def enable(tx: Transaction, call: Call, *, name: str) -> User:
+def enable(tx: Transaction, call: Call, *, names: Sequence[str]) -> tuple[User, ...]:
+    return tuple(_enable(tx, call, name) for name in dict.fromkeys(names))
+
+
+def _enable(tx: Transaction, call: Call, name: str) -> User:
     user = users.find(tx, name, call.snapshot.user_domain)
     _may_grant(call, user.role)
     changed = msgspec.structs.replace(user, state=UserState.ACTIVE)
@@ -88,8 +102,12 @@ def enable(tx: Transaction, call: Call, *, name: str) -> User:
 
 
 @writes("users remove")
-def remove(tx: Transaction, call: Call, *, name: str) -> User:
+def remove(tx: Transaction, call: Call, *, names: Sequence[str]) -> tuple[User, ...]:
     """With their devices, keys and certificates."""
+    return tuple(_remove(tx, call, name) for name in dict.fromkeys(names))
+
+
+def _remove(tx: Transaction, call: Call, name: str) -> User:
     user = users.find(tx, name, call.snapshot.user_domain)
     _may_grant(call, user.role)
     if user.role is Role.OWNER:

@@ -73,3 +73,30 @@ async def test_a_key_that_goes_tells_what_lived_of_it(tmp_path: Path) -> None:
         await gate.perform(certificates.for_myself, ALICE, key=key)
         gone = await run(gate, "users", "keys", "remove", "alice", key.fingerprint, "--json")
         assert gone.document["certificates_revoked"] == 1
+
+
+async def test_several_devices_are_tagged_in_one_command_and_one_transaction(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        for name in ("lap", "tab"):
+            await build.a_device(gate, name)
+        answer = await run(gate, "devices", "tag", "lap", "tab", "tag:db", "tag:web")
+        assert [line.partition(" now")[0] for line in answer.out.splitlines()] == [
+            "lap is tag:db tag:web", "tab is tag:db tag:web"
+        ]  # fmt: skip
+        refused = await run(gate, "devices", "tag", "lap", "nobody", "tag:prod")
+        assert "nobody" in refused.err
+        assert gate.snapshot.device("lap").tags == ("tag:db", "tag:web")
+
+
+@pytest.mark.parametrize("words", [("set-role", "auditor"), ("disable",), ("enable",), ("remove",)])
+async def test_several_people_are_changed_in_one_transaction_or_none_is(tmp_path: Path, words: tuple[str, ...]) -> None:
+    verb, *more = words
+    async with build.a_gate(tmp_path) as gate:
+        for name in ("bob", "cyd"):
+            await build.a_user(gate, name)
+        before = gate.snapshot.version
+        refused = await run(gate, "users", verb, "bob", "nobody", *more)
+        assert "nobody" in refused.err
+        assert gate.snapshot.version == before
+        answer = await run(gate, "users", verb, "bob", "cyd", *more, "--json")
+        assert [user["name"].partition("@")[0] for user in answer.document["users"]] == ["bob", "cyd"]

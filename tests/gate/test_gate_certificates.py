@@ -54,7 +54,7 @@ async def test_what_a_lower_role_would_not_give_is_revoked_with_the_higher(
         await build.a_user(gate, "bob", Role.OPERATOR)
         await build.a_device(gate, "bobs", user="bob")
         issued = await signed(gate, "bob", Role.OPERATOR)
-        await gate.perform(users.set_role, build.LOCAL, name="bob", role=Role.MEMBER)
+        await gate.perform(users.set_role, build.LOCAL, names=("bob",), role=Role.MEMBER)
         assert await is_revoked(gate, issued)
 
 
@@ -64,7 +64,7 @@ async def test_what_the_new_role_gives_as_well_lives_on(tmp_path: Path) -> None:
         await build.a_user(gate, "bob", Role.OPERATOR)
         await build.a_device(gate, "bobs", user="bob")
         short, long = await signed(gate, "bob", Role.OPERATOR, lives=600), await signed(gate, "bob", Role.OPERATOR)
-        await gate.perform(users.set_role, build.LOCAL, name="bob", role=Role.MEMBER)
+        await gate.perform(users.set_role, build.LOCAL, names=("bob",), role=Role.MEMBER)
         assert not await is_revoked(gate, short)
         assert await is_revoked(gate, long)
 
@@ -93,7 +93,7 @@ async def test_a_consent_counts_as_long_as_its_giver_could_give_it(tmp_path: Pat
         asked = await gate.perform(certificates.for_myself, alice, key=key)
         await gate.perform(certificates.consent_to, bob, id=asked.id)
         assert isinstance(await gate.perform(certificates.for_myself, alice, key=key), Certificate)
-        await gate.perform(users.set_role, build.LOCAL, name="bob", role=Role.MEMBER)
+        await gate.perform(users.set_role, build.LOCAL, names=("bob",), role=Role.MEMBER)
         assert isinstance(await gate.perform(certificates.for_myself, alice, key=key), Consent)
 
 

@@ -69,7 +69,7 @@ async def test_the_draft_of_a_removed_person_is_not_their_namesakes(tmp_path: Pa
     async with build.a_gate(tmp_path) as running:
         bob = await build.a_user(running, "bob", Role.ADMIN)
         await running.perform(drafts.keep, bob, text="{}", based_on=1)
-        await running.perform(users.remove, build.LOCAL, name="bob")
+        await running.perform(users.remove, build.LOCAL, names=("bob",))
         assert await running.perform(drafts.mine, await build.a_user(running, "bob", Role.ADMIN)) is None
 
 

@@ -106,7 +106,7 @@ async def test_a_refusal_that_is_repeated_is_one_entry_with_its_number(tmp_path:
                 await gate.perform(users.add, eve, name="mallory")
         assert len(await refusals(gate)) == 1
         with pytest.raises(Denied):
-            await gate.perform(users.disable, eve, name="alice")
+            await gate.perform(users.disable, eve, names=("alice",))
         assert len(await refusals(gate)) == 2
     async with build.a_gate(tmp_path) as gate:
         assert [entry.after.get("times") for entry in await refusals(gate)] == [299, None, None]  # type: ignore[union-attr]

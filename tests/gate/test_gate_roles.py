@@ -106,7 +106,7 @@ def authorized(running: Any, operation: Operation[Any, ..., Any], actor: Actor) 
 async def test_a_role_taken_away_counts_at_once_though_the_door_saw_the_old_one(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as running:
         bob = await build.a_user(running, "bob", Role.ADMIN)
-        await running.perform(users.set_role, build.LOCAL, name="bob", role=Role.MEMBER)
+        await running.perform(users.set_role, build.LOCAL, names=("bob",), role=Role.MEMBER)
         with pytest.raises(Denied, match="needs the role admin"):
             await running.perform(users.add, bob, name="carol")
 
@@ -114,7 +114,7 @@ async def test_a_role_taken_away_counts_at_once_though_the_door_saw_the_old_one(
 async def test_a_disabled_person_may_do_nothing(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as running:
         bob = await build.a_user(running, "bob", Role.ADMIN)
-        await running.perform(users.disable, build.LOCAL, name="bob")
+        await running.perform(users.disable, build.LOCAL, names=("bob",))
         with pytest.raises(Denied, match="disabled or removed"):
             await running.perform(logins.me, bob)
 
@@ -125,10 +125,10 @@ async def test_an_admin_makes_no_owner_and_touches_none(tmp_path: Path) -> None:
         await running.perform(users.add_key, build.LOCAL, name="alice", key=key)
         for attempt in (
             running.perform(users.add, admin, name="carol", role=Role.OWNER),
-            running.perform(users.set_role, admin, name="bob", role=Role.OWNER),
-            running.perform(users.set_role, admin, name="alice", role=Role.MEMBER),
-            running.perform(users.disable, admin, name="alice"),
-            running.perform(users.remove, admin, name="alice"),
+            running.perform(users.set_role, admin, names=("bob",), role=Role.OWNER),
+            running.perform(users.set_role, admin, names=("alice",), role=Role.MEMBER),
+            running.perform(users.disable, admin, names=("alice",)),
+            running.perform(users.remove, admin, names=("alice",)),
             running.perform(users.add_key, admin, name="alice", key=build.an_ssh_key()),
             running.perform(certificates.revoke, admin, key=key),
         ):
@@ -152,7 +152,7 @@ async def test_the_last_owner_stays(tmp_path: Path, deed: str) -> None:
     async with build.a_gate(tmp_path) as running:
         operation, more = (users.set_role, {"role": Role.ADMIN}) if deed == "demote" else (getattr(users, deed), {})
         with pytest.raises(Conflict, match="last owner"):
-            await running.perform(operation, build.LOCAL, name="alice", **more)
+            await running.perform(operation, build.LOCAL, names=("alice",), **more)
 
 
 async def test_of_two_owners_who_demote_each_other_at_once_one_stays(tmp_path: Path) -> None:
@@ -162,8 +162,8 @@ async def test_of_two_owners_who_demote_each_other_at_once_one_stays(tmp_path: P
         bob = await build.a_user(running, "bob", Role.OWNER)
         alice = build.as_actor("alice", Role.OWNER)
         done = await asyncio.gather(
-            running.perform(users.set_role, alice, name="bob", role=Role.MEMBER),
-            running.perform(users.set_role, bob, name="alice", role=Role.MEMBER),
+            running.perform(users.set_role, alice, names=("bob",), role=Role.MEMBER),
+            running.perform(users.set_role, bob, names=("alice",), role=Role.MEMBER),
             return_exceptions=True,
         )
         assert sum(isinstance(one, Exception) for one in done) == 1

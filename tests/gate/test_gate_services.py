@@ -223,7 +223,7 @@ async def test_enrollment_keys_end_with_the_person_who_owns_or_made_them(tmp_pat
         mine = await gate.perform(enrollment_keys.create, bob)
         servers = await gate.perform(enrollment_keys.create, bob, tags=["tag:db"], uses=None, pre_approved=True)
         others = await gate.perform(enrollment_keys.create, build.LOCAL, tags=["tag:db"])
-        await gate.perform(deed, build.LOCAL, name="bob")
+        await gate.perform(deed, build.LOCAL, names=("bob",))
         for made in (mine, servers):
             with pytest.raises((Conflict, NotFound), match=r"revoked|not known"):
                 await enroll_with(gate, made.key, "late")
@@ -235,7 +235,7 @@ async def test_a_disabled_persons_host_is_certified_no_more(tmp_path: Path) -> N
         await build.a_user(gate, "bob")
         host = await build.a_device(gate, "laptop", user="bob")
         issued = await gate.perform(agents.host_certificate, build.LOCAL, device=host.id, key=build.an_ssh_key())
-        await gate.perform(users.disable, build.LOCAL, name="bob")
+        await gate.perform(users.disable, build.LOCAL, names=("bob",))
         assert (await gate.perform(certificates.show, build.LOCAL, serial=issued.serial)).revoked_at is not None
         with pytest.raises(Denied, match="owner"):
             await gate.perform(agents.host_certificate, build.LOCAL, device=host.id, key=build.an_ssh_key())
@@ -255,7 +255,7 @@ async def test_a_removed_persons_devices_go_with_them(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         await build.a_user(gate, "bob")
         device = await build.a_device(gate, "bobs", user="bob")
-        await gate.perform(users.remove, build.LOCAL, name="bob")
+        await gate.perform(users.remove, build.LOCAL, names=("bob",))
         assert device.id not in gate.snapshot.devices
 
 
@@ -329,7 +329,7 @@ async def test_a_disabled_owner_of_a_certificate_loses_it(tmp_path: Path) -> Non
         bob = await build.a_user(gate, "bob")
         await build.a_device(gate, "bobs", user="bob")
         issued = await gate.perform(certificates.for_myself, bob, key=build.an_ssh_key())
-        await gate.perform(users.disable, build.LOCAL, name="bob")
+        await gate.perform(users.disable, build.LOCAL, names=("bob",))
         assert issued.serial in {one.serial for one in gate.snapshot.revocations}
 
 

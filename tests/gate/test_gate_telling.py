@@ -87,7 +87,7 @@ CHANGES = {
     "name": lambda gate, dice: gate.perform(
         names.set_name, build.LOCAL, name="wiki", type=NameType.A, value=f"192.0.2.{dice.randrange(255)}"
     ),
-    "user-away": lambda gate, dice: gate.perform(users.disable, build.LOCAL, name="bob"),
+    "user-away": lambda gate, dice: gate.perform(users.disable, build.LOCAL, names=("bob",)),
     "policy": lambda gate, dice: build.a_policy(gate, POLICY.replace("5432", str(dice.randrange(1, 65535)))),
     "remove": lambda gate, dice: gate.perform(devices.remove, build.LOCAL, names=[f"web-{dice.randrange(3)}"]),
     "add": lambda gate, dice: build.a_device(gate, f"new-{dice.randrange(10**6)}", tags=["tag:db"]),

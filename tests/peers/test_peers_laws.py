@@ -134,7 +134,7 @@ class World:
             await self.perform(names.remove, name=name, type=NameType.A)
 
     async def user(self, there: bool) -> None:
-        await self.perform(users.enable if there else users.disable, name="bob")
+        await self.perform(users.enable if there else users.disable, names=("bob",))
 
     async def trust(self) -> None:
         await self.perform(authority.rotate, kind=CertificateKind.HOST)
