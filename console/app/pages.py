@@ -109,13 +109,20 @@ class Pages:
             self._start(self._work())
 
     def _missing(self) -> int | None:
-        """The first page that is wanted and not here."""
+        """The page to fetch next: of those that are wanted, one that is not here before one that is out of date.
+
+        Answers to another question do not come to stand beside those of the one before.
+        """
         first, last = self._wanted
-        for page in range(max(0, first) // PAGE, max(0, last) // PAGE + 1):
-            known = self.total is None or page * PAGE < self.total or page == 0
-            if page in self._stale or (page not in self._pages and known):
-                return page
-        return None
+        wanted = range(max(0, first) // PAGE, max(0, last) // PAGE + 1)
+        stale = next((page for page in wanted if page in self._stale), None)
+        if stale is not None and not self._generation_is_kept:
+            return stale
+        absent = (
+            page for page in wanted
+            if page not in self._pages and (page == 0 or self.total is None or page * PAGE < self.total)
+        )  # fmt: skip
+        return next(absent, stale)
 
     async def _work(self) -> None:
         """Fetches what is wanted now, until nothing is: pages scrolled past are never asked for."""

@@ -70,6 +70,18 @@ async def test_pages_scrolled_past_are_never_asked_for() -> None:
     assert len(source.asked) < 6
 
 
+async def test_a_page_that_came_into_sight_is_fetched_before_one_that_is_out_of_date() -> None:
+    source = Source(1_000)
+    _, pages = a_table(source)
+    pages.want(0, 20)
+    await calm()
+    pages.want(PAGE - 10, PAGE + 10)
+    pages.refresh()
+    await calm()
+    assert [query.offset for query in source.asked][:3] == [0, PAGE, 0]
+    assert pages.settled
+
+
 async def test_few_pages_are_kept() -> None:
     source = Source(100_000)
     table, pages = a_table(source)
