@@ -6,18 +6,21 @@ import io
 import os
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from model.errors import Conflict, Invalid
 from model.files import write_whole
+from model.ids import quoted
 from store import Store, audit, changes, restored
 from store.layout import CA, DATABASE, HOST_KEY, LOGIN_KEY
 from store.lock import StateLock
 
 _MAX_KEY = 64 * 1024
 _MAX_FILES = 1000
+_MADE_BY = "one is made with: wardgate gate backup FILE"
 
 
 @contextmanager
@@ -85,12 +88,16 @@ def _unpack(source: Path, folder: Path) -> None:
                     place == CA and name.replace("-", "").isalnum()
                 )
                 if not known or not member.isfile() or (name != DATABASE and member.size > _MAX_KEY):
-                    raise Invalid(f"{source} is not a backup: it holds {member.name!r}")
+                    raise Invalid(f"{source} is not a backup: it holds {quoted(member.name)}")
                 content = archive.extractfile(member) or io.BytesIO()
                 with os.fdopen(_private(folder / member.name), "wb") as out:
                     while chunk := content.read(1 << 20):
                         out.write(chunk)
-    except (tarfile.TarError, OSError) as fault:
-        raise Invalid(f"{source} is not a backup: {fault}") from None
+    except (tarfile.TarError, EOFError, zlib.error):
+        raise Invalid(f"{source} is not a backup: it is no tar archive, or a part of one", hint=_MADE_BY) from None
+    except OSError as fault:
+        raise Invalid(
+            f"{source} cannot be read: {(fault.strerror or 'it is damaged').lower()}", hint=_MADE_BY
+        ) from None
     if not (folder / DATABASE).exists() or not (folder / HOST_KEY).exists():
-        raise Invalid(f"{source} is not a whole backup", hint="one is made with: wardgate gate backup FILE")
+        raise Invalid(f"{source} is not a whole backup", hint=_MADE_BY)

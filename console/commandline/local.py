@@ -18,7 +18,7 @@ from console.commandline import face
 from console.commandline.command import FILE, HelpWanted, OutFileParameter, Parsed
 from console.commandline.files import MAX_FILE, keep, read_file
 from gate.faces import Terminal, terminal_size
-from model.errors import Invalid, Limited, WardgateError
+from model.errors import Invalid, Limited, Unavailable, WardgateError
 
 INTERRUPTED = 130
 """As a shell has it: 128 and SIGINT."""
@@ -76,18 +76,33 @@ class ProcessStreams:
         return data
 
     def write(self, text: str) -> None:
-        sys.stdout.write(text)
+        with writing():
+            sys.stdout.write(text)
 
     def write_bytes(self, data: bytes) -> None:
         if sys.stdout.isatty():
             raise Invalid("this is binary, and standard output is a terminal", hint="send it to a file: > FILE")
-        sys.stdout.buffer.write(data)
+        with writing():
+            sys.stdout.buffer.write(data)
 
     def write_error(self, text: str) -> None:
         sys.stderr.write(text)
 
     async def drain(self) -> None:
-        sys.stdout.flush()
+        with writing():
+            sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """Around what goes to standard output: where that cannot be written, it is told, and nothing more is tried."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as fault:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise Unavailable(f"standard output cannot be written: {(fault.strerror or '').lower()}") from None
 
 
 def read_stdin(limit: int) -> bytes:
@@ -131,7 +146,10 @@ def _refuse_unknown(words: Sequence[str], programs: Sequence[str]) -> None:
 def ended(work: Callable[[], int], streams: ProcessStreams, *, as_json: bool) -> int:
     """The exit status of a program's work, with what it raised told as every command tells it."""
     try:
-        return work()
+        status = work()
+        with writing():
+            sys.stdout.flush()
+        return status
     except HelpWanted as wanted:
         streams.write(wanted.text + "\n")
         return face.DONE
@@ -215,9 +233,10 @@ def _output(words: list[str], parsed: Parsed) -> Iterator[Callable[[bytes], None
 
 
 def _bytes_out(data: bytes) -> None:
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    with writing():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
 
 def _bytes_err(data: bytes) -> None:

@@ -69,5 +69,7 @@ def test_an_archive_that_holds_anything_else_is_refused_and_leaves_nothing(tmp_p
 
 def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.tar").write_text("hello")
-    with pytest.raises(Invalid, match="not a backup"):
+    with pytest.raises(Invalid, match=r"x\.tar is not a backup: it is no tar archive, or a part of one$"):
         restore(tmp_path / "x.tar", tmp_path / "again")
+    with pytest.raises(Invalid, match=r"cannot be read: no such file or directory$"):
+        restore(tmp_path / "y.tar", tmp_path / "again")
