@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import asyncssh
 
 from gate.doors.agentsession import AgentSession
-from gate.doors.door import KbdInt
+from gate.doors.door import ByKeyAlone
 from gate.doors.journal import Journal, Step
 from gate.snapshot import News
 from gate.telling import Teller
@@ -44,11 +44,10 @@ SLOW = 300.0
 """Seconds that an agent may read nothing of what it was sent."""
 
 
-class AgentLogin:
+class AgentLogin(ByKeyAlone):
     """A registered device's key, and nothing else, gets in."""
 
     __slots__ = ("_door", "_keeper", "_session", "_unopened", "key")
-    keyboard = False
 
     def __init__(self, keeper: Keeper, door: Door) -> None:
         self._keeper = keeper
@@ -63,15 +62,6 @@ class AgentLogin:
 
     def proved(self, key: SSHKey) -> None:
         self.key = key
-
-    async def challenge(self) -> KbdInt:
-        return False
-
-    async def respond(self, answers: tuple[str, ...]) -> KbdInt:
-        return False
-
-    async def password(self, text: str) -> bool:
-        return False
 
     def completed(self) -> str | None:
         self._unopened = asyncio.get_running_loop().call_later(

@@ -67,6 +67,22 @@ class Login(Protocol):
     def lost(self) -> None: ...
 
 
+class ByKeyAlone:
+    """The part of a `Login` where nobody is at a keyboard: a key gets in, and nothing is asked."""
+
+    __slots__ = ()
+    keyboard = False
+
+    async def challenge(self) -> KbdInt:
+        return False
+
+    async def respond(self, answers: tuple[str, ...]) -> KbdInt:
+        return False
+
+    async def password(self, text: str) -> bool:
+        return False
+
+
 class Door(asyncssh.SSHServer):
     """`source` is the client's address; `number` rises from one connection to the next."""
 

@@ -9,7 +9,7 @@ import asyncssh
 
 from gate import netmaps
 from gate.actor import Actor
-from gate.doors.door import KbdInt
+from gate.doors.door import ByKeyAlone
 from gate.doors.lines import LineSession
 from gate.doors.proof import Asked
 from gate.services import agents as operations
@@ -27,10 +27,8 @@ PATIENCE = 60.0
 """Seconds for the whole enrollment."""
 
 
-class EnrollmentLogin:
+class EnrollmentLogin(ByKeyAlone):
     """Whoever proves a key gets in: what they may do is decided by the enrollment key that they bring."""
-
-    keyboard = False
 
     def __init__(self, keeper: Keeper, door: Door) -> None:
         self._keeper = keeper
@@ -43,15 +41,6 @@ class EnrollmentLogin:
 
     def proved(self, key: SSHKey) -> None:
         self._key = key
-
-    async def challenge(self) -> KbdInt:
-        return False
-
-    async def respond(self, answers: tuple[str, ...]) -> KbdInt:
-        return False
-
-    async def password(self, text: str) -> bool:
-        return False
 
     def completed(self) -> str | None:
         asyncio.get_running_loop().call_later(PATIENCE, self._door.disconnect, "the enrollment took too long")
