@@ -69,6 +69,12 @@ class Watch:
     def stop(self) -> None:
         if self._next:
             self._next.cancel()
+        self._next = None
+
+    @property
+    def on(self) -> bool:
+        """From `start` to `stop`: for as long as the gate is served."""
+        return self._next is not None
 
     def _look(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
         self.note(loop.time(), loop.time() - due)

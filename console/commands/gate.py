@@ -19,11 +19,12 @@ from gate.services.emergencies import told
 @verb("status", "show how the gate is", operation="gate status", examples=("gate status",))
 async def status(run: Run) -> None:
     found = await run.perform(service.status)
-    up = int(time.time() - run.gate.started_at)
+    up = int(time.time() - run.gate.started_at) if found.served else 0
+    serves = span(up) or "now" if found.served else "no: it is not being served; start it with: wardgate serve"
     run.result(
         {**shapes.builtins(found), "up_s": up},
         facts([
-            ("network", found.domain), ("up", span(up) or "now"), ("change", str(found.version)),
+            ("network", found.domain), ("up", serves), ("change", str(found.version)),
             ("devices", f"{sum(found.devices.values())}, {found.online} online"
                         + "".join(f", {n} {state}" for state, n in found.devices.items() if n)),
             ("users", str(found.users)), ("certificates", f"{found.certificates_valid} valid"),

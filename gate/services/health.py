@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 class GateStatus(msgspec.Struct, frozen=True, kw_only=True):
     domain: str
+    served: bool
+    """Somebody runs `wardgate serve`; else this is the state as it lies there, and nobody gets in."""
     version: int
     """Of the snapshot: the number of the last change."""
     devices: dict[str, int]
@@ -64,7 +66,8 @@ def status(r: Reader, call: Call) -> GateStatus:
     now = int(time.time())
     (late, cause), crowd = call.watch.worst, call.watch.crowd()
     return GateStatus(
-        domain=found.domain, version=found.version, devices=states, online=call.presence.online_count,
+        domain=found.domain, served=call.watch.on, version=found.version, devices=states,
+        online=call.presence.online_count,
         users=sum(user.state is UserState.ACTIVE for user in found.users.values()),
         certificates_valid=certificates.page(r, Query(where={"state": "valid"}, limit=1)).total,
         policy_version=found.policy.number if found.policy else None, policy_fault=found.policy_fault,
@@ -130,6 +133,9 @@ def doctor(r: Reader, call: Call) -> tuple[Finding, ...]:
     loose = _loose_files(call.state)
     policy_text = call.snapshot.policy_fault or "the policy in force is the newest"
     findings = [
+        Finding(ok=call.watch.on, subject="serving",
+                text="people and devices are let in" if call.watch.on else "the network is not being served",
+                hint=None if call.watch.on else "wardgate serve"),
         Finding(ok=broken is None, subject="audit",
                 text="every entry follows from the one before" if broken is None else f"entry {broken} was changed",
                 hint=None if broken is None else "compare with a backup from before"),
