@@ -76,6 +76,11 @@ class RouteState(StrEnum):
     WITHDRAWN = "withdrawn"
     """Approved, and not offered now: it counts for nothing."""
 
+    @property
+    def said(self) -> str:
+        """For people, who may have approved it before the device ever offered it."""
+        return "approved, not offered" if self is RouteState.WITHDRAWN else self.value
+
 
 class Route(msgspec.Struct, frozen=True, order=True):
     prefix: Prefix
@@ -138,6 +143,13 @@ class Device(Record, frozen=True, kw_only=True):
         return int(self.id)
 
 
+class EnrollmentKeyState(StrEnum):
+    OPEN = "open"
+    USED_UP = "used-up"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
 class EnrollmentKey(Record, frozen=True, kw_only=True):
     """Lets a Device join. The key itself is shown once; only `hash` is kept."""
 
@@ -155,6 +167,14 @@ class EnrollmentKey(Record, frozen=True, kw_only=True):
     expires_at: int
     revoked_at: int | None = None
     used_at: int | None = None
+
+    def state(self, now: int) -> EnrollmentKeyState:
+        """Whether it lets a device in now, and what keeps it from that otherwise."""
+        if self.revoked_at is not None:
+            return EnrollmentKeyState.REVOKED
+        if self.uses_left == 0:
+            return EnrollmentKeyState.USED_UP
+        return EnrollmentKeyState.OPEN if self.expires_at > now else EnrollmentKeyState.EXPIRED
 
 
 class PolicyVersion(Record, frozen=True, kw_only=True):

@@ -56,7 +56,8 @@ def user_key(record: UserKey) -> dict[str, Any]:
 
 def enrollment_key(record: EnrollmentKey) -> dict[str, Any]:
     """Without the hash, which is nobody's business."""
-    return {key: value for key, value in builtins(record).items() if key != "hash"}
+    shown = {key: value for key, value in builtins(record).items() if key != "hash"}
+    return {**shown, "state": record.state(int(time.time())).value}
 
 
 def certificate(record: Certificate) -> dict[str, Any]:

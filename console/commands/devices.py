@@ -76,7 +76,7 @@ def _facts(run: Run, device: Device) -> str:
         ("seen", "now" if online else age(device.last_seen)), ("expires", until(device.expires_at)),
         ("system", " ".join(filter(None, (device.os, device.agent_version))) or "–"),
         *(("endpoint", endpoint) for endpoint in device.endpoints),
-        *(("route", f"{route.prefix} {route.state.value}") for route in device.routes),
+        *(("route", f"{route.prefix} {route.state.said}") for route in device.routes),
         *(("attribute", f"{key} = {value}") for key, value in device.attributes.items()),
     ])  # fmt: skip
 
@@ -218,7 +218,7 @@ async def routes(run: Run, name: str, approve: tuple[str, ...], withdraw: tuple[
         device = await run.perform(service.show, name=name)
     run.rows(
         [Column("PREFIX"), Column("STATE")],
-        [[route.prefix, route.state.value] for route in device.routes],
+        [[route.prefix, route.state.said] for route in device.routes],
         [{"prefix": route.prefix, "state": route.state.value} for route in device.routes],
         empty=f"{device.name} offers no routes",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 
 from console.commandline import shapes
@@ -15,12 +17,12 @@ from gate.services import enrollment_keys as service
 
 @verb("list", "list enrollment keys", operation="enrollment-keys list", examples=("enrollment-keys list",))
 async def list_keys(run: Run) -> None:
-    found = await run.perform(service.list_keys)
+    found, now = await run.perform(service.list_keys), int(time.time())
     run.rows(
         [Column("ID"), Column("FOR", flexible=True), Column("USES LEFT", "right"), Column("EXPIRES", "right"),
          Column("MADE BY", flexible=True), Column("STATE")],
         [[key.id, key.user or " ".join(key.tags), "any" if key.uses_left is None else str(key.uses_left),
-          until(key.expires_at), key.created_by, "revoked" if key.revoked_at else "open"] for key in found],
+          until(key.expires_at), key.created_by, key.state(now).replace("-", " ")] for key in found],
         [shapes.enrollment_key(key) for key in found],
         empty="no enrollment keys; make one: enrollment-keys create --user NAME",
     )  # fmt: skip

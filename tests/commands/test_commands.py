@@ -254,3 +254,22 @@ async def test_a_configuration_too_long_for_a_qr_code_is_refused_and_comes_as_a_
         assert (refused.status, refused.out) == (1, "")
         assert "39 peers are more than a QR code holds" in refused.err
         assert (await h.run(gate, "devices", "config", "device-0")).out.count("[Peer]") == 39
+
+
+async def test_a_key_that_lets_nobody_in_any_more_is_not_called_open(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await h.run(gate, "enrollment-keys", "create", "--tag", "tag:ci", "--uses", "3")
+        await gate.store.write(lambda tx: tx.sql.execute("UPDATE enrollment_keys SET uses_left = 0"))
+        assert (await h.run(gate, "enrollment-keys", "list")).out.rstrip().endswith("used up")
+        assert [key["state"] for key in (await h.run(gate, "enrollment-keys", "list", "--json")).document] == [
+            "used-up"
+        ]
+
+
+async def test_a_route_that_is_approved_ahead_is_not_called_withdrawn(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "gw-1", tags=["tag:router"])
+        said = await h.run(gate, "devices", "routes", "gw-1", "--approve", "10.20.0.0/16")
+        assert said.out.splitlines()[1] == "10.20.0.0/16  approved, not offered"
+        kept = await h.run(gate, "devices", "routes", "gw-1", "--json")
+        assert kept.document == [{"prefix": "10.20.0.0/16", "state": "withdrawn"}]

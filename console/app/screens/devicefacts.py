@@ -117,7 +117,7 @@ def _routes(device: Device, context: Context) -> list[Line]:
         glyph, role, word = {
             RouteState.ADVERTISED: (glyphs.waiting, "warn", "to approve"),
             RouteState.APPROVED: (glyphs.on, "ok", "approved"),
-        }.get(route.state, (glyphs.off, "muted", route.state.value))
+        }.get(route.state, (glyphs.off, "muted", route.state.said))
         prefix = f"{route.prefix} exit" if route.exit else str(route.prefix)
         spans = ((glyph, role), prefix, (word, "warn" if role == "warn" else "muted"))
         lines.append(fact("Routes" if at == 0 else "", *spans))

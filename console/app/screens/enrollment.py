@@ -16,7 +16,7 @@ from console.app.listview import ListView
 from console.app.modes import Asked, Field, Form
 from console.app.qr import half_blocks
 from console.app.times import age, day, span
-from model.records import EnrollmentKey
+from model.records import EnrollmentKey, EnrollmentKeyState
 
 if TYPE_CHECKING:
     from console.app.app import ConsoleApp
@@ -26,7 +26,7 @@ BY_RULE, IN_ADVANCE = "by the network's rule", "in advance, whoever joins"
 
 
 def usable(key: EnrollmentKey, now: int) -> bool:
-    return key.revoked_at is None and key.expires_at > now and key.uses_left != 0
+    return key.state(now) is EnrollmentKeyState.OPEN
 
 
 def _ends(key: EnrollmentKey, context: Context) -> Cell:
