@@ -24,7 +24,7 @@ from gate.actor import GATE, local_actor
 from gate.faces import Terminal
 from gate.gate import DATABASE, Gate
 from gate.network import NewNetwork, init
-from gate.services import network
+from gate.services import settings
 from model.ids import UserName
 from store import Store, users
 from tests.console.app.channels import MemoryChannel, until
@@ -48,7 +48,7 @@ def _network(state: Path) -> None:
 async def _changes(gate: Gate) -> None:
     """A hundred a second, one setting after the other."""
     for number in itertools.count():
-        await gate.perform(network.set_setting, GATE, key="devices.per-person", value=str(10 + number % 1000))
+        await gate.perform(settings.set_setting, GATE, key="devices.per-person", value=str(10 + number % 1000))
         await asyncio.sleep(0.01)
 
 

@@ -33,6 +33,7 @@ from console.app.memory import MemoryStreams
 from gate.faces import Terminal
 from gate.roles import PERMISSIONS
 from gate.services import (
+    audit,
     authority,
     certificates,
     devices,
@@ -40,10 +41,10 @@ from gate.services import (
     enrollment_keys,
     health,
     logins,
-    network,
     policies,
     preferences,
     queries,
+    settings,
     users,
 )
 from model.change import Committed
@@ -130,7 +131,7 @@ class GateBackend:
 
     async def overview(self) -> Overview:
         status = await self._ask(health.status)
-        page = await self._ask(network.list_audit, query=queries.Query(limit=60))
+        page = await self._ask(audit.list_audit, query=queries.Query(limit=60))
         changes = tuple(row for row in page.rows if isinstance(row, AuditEntry))
         return overview(self._gate, status, changes, await self._ending(), self.crowd(), self.now())
 
@@ -138,7 +139,7 @@ class GateBackend:
         first = queries.Query(where={"state": "valid", "kind": "host"}, sort="valid_before", limit=LOOKED_AT)
         hosts = (await self._ask(certificates.list_certificates, query=first)).rows
         last = queries.Query(where={"action": "gate backup"}, sort="number", descending=True, limit=1, exact=False)
-        backups = (await self._ask(network.list_audit, query=last)).rows
+        backups = (await self._ask(audit.list_audit, query=last)).rows
         try:
             keys = await self._ask(enrollment_keys.list_keys)
         except Denied:
@@ -156,7 +157,7 @@ class GateBackend:
             case Listing.CERTIFICATES:
                 return await self._paged(certificates.list_certificates, query)
             case Listing.ACTIVITY:
-                return await self._paged(network.list_audit, query)
+                return await self._paged(audit.list_audit, query)
             case Listing.USERS:
                 return await self._users(query)
             case Listing.NAMES:
@@ -238,7 +239,7 @@ class GateBackend:
     async def _changes(self, filter: str) -> tuple[AuditEntry, ...]:
         """Empty for those who may not read the trail."""
         try:
-            rows = await self._paged_rows(network.list_audit, filter, 40)
+            rows = await self._paged_rows(audit.list_audit, filter, 40)
         except Denied:
             return ()
         return tuple(row for row in rows if isinstance(row, AuditEntry))
@@ -283,7 +284,7 @@ class GateBackend:
         return await gatepolicy.diff(self._gate, self._ask, text)
 
     async def settings(self) -> tuple[SettingRow, ...]:
-        return tuple(gatelists.setting(view) for view in await self._ask(network.list_settings))
+        return tuple(gatelists.setting(view) for view in await self._ask(settings.list_settings))
 
     async def preferences(self) -> dict[str, str]:
         kept = await self._ask(preferences.mine)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from console.app.backend import Query, Rows, SettingRow
-from gate.services import devices, network, queries
+from gate.services import devices, queries, settings
 from gate.services import enrollment_keys as key_service
 from gate.services import names as name_service
 from model.ids import DNSName
@@ -100,7 +100,7 @@ def _order(value: object) -> tuple[bool, bool, int | str]:
     return value is None, True, str(value or "")
 
 
-def setting(view: network.SettingView) -> SettingRow:
+def setting(view: settings.SettingView) -> SettingRow:
     return SettingRow(
         key=view.key,
         value=_shown(view.key, view.value),

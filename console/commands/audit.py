@@ -11,7 +11,7 @@ from console.commandline import shapes
 from console.commandline.command import DURATION, argument, option, verb
 from console.commandline.render import Column, facts
 from console.commandline.run import Run
-from gate.services import network as service
+from gate.services import audit as service
 from gate.services.queries import Query
 from model.errors import Invalid
 from model.records import AuditEntry

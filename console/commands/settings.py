@@ -8,7 +8,7 @@ from console.commandline import shapes
 from console.commandline.command import FILE, argument, option, verb
 from console.commandline.render import Column, facts
 from console.commandline.run import Run
-from gate.services import network as service
+from gate.services import settings as service
 from model.errors import Invalid
 
 KEY = argument("key")

@@ -10,7 +10,7 @@ import pytest
 
 from gate.faces import Faces
 from gate.gate import Gate
-from gate.services import certificates, health, network
+from gate.services import certificates, health, settings
 from gate.serving import Serving
 from model.errors import Conflict
 from store import Query
@@ -18,7 +18,7 @@ from store import Query
 
 async def say(gate: Gate, *addresses: str, anyway: bool = False) -> None:
     await gate.perform(
-        network.set_setting, build.LOCAL, key="gate.addresses", value=list(addresses), anyway=anyway
+        settings.set_setting, build.LOCAL, key="gate.addresses", value=list(addresses), anyway=anyway
     )  # fmt: skip
 
 
@@ -35,7 +35,7 @@ async def test_an_address_in_use_is_not_taken_from_the_gate_by_mistake(tmp_path:
         assert "foo,gate.example.com:2299,192.0.2.1" in str(refused.value.hint)
         with pytest.raises(Conflict, match=r"would name 192\.0\.2\.1 no more"):
             await gate.perform(
-                network.apply_settings, build.LOCAL, values={"gate.addresses": ["gate.example.com"]}
+                settings.apply_settings, build.LOCAL, values={"gate.addresses": ["gate.example.com"]}
             )  # fmt: skip
         await say(gate, "foo", "gate.example.com", "192.0.2.1")
         await say(gate, "foo", anyway=True)

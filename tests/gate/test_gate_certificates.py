@@ -10,7 +10,7 @@ import gate_builders as build
 import pytest
 
 from gate.gate import Gate
-from gate.services import agents, certificates, devices, network, users
+from gate.services import agents, certificates, devices, settings, users
 from model.errors import Denied, Invalid, Limited
 from model.records import Certificate, Consent, Role
 from sshca import read_krl
@@ -22,7 +22,7 @@ HOUR = 3600
 
 async def claims(gate: Gate, *rows: dict[str, object]) -> None:
     table = json.dumps([{"kind": "user", **row} for row in rows])
-    await gate.perform(network.set_setting, build.LOCAL, key="certificates.claims", value=table)
+    await gate.perform(settings.set_setting, build.LOCAL, key="certificates.claims", value=table)
 
 
 async def is_revoked(gate: Gate, certificate: Certificate) -> bool:

@@ -13,7 +13,7 @@ from gate import heavy
 from gate.heavy import Heavy
 from gate.operation import Call, Operation
 from gate.refusals import MOST, Refusal, Refusals
-from gate.services import network, users
+from gate.services import audit, users
 from model.errors import Denied, Limited
 from model.records import AuditEntry, Role
 from store import Query, Reader
@@ -87,14 +87,14 @@ async def test_anothers_questions_and_all_light_ones_are_answered_meanwhile(tmp_
         await asyncio.sleep(0.05)
         for _ in range(5):
             await gate.perform(users.list_users, bob, query=Query())
-        assert await gate.perform(network.verify_audit, bob) is None
+        assert await gate.perform(audit.verify_audit, bob) is None
         assert long.running == 1
         long.go.set()
         await asyncio.gather(*asked)
 
 
 async def refusals(gate: object) -> list[AuditEntry]:
-    page = await gate.perform(network.list_audit, build.LOCAL, query=Query(limit=100))  # type: ignore[attr-defined]
+    page = await gate.perform(audit.list_audit, build.LOCAL, query=Query(limit=100))  # type: ignore[attr-defined]
     return [entry for entry in page.rows if entry.subject == "refused"]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import gate_builders as build
 import pytest
 
-from gate.services import devices, network
+from gate.services import audit, devices, settings
 from gate.services.queries import Query
 from model.errors import Conflict, Denied, Limited
 from model.records import DeviceState, Role
@@ -43,7 +43,7 @@ async def test_a_member_may_name_themselves_as_the_owner(tmp_path: Path) -> None
 )
 async def test_the_networks_rule_of_approval_holds(tmp_path: Path, rule: str, role: Role, state: DeviceState) -> None:
     async with build.a_gate(tmp_path) as running:
-        await running.perform(network.set_setting, build.LOCAL, key="devices.approval", value=rule)
+        await running.perform(settings.set_setting, build.LOCAL, key="devices.approval", value=rule)
         bob = await build.a_user(running, "bob", role)
         phone = await running.perform(devices.add, bob, name="phone", wireguard=build.a_wireguard_key())
         assert phone.state is state
@@ -81,7 +81,7 @@ async def test_a_member_gives_no_key_for_the_agents_door(tmp_path: Path) -> None
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.OPERATOR])
 async def test_nobody_adds_more_devices_of_their_own_than_one_may_have(tmp_path: Path, role: Role) -> None:
     async with build.a_gate(tmp_path) as running:
-        await running.perform(network.set_setting, build.LOCAL, key="devices.per-person", value="2")
+        await running.perform(settings.set_setting, build.LOCAL, key="devices.per-person", value="2")
         bob = await build.a_user(running, "bob", role)
         for number in range(2):
             await running.perform(
@@ -105,5 +105,5 @@ async def test_who_added_it_is_in_the_audit_trail(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as running:
         bob = await build.a_user(running, "bob")
         await running.perform(devices.add, bob, name="phone", wireguard=build.a_wireguard_key())
-        (entry,) = (await running.perform(network.list_audit, build.LOCAL, query=Query(limit=1))).rows
+        (entry,) = (await running.perform(audit.list_audit, build.LOCAL, query=Query(limit=1))).rows
         assert (entry.actor, entry.action, entry.subject) == (bob.name, "devices add", "phone")  # type: ignore[attr-defined]

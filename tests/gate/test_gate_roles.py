@@ -14,7 +14,7 @@ import gate.services
 from gate.actor import Actor
 from gate.operation import Operation
 from gate.roles import PERMISSIONS
-from gate.services import certificates, logins, network, users
+from gate.services import audit, certificates, logins, settings, users
 from model.errors import Conflict, Denied
 from model.records import Role
 
@@ -141,10 +141,10 @@ async def test_an_admin_names_no_provider_by_which_they_could_come_in_as_an_owne
         bob = await build.a_user(running, "bob", Role.ADMIN)
         mine = {"mine": {"issuer": "https://bob.example.com", "client_id": "x"}}
         with pytest.raises(Denied, match="owners alone"):
-            await running.perform(network.apply_settings, bob, values={"login.life": "8h", "login.issuers": mine})
+            await running.perform(settings.apply_settings, bob, values={"login.life": "8h", "login.issuers": mine})
         assert running.snapshot.settings["login.issuers"] == {}
-        await running.perform(network.set_setting, bob, key="login.life", value="8h")
-        await running.perform(network.set_setting, build.LOCAL, key="login.issuers", value=mine)
+        await running.perform(settings.set_setting, bob, key="login.life", value="8h")
+        await running.perform(settings.set_setting, build.LOCAL, key="login.issuers", value=mine)
 
 
 @pytest.mark.parametrize("deed", ["disable", "remove", "demote"])
@@ -171,13 +171,12 @@ async def test_of_two_owners_who_demote_each_other_at_once_one_stays(tmp_path: P
 
 
 async def test_a_refusal_is_in_the_audit_trail(tmp_path: Path) -> None:
-    from gate.services import network
     from gate.services.queries import Query
 
     async with build.a_gate(tmp_path) as running:
         bob = await build.a_user(running, "bob")
         with pytest.raises(Denied):
             await running.perform(users.add, bob, name="carol")
-        page = await running.perform(network.list_audit, build.LOCAL, query=Query(limit=1))
+        page = await running.perform(audit.list_audit, build.LOCAL, query=Query(limit=1))
         (entry,) = page.rows
         assert (entry.actor, entry.action, entry.subject) == (bob.name, "users add", "refused")  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ import gate_builders as build
 import pytest
 
 from gate import netmaps
-from gate.services import agents, authority, certificates, devices, enrollment_keys, names, network, policies, users
+from gate.services import agents, authority, certificates, devices, enrollment_keys, names, policies, settings, users
 from gate.services.queries import Query
 from model.enrollment import parse_enrollment_key
 from model.errors import Conflict, Denied, Invalid, NotFound, PolicyRefused
@@ -142,7 +142,7 @@ async def test_devices_are_approved_as_the_network_has_it(
     tmp_path: Path, rule: str, role: Role, state: DeviceState
 ) -> None:
     async with build.a_gate(tmp_path) as gate:
-        await gate.perform(network.set_setting, build.LOCAL, key="devices.approval", value=rule)
+        await gate.perform(settings.set_setting, build.LOCAL, key="devices.approval", value=rule)
         bob = await build.a_user(gate, "bob", role)
         made = await gate.perform(enrollment_keys.create, bob)
         assert (await enroll_with(gate, made.key, "laptop")).state is state
@@ -528,20 +528,20 @@ async def test_a_value_that_is_none_of_its_type_is_refused(tmp_path: Path, type:
 async def test_a_bad_setting_is_refused_by_name(tmp_path: Path, key: str, value: str) -> None:
     async with build.a_gate(tmp_path) as gate:
         with pytest.raises(Invalid, match=key.replace(".", r"\.")):
-            await gate.perform(network.set_setting, build.LOCAL, key=key, value=value)
+            await gate.perform(settings.set_setting, build.LOCAL, key=key, value=value)
 
 
 async def test_an_unknown_setting_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         with pytest.raises(NotFound) as refused:
-            await gate.perform(network.set_setting, build.LOCAL, key="login.lfe", value="8h")
+            await gate.perform(settings.set_setting, build.LOCAL, key="login.lfe", value="8h")
         assert refused.value.hint == "did you mean login.life?"
 
 
 async def test_a_claim_shortens_what_a_tag_gets(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         await gate.perform(
-            network.set_setting, build.LOCAL, key="certificates.claims",
+            settings.set_setting, build.LOCAL, key="certificates.claims",
             value='[{"kind": "user", "tag": "tag:ci", "default": 900, "maximum": 900}]',
         )  # fmt: skip
         await build.a_device(gate, "runner", tags=["tag:ci"])
@@ -629,7 +629,7 @@ async def test_a_claim_can_ask_a_second_operator_first(tmp_path: Path) -> None:
 
     async with build.a_gate(tmp_path) as gate:
         await gate.perform(
-            network.set_setting, build.LOCAL, key="certificates.claims",
+            settings.set_setting, build.LOCAL, key="certificates.claims",
             value='[{"kind": "user", "role": "admin", "approval": 600}]',
         )  # fmt: skip
         mara = await build.a_user(gate, "mara", Role.ADMIN)

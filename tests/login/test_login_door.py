@@ -19,7 +19,7 @@ from gate.login.guesses import FREE
 from gate.login.passwords import hash_password, matches
 from gate.services import certificates as certificate_operations
 from gate.services import logins as login_operations
-from gate.services import network as network_operations
+from gate.services import settings
 from gate.services import users as user_operations
 from model.errors import Denied, Invalid
 from model.records import Role
@@ -37,7 +37,7 @@ async def with_password(house: House, name: str, role: Role = Role.MEMBER, passw
 
 
 async def setting(house: House, key: str, value: object) -> None:
-    await house.gate.perform(network_operations.set_setting, GATE, key=key, value=value)
+    await house.gate.perform(settings.set_setting, GATE, key=key, value=value)
 
 
 async def with_totp(house: House, name: str) -> pyotp.TOTP:

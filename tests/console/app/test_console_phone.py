@@ -8,7 +8,7 @@ from channels import until
 from gates import LOCAL, a_console_at, a_gate, a_person, a_wireguard_key
 
 from console.app.screens.phone import key_pair
-from gate.services import devices, network
+from gate.services import devices, settings
 from model.records import DeviceState, Role
 
 TAB, ENTER = "\t", "\r"
@@ -31,7 +31,7 @@ async def test_a_members_phone_with_its_own_key_waits_and_then_shows_its_configu
 
 async def test_a_key_made_here_is_shown_once_and_kept_nowhere(tmp_path: Path) -> None:
     async with a_gate(tmp_path) as gate:
-        await gate.perform(network.set_setting, LOCAL, key="devices.approval", value="automatic")
+        await gate.perform(settings.set_setting, LOCAL, key="devices.approval", value="automatic")
         bob = await a_person(gate, "bob", Role.MEMBER)
         async with a_console_at(gate, bob) as session:
             await session.type("q", "phone", ENTER)
