@@ -6,15 +6,18 @@ from model import change as c
 from model.errors import Conflict, Invalid
 from model.keys import SSHKey
 from model.records import User, UserKey
-from store import Transaction, devices, generations, user_keys
+from store import Transaction, certificates, devices, generations, user_keys
 
 
 def check(tx: Transaction, key: SSHKey) -> None:
-    """Refuses keys that are something else already."""
+    """Refuses keys that are something else already. A host's public key is no secret: whoever had it let in as theirs
+    would keep the host from its next certificate."""
     if any(generation.key == key for generation in generations.all(tx)):
         raise Invalid("this is a CA key of this network, not a person's")
     if devices.by_ssh_key(tx, key) is not None:
         raise Conflict("this key is a device's", hint="a person has keys of their own; make one with ssh-keygen")
+    if certificates.host_of_key(tx, key.fingerprint) is not None:
+        raise Conflict("this key is a host's", hint="a person has keys of their own; make one with ssh-keygen")
 
 
 def register(
