@@ -27,9 +27,9 @@ _V6 = re.compile(r"[0-9a-fA-F:.]{2,45}")
 
 def address(text: str) -> int | None:
     """The number of an IP address; None for any other text. A zone (`%eth0`) is no address here."""
-    if _V4.fullmatch(text):
-        return int.from_bytes(bytes(map(int, text.split("."))))
-    if ":" not in text or not _V6.fullmatch(text):
+    if ":" not in text:
+        return int.from_bytes(bytes(map(int, text.split(".")))) if _V4.fullmatch(text) else None
+    if not _V6.fullmatch(text):
         return None
     if "." not in text:
         quick = _six(text)
@@ -49,10 +49,17 @@ def _six(text: str) -> int | None:
     missing = 8 - len(first) - len(last)
     if "::" in tail or (missing < 1 if double else missing != 0):
         return None
-    groups = first + ["0"] * missing + last
-    if "" in groups or max(map(len, groups)) > 4:
-        return None
-    return SIX + int("".join([group.zfill(4) for group in groups]), 16)
+    number = 0
+    for group in first:
+        if not 0 < len(group) <= 4:
+            return None
+        number = number << 16 | int(group, 16)
+    number <<= 16 * (missing + len(last))
+    for place, group in enumerate(reversed(last)):
+        if not 0 < len(group) <= 4:
+            return None
+        number |= int(group, 16) << 16 * place
+    return SIX + number
 
 
 def prefix(text: str) -> Span | None:

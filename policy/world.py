@@ -138,8 +138,8 @@ def see(device: Device, slot: int, *, standby: bool) -> Seen:
         slot=slot, id=device.id, rank=device.rank, user=None if device.tags else device.user, tags=device.tags,
         ipv4=device.ipv4, ipv6=device.ipv6, addresses=(first, second),
         shown=(device.id, (Prefix(f"{device.ipv4}/32"), Prefix(f"{device.ipv6}/128"))),
-        routes=tuple(route for route in approved if route not in EXIT),
-        exits=tuple(sorted(route for route in approved if route in EXIT)),
+        routes=tuple(route for route in approved if route not in EXIT) if approved else (),
+        exits=tuple(sorted(route for route in approved if route in EXIT)) if approved else (),
         attributes=attributes, standby=standby,
     )  # fmt: skip
 
