@@ -172,6 +172,6 @@ async def test_a_bare_name_of_another_domain_serves_where_one_person_alone_has_i
 async def test_someone_who_is_enabled_again_gets_in_again(tmp_path: Path) -> None:
     async with a_house(tmp_path) as house:
         await house.a_user("bob", key="bob")
-        await house.gate.perform(user_operations.disable, GATE, name="bob")
-        await house.gate.perform(user_operations.enable, GATE, name="bob")
+        await house.gate.perform(user_operations.disable, GATE, names=["bob"])
+        await house.gate.perform(user_operations.enable, GATE, names=["bob"])
         assert (await house.run("bob", "me", key="bob")).status == 0

@@ -367,7 +367,7 @@ async def test_a_disabled_person_is_out_at_once(tmp_path: Path) -> None:
         await house.a_user("bob", key="bob")
         async with a_terminal(house, user="bob") as terminal:
             await terminal.until(b"bob@net.test")
-            await house.gate.perform(user_operations.disable, GATE, name="bob")
+            await house.gate.perform(user_operations.disable, GATE, names=["bob"])
             await terminal.until(b"console closed")
             await terminal.until(b"your account was disabled")
         assert (await house.run("bob", "me", key="bob")).status == 255

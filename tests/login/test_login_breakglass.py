@@ -271,12 +271,12 @@ async def test_it_is_missed_where_its_owner_is_one_no_more(tmp_path: Path, how: 
         await house.gate.perform(user_operations.add_key, GATE, name="alice", key=house.key("sealed"), break_glass=True)
         match how:
             case "disabled":
-                done = await house.gate.perform(user_operations.disable, GATE, name="alice")
+                (done,) = await house.gate.perform(user_operations.disable, GATE, names=["alice"])
                 assert done.state is UserState.DISABLED
             case "demoted":
-                await house.gate.perform(user_operations.set_role, GATE, name="alice", role=Role.MEMBER)
+                await house.gate.perform(user_operations.set_role, GATE, names=["alice"], role=Role.MEMBER)
             case _:
-                await house.gate.perform(user_operations.remove, GATE, name="alice")
+                await house.gate.perform(user_operations.remove, GATE, names=["alice"])
                 assert "gate break-glass key removed alice@net.test" in trail(house)
         assert (await left(house))[1] is True
 

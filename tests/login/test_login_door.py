@@ -118,7 +118,7 @@ async def test_unknown_disabled_service_and_wrong_are_asked_and_answered_alike(t
     async with a_house(tmp_path) as house:
         await with_password(house, "bob")
         await with_password(house, "gone")
-        await house.gate.perform(user_operations.disable, GATE, name="gone")
+        await house.gate.perform(user_operations.disable, GATE, names=["gone"])
         await house.a_user("robot", service=True)
         seen = set()
         for name in ("bob", "gone", "robot", "nobody", "no@where.test"):
@@ -143,7 +143,7 @@ async def test_a_password_is_hashed_for_nobody_as_for_somebody(tmp_path: Path, m
     async with a_house(tmp_path) as house:
         await with_password(house, "bob")
         await with_password(house, "gone")
-        await house.gate.perform(user_operations.disable, GATE, name="gone")
+        await house.gate.perform(user_operations.disable, GATE, names=["gone"])
         for name in ("bob", "gone", "nobody"):
             await refused(house, name, "wrong wrong wrong")
             assert len(hashed) == 1
@@ -154,7 +154,7 @@ async def test_a_password_is_hashed_for_nobody_as_for_somebody(tmp_path: Path, m
 async def test_who_may_not_log_in_does_not_with_the_right_password_either(tmp_path: Path, name: str) -> None:
     async with a_house(tmp_path) as house:
         await with_password(house, "gone")
-        await house.gate.perform(user_operations.disable, GATE, name="gone")
+        await house.gate.perform(user_operations.disable, GATE, names=["gone"])
         await house.a_user("robot", service=True)
         await refused(house, name, PASSWORD)
 
@@ -574,8 +574,8 @@ async def test_disabling_a_person_ends_their_logins_for_good(tmp_path: Path) -> 
     async with a_house(tmp_path) as house:
         await house.a_user("bob")
         await house.gate.perform(login_operations.add_login_key, somebody(house, "bob"), key=house.key("bob"))
-        await house.gate.perform(user_operations.disable, GATE, name="bob")
-        await house.gate.perform(user_operations.enable, GATE, name="bob")
+        await house.gate.perform(user_operations.disable, GATE, names=["bob"])
+        await house.gate.perform(user_operations.enable, GATE, names=["bob"])
         assert (await house.run("bob", "me", key="bob")).status == 255
 
 
@@ -606,7 +606,7 @@ async def test_who_is_disabled_while_they_log_in_does_not_get_in(tmp_path: Path)
         await with_password(house, "bob")
         async with a_terminal(house, "me", user="bob", key=None, options=WORDS) as terminal:
             await terminal.until(b"Password: ")
-            await house.gate.perform(user_operations.disable, GATE, name="bob")
+            await house.gate.perform(user_operations.disable, GATE, names=["bob"])
             await terminal.type(f"{PASSWORD}\r".encode())
             await terminal.until(b"your account was disabled")
         assert house.faces.actors == []

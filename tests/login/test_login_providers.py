@@ -595,7 +595,7 @@ async def test_a_disabled_person_is_not_let_in_by_a_provider(tmp_path: Path) -> 
         await house.a_user("bob")
         ready(fake)
         await with_provider(house, fake)
-        await house.gate.perform(user_operations.disable, GATE, name="bob")
+        await house.gate.perform(user_operations.disable, GATE, names=["bob"])
         client = Patient([])
         connecting = asyncio.ensure_future(patiently(house, "bob", client))
         await eventually(lambda: len(client.prompts) == 2)
