@@ -93,7 +93,10 @@ def _json(value: object) -> object:
         try:
             return msgspec.json.decode(value)
         except msgspec.DecodeError as fault:
-            raise Invalid(f"this is not JSON: {fault}") from None
+            raise Invalid(
+                f"this is not JSON: {fault}",
+                hint="a shell takes quotes away, and ssh goes through one more: give - and send it on stdin",
+            ) from None
     return value
 
 

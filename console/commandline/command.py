@@ -43,6 +43,12 @@ class Parsed(msgspec.Struct, frozen=True):
     arguments: dict[str, object]
     as_json: bool
 
+    @property
+    def reads_stdin(self) -> bool:
+        """Whether standard input belongs to it, though none of its arguments is a FILE."""
+        words = [self.arguments.get(str(p.name)) for p in self.command.params if p.type is STDIN_OR_WORD]
+        return self.command.reads_stdin or "-" in words
+
 
 class Command(click.Command):
     """A verb. `operation` names its permission; `reads_stdin` says that it takes standard input by itself."""
@@ -155,7 +161,17 @@ class DurationParameter(click.ParamType[int]):
             self.fail(fault.message + (f"; {fault.hint}" if fault.hint else ""), param, ctx)
 
 
+class StdinOrWordParameter(click.ParamType[str]):
+    """A word, or `-` for what comes on standard input: what a shell, or two on the way, would take apart."""
+
+    name = "value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value
+
+
 FILE = FileParameter()
+STDIN_OR_WORD = StdinOrWordParameter()
 DURATION = DurationParameter()
 
 

@@ -200,7 +200,7 @@ async def _carried(words: list[str], parsed: Parsed, streams: ProcessStreams) ->
         if parameter.name and parameter.type is FILE and parsed.arguments.get(parameter.name) is not None
     ]
     if not named:
-        return words, await streams.read(MAX_FILE) if parsed.command.reads_stdin else None
+        return words, await streams.read(MAX_FILE) if parsed.reads_stdin else None
     path = named[0]
     if path == "-":
         return words, await streams.read(MAX_FILE)

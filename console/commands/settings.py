@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from console.commandline import shapes
-from console.commandline.command import FILE, argument, option, verb
+from console.commandline.command import FILE, STDIN_OR_WORD, argument, option, verb
 from console.commandline.render import Column, facts
 from console.commandline.run import Run
+from gate.consenting import without_a_second
 from gate.services import settings as service
 from model.errors import Invalid
 
@@ -38,13 +41,37 @@ async def show(run: Run, key: str) -> None:
     )
 
 
+@verb("get", "print one setting's value alone", KEY, operation="settings show", examples=("settings get login.life",))
+async def get(run: Run, key: str) -> None:
+    one = await run.perform(service.show_setting, key=key)
+    run.result(one.value, written(one.value))
+
+
 @verb(
-    "set", "set one setting", KEY, argument("value"), ANYWAY,
-    operation="settings set", examples=("settings set login.life 8h", "settings set devices.approval by-hand"),
+    "set", "set one setting; JSON over ssh goes best on standard input, VALUE being -", KEY,
+    argument("value", type=STDIN_OR_WORD), ANYWAY,
+    operation="settings set",
+    examples=(
+        "settings set login.life 8h", "settings set devices.approval by-hand",
+        "settings set certificates.claims - < claims.json",
+    ),
 )  # fmt: skip
 async def set_setting(run: Run, key: str, value: str, anyway: bool) -> None:
+    if value == "-":
+        value = (await run.text("-")).strip()
     one = await run.perform(service.set_setting, key=key, value=value, anyway=anyway)
-    run.result(shapes.builtins(one), f"{one.key} is {written(one.value)} now")
+    warnings = _warned(run, [one.key])
+    run.result({**shapes.builtins(one), "warnings": warnings}, f"{one.key} is {written(one.value)} now")
+
+
+def _warned(run: Run, keys: Iterable[str]) -> list[str]:
+    """What follows from settings as they are now that nobody may have meant."""
+    snapshot = run.gate.snapshot
+    said = without_a_second(snapshot.claims, snapshot.users.values()) if "certificates.claims" in keys else None
+    if said is None:
+        return []
+    run.note(f"warning: {said}")
+    return [said]
 
 
 @verb(
@@ -58,9 +85,11 @@ async def apply(run: Run, file: str, anyway: bool) -> None:
     except msgspec.DecodeError as fault:
         raise Invalid(f"this is not a JSON object of settings: {fault}") from None
     found = await run.perform(service.apply_settings, values=values, anyway=anyway)
-    run.result(
-        [shapes.builtins(one) for one in found], "".join(f"{one.key} is {written(one.value)} now\n" for one in found)
-    )
+    warnings = _warned(run, values)
+    shaped = [
+        {**shapes.builtins(one), "warnings": warnings if one.key == "certificates.claims" else []} for one in found
+    ]
+    run.result(shaped, "".join(f"{one.key} is {written(one.value)} now\n" for one in found))
 
 
-VERBS = (list_settings, show, set_setting, apply)
+VERBS = (list_settings, show, get, set_setting, apply)

@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "gate"))
 import gate_builders as build
 
+from console.commandline.face import parse
 from model.records import Role
 
 DEVICE_FIELDS = {
@@ -273,3 +274,28 @@ async def test_a_route_that_is_approved_ahead_is_not_called_withdrawn(tmp_path: 
         assert said.out.splitlines()[1] == "10.20.0.0/16  approved, not offered"
         kept = await h.run(gate, "devices", "routes", "gw-1", "--json")
         assert kept.document == [{"prefix": "10.20.0.0/16", "state": "withdrawn"}]
+
+
+CLAIMS = '[{"kind": "user", "role": "owner", "approval": 3600}]'
+
+
+async def test_a_setting_is_got_alone_and_json_is_set_from_standard_input(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        quoted = await h.run(gate, "settings", "set", "certificates.claims", "[{kind: user}]")
+        assert "give - and send it on stdin" in quoted.err
+        assert (await h.run(gate, "settings", "set", "certificates.claims", "-", stdin=CLAIMS + "\n")).status == 0
+        assert (await h.run(gate, "settings", "get", "certificates.claims", "--json")).document[0]["approval"] == 3600
+        assert (await h.run(gate, "settings", "get", "devices.approval")).out == "by-role\n"
+
+
+async def test_a_consent_that_nobody_could_give_is_warned_of(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        alone = await h.run(gate, "settings", "set", "certificates.claims", CLAIMS)
+        assert "there is no second operator" in alone.err
+        await build.a_user(gate, "bob", Role.OPERATOR)
+        assert (await h.run(gate, "settings", "set", "certificates.claims", CLAIMS)).err == ""
+
+
+def test_a_setting_from_standard_input_reaches_a_gate_that_runs() -> None:
+    assert parse(["settings", "set", "certificates.claims", "-"]).reads_stdin
+    assert not parse(["settings", "set", "login.life", "8h"]).reads_stdin
