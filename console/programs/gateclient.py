@@ -80,6 +80,8 @@ class Person(asyncssh.SSHClient):
         """What the gate showed, where nobody could be asked whether it is right."""
         self.refused: str | None = None
         """What the gate showed, where other keys are trusted."""
+        self.answered = False
+        """They were asked who they are, and no key alone let them in."""
         self._waiting: Browser | None = None
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
@@ -106,6 +108,7 @@ class Person(asyncssh.SSHClient):
     async def kbdint_challenge_received(
         self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
     ) -> list[str] | None:
+        self.answered = self.answered or bool(prompts)
         return [await self._answer(prompt, shows) for prompt, shows in prompts]
 
     def kbdint_auth_requested(self) -> str:

@@ -85,8 +85,9 @@ async def login(
             print(certificate["certificate"])
             return 0
         trust = await connection.run("ca", "trust", "client")
-        with contextlib.suppress(WardgateError):  # a person who came by a registered key has one that lets them in
-            await connection.run("keys", "add", "-", "--for-login", stdin=public)
+        if connection.person.answered:  # who came by a registered key has one that lets them in
+            with contextlib.suppress(WardgateError):  # their own --key may be registered
+                await connection.run("keys", "add", "-", "--for-login", stdin=public)
         shown = connection.person.shown
     finally:
         await connection.close()

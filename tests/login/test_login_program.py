@@ -162,6 +162,13 @@ def test_logging_out_takes_everything_away_and_revokes(home: Home) -> None:
 
 
 @pytest.mark.needs("ssh-keygen")
+def test_a_login_by_a_registered_key_asks_for_nothing_that_is_refused(home: Home) -> None:
+    home.login()
+    trail = json.loads(home.run("audit", "list", "--json", "--state", str(home.state)).stdout)
+    assert not [entry for entry in trail if entry["subject"] == "refused"]
+
+
+@pytest.mark.needs("ssh-keygen")
 def test_a_device_that_expires_soon_is_warned_about(home: Home) -> None:
     assert "warning" not in home.login().stderr
     home.run("devices", "expire", "laptop", "--in", "2d", "--state", str(home.state))
