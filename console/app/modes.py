@@ -5,6 +5,8 @@ One at a time. A mode changes at once, on the key: what is typed in one burst wi
 
 from __future__ import annotations
 
+import shlex
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -118,32 +120,43 @@ class Question(Mode):
 
     def draw(self, width: int) -> list[Row]:
         asked, plane = self.asked, self.asked.plane
-        rows = [Row(width, plane) for _ in range(6)]
+        follows = wrapped(asked.follows, width - (22 if asked.typed else 6), 2)
+        command = wrapped(asked.command, width - 6, max(1, self.app.size.height // 3))
+        rows = [Row(width, plane) for _ in range(5 + len(command))]
         for row in rows:
             row.put(0, self.app.glyphs.cursor, plane)
-        if asked.typed:
-            start = rows[1].right(width - 3, f"type {asked.typed} ", "text")
-            rows[1].put(max(3, start), f"type {asked.typed} ", "text")
-            end = rows[2].right(width - 3, (self.edit.text + " ").rjust(len(asked.typed) + 2), "bright", "u")
-        else:
-            start = rows[1].right(width - 5, asked.deed, plane, "b", self._do)
-            end = rows[1].right(start - 2, " Cancel ", "inverse", "b", self.leave)
-            if self.on_deed:
-                rows[1].plane(plane, end, start)
-                rows[1].put(end, " Cancel ", "text", "", self.leave)
-                rows[1].put(start - 1, f" {asked.deed} ", "inverse", "b", self._do)
-                rows[1].plane("accent", start - 1, width - 4)
-            else:
-                rows[1].plane("accent", end, start - 2)
-        rows[1].put(3, fit(asked.title, max(0, (end if not asked.typed else start) - 5)), "bright", "b")
-        rows[2].put(3, fit(asked.follows, max(0, width - 6 if not asked.typed else end - 5)), "text")
-        command = fit(asked.command, max(0, width - 8 - len(asked.undo)) if width >= 100 else width - 6)
-        end = rows[4].put(3, command, "text")
-        if width >= 100:
-            rows[4].put(end + 5, asked.undo, "text")
-        else:
-            rows[5].put(3, fit(asked.undo, width - 6), "text")
+        end = self._answers(rows[1], rows[2], width)
+        rows[1].put(3, fit(asked.title, max(0, end - 5)), "bright", "b")
+        for row, line in zip(rows[2:4], follows, strict=False):
+            row.put(3, line, "text")
+        for row, line in zip(rows[4:], command, strict=False):
+            end = row.put(3, line, "text")
+        aside = len(command) == 1 and end + 5 + len(asked.undo) <= width - 3
+        rows[4 if aside else -1].put(end + 5 if aside else 3, fit(asked.undo, width - 6), "text" if aside else "muted")
         return rows
+
+    def _answers(self, row: Row, below: Row, width: int) -> int:
+        """Cancel and the deed at the right, or where to type; the column before them."""
+        asked, plane = self.asked, self.asked.plane
+        if asked.typed:
+            below.right(width - 3, (self.edit.text + " ").rjust(len(asked.typed) + 2), "bright", "u")
+            return row.right(width - 3, f"type {asked.typed} ", "text")
+        start = row.right(width - 5, asked.deed, plane, "b", self._do)
+        end = row.right(start - 2, " Cancel ", "inverse", "b", self.leave)
+        if self.on_deed:
+            row.plane(plane, end, start)
+            row.put(end, " Cancel ", "text", "", self.leave)
+            row.put(start - 1, f" {asked.deed} ", "inverse", "b", self._do)
+            row.plane("accent", start - 1, width - 4)
+        else:
+            row.plane("accent", end, start - 2)
+        return end
+
+
+def wrapped(text: str, width: int, lines: int) -> list[str]:
+    """At most so many lines; the last ends in an ellipsis where there is more."""
+    found = textwrap.wrap(text, max(1, width), break_on_hyphens=False) or [""]
+    return [*found[: lines - 1], fit(" ".join(found[lines - 1 :]), max(1, width))] if len(found) > lines else found
 
 
 class Field(msgspec.Struct, kw_only=True):
@@ -153,6 +166,8 @@ class Field(msgspec.Struct, kw_only=True):
     edit: LineEdit = msgspec.field(default_factory=LineEdit)
     choices: tuple[str, ...] = ()
     hint: str = ""
+    needed: bool = False
+    """Nothing is done while it is empty."""
 
     @property
     def value(self) -> str:
@@ -193,8 +208,7 @@ class Form(Mode):
         if event.key == "escape":
             self.leave()
         elif event.key == "enter":
-            self.leave()
-            self._submit(self)
+            self._enter()
         elif event.key in {"tab", "down"}:
             self.at = (self.at + 1) % len(self.fields)
         elif event.key in {"shift+tab", "up"}:
@@ -205,6 +219,14 @@ class Form(Mode):
                 field.edit.set(field.choices[(field.choices.index(field.edit.text) + step) % len(field.choices)])
         else:
             field.edit.key(event.key, event.character)
+
+    def _enter(self) -> None:
+        missing = [at for at, field in enumerate(self.fields) if field.needed and not field.value]
+        if missing:
+            self.at = missing[0]
+        else:
+            self.leave()
+            self._submit(self)
 
     def paste(self, text: str) -> None:
         if not self.fields[self.at].choices:
@@ -220,7 +242,7 @@ class Form(Mode):
             row = rows[2 + at]
             row.put(3, field.label, "text" if at == self.at else "muted")
             self._field(row, column, field, at == self.at, width)
-        command = " ".join(self._command(self))
+        command = shlex.join(self._command(self))
         rows[-1].put(3, fit(command, width - 6), "muted")
         return rows
 

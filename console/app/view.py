@@ -37,6 +37,10 @@ class View(Painted):
     def context(self) -> Context:
         return self.console_app.context()
 
+    def cap(self, key: str) -> str:
+        """How the key is called that does here what `key` was made for, in words that name it."""
+        return self.console_app.cap(key, self.title)
+
     # What a screen says of itself
 
     def crumbs(self) -> Sequence[str]:

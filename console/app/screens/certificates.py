@@ -10,11 +10,10 @@ from console.app.backend import Authorities, Listing
 from console.app.columns import Column, Context
 from console.app.inert import inert
 from console.app.listview import ListView
-from console.app.modes import Asked
 from console.app.pane import Pane
 from console.app.row import Row
 from console.app.screens import authorities as part
-from console.app.screens import cadeeds
+from console.app.screens import bulk, cadeeds
 from console.app.screens.certificatecolumns import COLUMNS, fill, state_of
 from console.app.times import HOUR, count, plural
 from model.records import Certificate, CertificateState
@@ -157,25 +156,18 @@ class CertificatesView(ListView):
         self.console_app.copy("\n".join(lines), plural(len(lines), "certificate"))
 
     def _revoke(self) -> None:
-        serials = self.names()
         rows = [row for row in self.table.chosen() if isinstance(row, Certificate)]
-
-        def run() -> None:
-            self.table.clear()
-            self.console_app.perform(["certs", "revoke", *serials], f"revoked {', '.join(serials[:6])}")
-
-        one = rows[0]
+        serials = [str(row.serial) for row in rows]
         what = f"certificate {serials[0]}" if len(serials) == 1 else plural(len(serials), "certificate")
-        self.console_app.ask(
-            Asked(
-                title=f"Revoke {what}?",
-                follows=inert(one.key_id) if len(rows) == 1 else ", ".join(serials[:8]),
-                command=f"certs revoke {' '.join(serials)}",
-                undo="cannot be undone; hosts refuse it with their next KRL",
-                deed="Revoke",
-                typed=str(len(serials)) if len(serials) > 20 else "",
-                run=run,
-            )
+        bulk.ask(
+            self,
+            ["certs", "revoke", *serials],
+            f"revoked {bulk.shown(serials)}",
+            title=f"Revoke {what}?",
+            follows=inert(rows[0].key_id) if len(rows) == 1 else bulk.shown(serials),
+            can=f"cannot be undone; hosts refuse {'it' if len(rows) == 1 else 'them'} with their next KRL",
+            deed="Revoke",
+            names=serials,
         )
 
     def _history(self) -> None:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from console.app.actions import Action
 from console.app.lineedit import LineEdit
 from console.app.modes import Asked, Field, Form
+from console.app.screens import bulk
 from console.app.times import plural
+from console.app.view import View
 from model.records import Device, DeviceState, RouteState
 
 if TYPE_CHECKING:
     from console.app.screens.devices import DevicesView
-
-MANY = 20
-"""From so many on, the count must be typed."""
 
 
 def actions(view: DevicesView) -> list[Action]:
@@ -99,10 +98,6 @@ def _names(devices: Sequence[Device]) -> list[str]:
     return [device.name for device in devices]
 
 
-def _shown(names: Sequence[str]) -> str:
-    return ", ".join(names[:6]) + (f" and {len(names) - 6:,} more" if len(names) > 6 else "")
-
-
 def approve(view: DevicesView) -> None:
     devices = [device for device in view.devices() if device.state is not DeviceState.APPROVED]
     if not devices:
@@ -112,35 +107,50 @@ def approve(view: DevicesView) -> None:
     view.table.clear()
     view.console_app.perform(
         ["devices", "approve", *names],
-        f"approved {_shown(names)}",
+        f"approved {bulk.shown(names)}",
         undo=["devices", "disable", *names],
         undo_label="disables again",
     )
 
 
 def tag(view: DevicesView) -> None:
+    """What several have in common stands there already; who owns a device loses it, so that is asked."""
     devices = view.devices()
-    names = _names(devices)
-    tags = LineEdit(" ".join(devices[0].tags) if len(devices) == 1 else "")
-    field = Field(label="Tags", edit=tags, hint="tag:web tag:db")
+    names, before = _names(devices), {device.tags for device in devices}
+    owners = sorted({device.user for device in devices if device.user})
+    same = before.pop() if len(before) == 1 else ()
+    field = Field(label="Tags", edit=LineEdit(" ".join(same)), hint="like tag:web tag:eu", needed=True)
 
-    def commands(form: Form) -> list[list[str]]:
-        return [["devices", "tag", name, *form.value("Tags").split()] for name in names]
+    def command(form: Form) -> list[str]:
+        return ["devices", "tag", *names, *form.value("Tags").split()]
 
     def submit(form: Form) -> None:
-        before = devices[0].tags if len(devices) == 1 else ()
-        undo = ["devices", "tag", names[0], *before] if before else []
-        view.table.clear()
-        for words in commands(form):
-            view.console_app.perform(words, f"tagged {_shown(names)}", undo=undo)
+        words, done = command(form), f"tagged {bulk.shown(names)}"
+        undo = ["devices", "tag", *names, *same] if same and not owners else []
+        if not owners:
+            bulk.perform(view, words, done, undo=undo)
+            return
+        loses = f"{bulk.called(owners, 'person', 'people')} {'loses' if len(owners) == 1 else 'lose'}"
+        what = "this device, and its" if len(names) == 1 else "these devices, and their"
+        bulk.ask(
+            view,
+            words,
+            done,
+            title=f"Take {bulk.called(names, 'device')} from {bulk.called(owners, 'person', 'people')}?",
+            follows=f"{loses} {what} certificates are revoked",
+            can="cannot be undone; only who enrolls a device owns it",
+            deed="Tag",
+            names=names,
+            plane="warn",
+        )
 
-    title = f"Tags of {_shown(names)}"
-    view.console_app.mode = Form(
-        view.console_app, title, [field], command=lambda form: commands(form)[0], submit=submit, verb="tag"
-    )
+    title = f"Tags of {bulk.called(names, 'device')}"
+    view.console_app.mode = Form(view.console_app, title, [field], command=command, submit=submit, verb="tag")
 
 
 def rename(view: DevicesView) -> None:
+    if not bulk.only_one(view, "devices are renamed"):
+        return
     device = view.devices()[0]
 
     def command(form: Form) -> list[str]:
@@ -152,93 +162,105 @@ def rename(view: DevicesView) -> None:
             command(form), f"renamed {device.name} to {new}", undo=["devices", "rename", new, device.name]
         )
 
-    field = Field(label="Name", edit=LineEdit(device.name))
+    field = Field(label="Name", edit=LineEdit(device.name), needed=True)
     view.console_app.mode = Form(
         view.console_app, f"Rename {device.name}", [field], command=command, submit=submit, verb="rename"
     )
 
 
 def expire(view: DevicesView) -> None:
-    device = view.devices()[0]
-    field = Field(label="In", edit=LineEdit(""), hint="empty is now; 30d, 12h, never")
+    names = _names(view.devices())
+    whom = bulk.called(names, "device")
+    field = Field(label="In", hint="now, 12h, 30d", needed=True)
+
+    def now(form: Form) -> bool:
+        return form.value("In") in {"now", "0", ""}
 
     def command(form: Form) -> list[str]:
-        when = form.value("In")
-        return ["devices", "expire", device.name, *(["--in", when] if when else [])]
+        return ["devices", "expire", *names, *([] if now(form) else ["--in", form.value("In")])]
 
     def submit(form: Form) -> None:
-        if form.value("In"):
-            view.console_app.perform(command(form), f"{device.name} expires in {form.value('In')}")
+        if not now(form):
+            verb = "expires" if len(names) == 1 else "expire"
+            bulk.perform(view, command(form), f"{bulk.shown(names)} {verb} in {form.value('In')}")
             return
-        view.console_app.ask(
-            Asked(
-                title=f"Let {device.name} expire now?",
-                follows="its peers drop it at once; it is approved again with a",
-                command=" ".join(command(form)),
-                undo="can be undone: approve it again",
-                deed="Expire",
-                plane="warn",
-                run=lambda: view.console_app.perform(
-                    command(form), f"{device.name} expired", undo=["devices", "approve", device.name]
-                ),
-            )
+        bulk.ask(
+            view,
+            command(form),
+            f"expired {bulk.shown(names)}",
+            title=f"Let {whom} expire now?",
+            follows=f"{bulk.shown(names)}   peers drop them at once; {view.cap('a')} lets them in again",
+            can="can be undone: approve again; certificates stay revoked",
+            deed="Expire",
+            names=names,
+            undo=["devices", "approve", *names],
+            plane="warn",
         )
 
+    verb = "does" if len(names) == 1 else "do"
     view.console_app.mode = Form(
-        view.console_app, f"When does {device.name} expire?", [field], command=command, submit=submit, verb="set"
+        view.console_app, f"When {verb} {whom} expire?", [field], command=command, submit=submit, verb="set"
     )
 
 
 def remove(view: DevicesView) -> None:
     names = _names(view.devices())
-    many = len(names) > MANY
-
-    def run() -> None:
-        view.table.clear()
-        view.console_app.perform(["devices", "remove", *names], f"removed {_shown(names)}")
-
-    view.console_app.ask(
-        Asked(
-            title=f"Remove {plural(len(names), 'device') if len(names) > 1 else names[0]}?",
-            follows=f"{_shown(names)}   peers drop them, their certificates are revoked, their addresses rest",
-            command=f"devices remove {' '.join(names)}",
-            undo="cannot be undone; they would have to enroll again",
-            deed="Remove",
-            typed=str(len(names)) if many else "",
-            run=run,
-        )
+    bulk.ask(
+        view,
+        ["devices", "remove", *names],
+        f"removed {bulk.shown(names)}",
+        title=f"Remove {bulk.called(names, 'device')}?",
+        follows=f"{bulk.shown(names)}   peers drop them, their certificates are revoked, their addresses rest",
+        can="cannot be undone; they would have to enroll again",
+        deed="Remove",
+        names=names,
     )
 
 
 def disable(view: DevicesView) -> None:
     devices = view.devices()
     names = _names(devices)
-    back = all(device.state is DeviceState.DISABLED for device in devices)
-    view.table.clear()
-    verb, other = ("enable", "disable") if back else ("disable", "enable")
-    view.console_app.perform(["devices", verb, *names], f"{verb}d {_shown(names)}", undo=["devices", other, *names])
+    if all(device.state is DeviceState.DISABLED for device in devices):
+        bulk.perform(
+            view,
+            ["devices", "enable", *names],
+            f"enabled {bulk.shown(names)}",
+            undo=["devices", "disable", *names],
+        )
+        return
+    bulk.ask(
+        view,
+        ["devices", "disable", *names],
+        f"disabled {bulk.shown(names)}",
+        title=f"Disable {bulk.called(names, 'device')}?",
+        follows=f"{bulk.shown(names)}   peers drop them, their certificates are revoked",
+        can="enabling brings them back; certificates stay revoked",
+        deed="Disable",
+        names=names,
+        undo=["devices", "enable", *names],
+        plane="warn",
+    )
 
 
 def routes(view: DevicesView) -> None:
+    if not bulk.only_one(view, "routes are approved"):
+        return
     device = view.devices()[0]
     waiting = [route.prefix for route in device.routes if route.state is RouteState.ADVERTISED]
     if not waiting:
         view.console_app.say_refused(f"{device.name} advertises no route that is not approved")
         return
-    approve_each = [word for prefix in waiting for word in ("--approve", prefix)]
     what = "everything" if any(route.exit for route in device.routes if route.prefix in waiting) else "it"
-    view.console_app.ask(
-        Asked(
-            title=f"Approve {plural(len(waiting), 'route')} of {device.name}?",
-            follows=f"{', '.join(waiting)}   traffic for {what} goes through this device, where the policy lets it",
-            command=f"devices routes {device.name} {' '.join(approve_each)}",
-            undo="can be undone: revoke the route",
-            deed="Approve",
-            plane="warn",
-            run=lambda: view.console_app.perform(
-                ["devices", "routes", device.name, *approve_each], f"approved {', '.join(waiting)}"
-            ),
-        )
+    bulk.ask(
+        view,
+        ["devices", "routes", device.name, *(word for prefix in waiting for word in ("--approve", prefix))],
+        f"approved {', '.join(waiting)}",
+        title=f"Approve {plural(len(waiting), 'route')} of {device.name}?",
+        follows=f"{', '.join(waiting)}   traffic for {what} goes through this device, where the policy lets it",
+        can="can be undone: withdraw the route",
+        deed="Approve",
+        undo=["devices", "routes", device.name, *(word for prefix in waiting for word in ("--withdraw", prefix))],
+        plane="warn",
     )
 
 
@@ -248,5 +270,16 @@ def new(view: DevicesView) -> None:
     new_key(view.console_app)
 
 
-def sample(view: DevicesView) -> None:
-    view.console_app.perform(["gate", "sample-data"], "filled the network with sample data")
+def sample(view: View) -> None:
+    """Asked first: nothing takes it out again, and it would stand among what is real."""
+    view.console_app.ask(
+        Asked(
+            title="Fill this network with sample data?",
+            follows="made-up people, devices, names and certificates, among those of yours",
+            command="gate sample-data",
+            undo="cannot be undone; meant for a network to look around in",
+            deed="Fill",
+            plane="warn",
+            run=lambda: view.console_app.perform(["gate", "sample-data"], "filled the network with sample data"),
+        )
+    )

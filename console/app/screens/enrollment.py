@@ -13,8 +13,9 @@ from console.app.columns import Cell, Column, Context
 from console.app.inert import inert
 from console.app.lineedit import LineEdit
 from console.app.listview import ListView
-from console.app.modes import Asked, Field, Form
+from console.app.modes import Field, Form
 from console.app.qr import half_blocks
+from console.app.screens import bulk
 from console.app.times import age, day, span
 from model.records import EnrollmentKey, EnrollmentKeyState
 
@@ -120,10 +121,6 @@ class EnrollmentKeysView(ListView):
         )
 
     def deeds(self) -> list[Action]:
-        def live() -> bool:
-            row = self.table.current()
-            return isinstance(row, EnrollmentKey) and row.revoked_at is None
-
         return [
             Action(
                 key="n",
@@ -138,26 +135,26 @@ class EnrollmentKeysView(ListView):
                 about="no device joins with it any more",
                 run=self._revoke,
                 writes=True,
-                when=live,
+                when=lambda: bool(self._live()),
             ),
         ]
 
+    def _live(self) -> list[str]:
+        """Those meant that are not revoked yet."""
+        rows = (row for row in self.table.chosen() if isinstance(row, EnrollmentKey))
+        return [row.id for row in rows if row.revoked_at is None]
+
     def _revoke(self) -> None:
-        names = self.names()
-
-        def run() -> None:
-            for name in names:
-                self.console_app.perform(["enrollment-keys", "revoke", name], f"revoked {name}")
-
-        self.console_app.ask(
-            Asked(
-                title=f"Revoke {', '.join(names)}?",
-                follows="no device joins with it any more; those that did stay",
-                command=f"enrollment-keys revoke {' '.join(names)}",
-                undo="cannot be undone; make another",
-                deed="Revoke",
-                run=run,
-            )
+        names = self._live()
+        bulk.ask(
+            self,
+            ["enrollment-keys", "revoke", *names],
+            f"revoked {bulk.shown(names)}",
+            title=f"Revoke {bulk.called(names, 'enrollment key')}?",
+            follows=f"{bulk.shown(names)}   no device joins with it any more; those that did stay",
+            can="cannot be undone; make another",
+            deed="Revoke",
+            names=names,
         )
 
 

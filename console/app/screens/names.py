@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from console.app.inert import inert
 from console.app.lineedit import LineEdit
 from console.app.listview import ListView
 from console.app.modes import Asked, Field, Form
+from console.app.screens import bulk
 from console.app.times import day
 from model.records import Name, NameType
 
@@ -121,7 +123,9 @@ class NamesView(ListView):
         )
 
     def _remove(self) -> None:
-        row = self.table.current()
+        if not bulk.only_one(self, "names are removed"):
+            return
+        (row,) = self.table.chosen()
         if not isinstance(row, Name):
             return
         words = ["names", "remove", row.name, row.type.value, row.value]
@@ -129,7 +133,7 @@ class NamesView(ListView):
             Asked(
                 title=f"Remove {inert(row.name)}?",
                 follows=f"{row.type.value} {inert(row.value)} is no longer answered",
-                command=" ".join(words),
+                command=shlex.join(words),
                 undo="can be undone",
                 deed="Remove",
                 plane="warn",

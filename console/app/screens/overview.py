@@ -10,6 +10,7 @@ from console.app import snoozed
 from console.app.actions import Action
 from console.app.backend import Need, Overview
 from console.app.row import Row
+from console.app.screens import devicedeeds
 from console.app.screens import overviewparts as parts
 from console.app.screens.overviewparts import WIDE, Part, Spot, Thing
 from console.app.view import View
@@ -172,7 +173,7 @@ class OverviewView(View):
         new_key(self.console_app)
 
     def _sample(self) -> None:
-        self.console_app.perform(["gate", "sample-data"], "filled the network with sample data")
+        devicedeeds.sample(self)
 
     # Drawing
 

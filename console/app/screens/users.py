@@ -13,8 +13,9 @@ from console.app.inert import inert
 from console.app.keytype import key_type
 from console.app.lineedit import LineEdit
 from console.app.listview import ListView
-from console.app.modes import Asked, Field, Form
+from console.app.modes import Field, Form
 from console.app.pane import Pane, fact, gap, listed
+from console.app.screens import bulk
 from console.app.times import count, day, moment
 from model.records import Role, UserState
 
@@ -176,57 +177,61 @@ class UsersView(ListView):
         )
 
     def _role(self) -> None:
-        user = self._chosen()[0].user
+        users = [row.user for row in self._chosen()]
+        names, before = [user.name for user in users], {user.role.value for user in users}
+        same = before.pop() if len(before) == 1 else ""
         field = Field(
-            label="Role", edit=LineEdit(user.role.value), choices=tuple(role.value for role in reversed(Role))
+            label="Role",
+            edit=LineEdit(same or Role.MEMBER.value),
+            choices=tuple(role.value for role in reversed(Role)),
         )
 
         def command(form: Form) -> list[str]:
-            return ["users", "set-role", user.name, form.value("Role")]
+            return ["users", "set-role", *names, form.value("Role")]
 
         def submit(form: Form) -> None:
-            self.console_app.perform(
+            bulk.perform(
+                self,
                 command(form),
-                f"{user.name} is {form.value('Role')} now",
-                undo=["users", "set-role", user.name, user.role.value],
+                f"{bulk.shown(names)} {'is' if len(names) == 1 else 'are'} {form.value('Role')} now",
+                undo=["users", "set-role", *names, same] if same else [],
             )
 
-        self.console_app.mode = Form(
-            self.console_app, f"What may {user.name} do?", [field], command=command, submit=submit, verb="set"
-        )
+        title = f"What may {bulk.called(names, 'person', 'people')} do?"
+        self.console_app.mode = Form(self.console_app, title, [field], command=command, submit=submit, verb="set")
 
     def _disable(self) -> None:
-        user = self._chosen()[0].user
-        if user.state is UserState.DISABLED:
-            self.console_app.perform(
-                ["users", "enable", user.name], f"enabled {user.name}", undo=["users", "disable", user.name]
+        users = [row.user for row in self._chosen()]
+        names = [user.name for user in users]
+        if all(user.state is UserState.DISABLED for user in users):
+            bulk.perform(
+                self, ["users", "enable", *names], f"enabled {bulk.shown(names)}", undo=["users", "disable", *names]
             )
             return
-        self.console_app.ask(
-            Asked(
-                title=f"Disable {user.name}?",
-                follows="their sessions end, their devices lose their peers, their certificates are revoked",
-                command=f"users disable {user.name}",
-                undo="enabling brings login and devices back; certificates stay revoked",
-                deed="Disable",
-                plane="warn",
-                run=lambda: self.console_app.perform(
-                    ["users", "disable", user.name], f"disabled {user.name}", undo=["users", "enable", user.name]
-                ),
-            )
+        bulk.ask(
+            self,
+            ["users", "disable", *names],
+            f"disabled {bulk.shown(names)}",
+            title=f"Disable {bulk.called(names, 'person', 'people')}?",
+            follows="their sessions end, their devices lose their peers, their certificates are revoked",
+            can="enabling brings login and devices back; certificates stay revoked",
+            deed="Disable",
+            names=names,
+            undo=["users", "enable", *names],
+            plane="warn",
         )
 
     def _remove(self) -> None:
-        user = self._chosen()[0].user
-        self.console_app.ask(
-            Asked(
-                title=f"Remove {user.name}?",
-                follows="their devices leave the network, their certificates are revoked, their keys are forgotten",
-                command=f"users remove {user.name}",
-                undo="cannot be undone; disable keeps everything in place",
-                deed="Remove",
-                run=lambda: self.console_app.perform(["users", "remove", user.name], f"removed {user.name}"),
-            )
+        names = [row.user.name for row in self._chosen()]
+        bulk.ask(
+            self,
+            ["users", "remove", *names],
+            f"removed {bulk.shown(names)}",
+            title=f"Remove {bulk.called(names, 'person', 'people')}?",
+            follows="their devices leave the network, their certificates are revoked, their keys are forgotten",
+            can="cannot be undone; disable keeps everything in place",
+            deed="Remove",
+            names=names,
         )
 
 

@@ -52,13 +52,15 @@ class Deeds(Seeds):
         device = self._put(self._named(name), name=new)
         self.tell(c.DeviceRenamed(device=device, was=name))  # type: ignore[arg-type]
 
-    def _do_devices_tag(self, name: str, *tags: str) -> None:
-        self.tell(c.DeviceTagged(device=self._put(self._named(name), tags=tags, user=None)))
+    def _do_devices_tag(self, *words: str) -> None:
+        tags = tuple(word for word in words if word.startswith("tag:"))
+        for name in words[: len(words) - len(tags)]:
+            self.tell(c.DeviceTagged(device=self._put(self._named(name), tags=tags, user=None)))
 
-    def _do_devices_expire(self, name: str, *when: str) -> None:
-        self.tell(
-            c.DeviceExpired(device=self._put(self._named(name), state=DeviceState.EXPIRED, expires_at=self.clock))
-        )
+    def _do_devices_expire(self, *words: str) -> None:
+        for name in words[: words.index("--in")] if "--in" in words else words:
+            device = self._put(self._named(name), state=DeviceState.EXPIRED, expires_at=self.clock)
+            self.tell(c.DeviceExpired(device=device))
 
     def _do_devices_remove(self, *names: str) -> None:
         for name in names:

@@ -74,7 +74,7 @@ async def test_expiring_later_is_done_and_now_asks() -> None:
     async with a_console(backend, "devices", "desk") as session:
         await session.type("e", "30d", ENTER)
         await until(lambda: backend.ran == [("devices", "expire", "desk", "--in", "30d")])
-        await session.type("e", ENTER)
+        await session.type("e", ENTER, "now", ENTER)
         await session.shows("Let desk expire now?")
         await session.type("E")
         await until(lambda: backend.ran[-1] == ("devices", "expire", "desk"))
@@ -124,6 +124,9 @@ async def test_an_empty_network_says_what_to_do_first_and_offers_sample_data() -
         await session.shows("This network is empty")
         await session.shows("makes an enrollment key")
         await session.type("S")
+        await session.shows("cannot be undone")
+        assert backend.ran == []
+        await session.type("F")
         await session.shows("Needs you")
     assert backend.ran == [("gate", "sample-data")]
 

@@ -60,7 +60,7 @@ async def test_help_and_palette_show_the_keys_as_they_are_now() -> None:
 async def test_undo_is_offered_by_its_own_key() -> None:
     backend = Seeded(size=40)
     async with a_console(backend, "devices", keys="*:z=U") as session:
-        await session.type("d")
+        await session.type("d", "D")
         await session.shows("U undoes")
         await session.type("z")
         assert len(backend.ran) == 1
