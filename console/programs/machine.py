@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -115,7 +116,24 @@ async def status(as_json: bool, state: str) -> int:
 @verb("ping", "reach a device of the network by name", argument("name"), STATE,
       option("--count", help="How many times.", type=click.IntRange(1, 100), default=3, show_default=True))  # fmt: skip
 async def ping(as_json: bool, name: str, state: str, count: int) -> int:
-    return await _agent().ping(name, _say, Path(state), count=count)
+    if not as_json:
+        return await _agent().ping(name, _say, Path(state), count=count)
+    lines: list[str] = []
+    ended = await _agent().ping(name, lines.append, Path(state), count=count)
+    print(msgspec.json.format(msgspec.json.encode(pinged(name, count, lines)), indent=2).decode())
+    return ended
+
+
+_TOOK = re.compile(r"\btime[=<]([0-9.]+) ms")
+
+
+def pinged(name: str, count: int, lines: Sequence[str]) -> dict[str, object]:
+    """What `lines`, as `ping` says them, come to; the last is about the tunnel."""
+    took = [float(found[1]) for line in lines if (found := _TOOK.search(line))]
+    return {
+        "name": name, "answered": bool(took), "sent": count, "received": len(took), "round_trips_ms": took,
+        "tunnel": lines[-1] if lines else "",
+    }  # fmt: skip
 
 
 PROGRAMS = standalone.Programs("wardgate")
