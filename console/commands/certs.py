@@ -13,6 +13,7 @@ from console.commandline.command import DURATION, FILE, argument, option, verb
 from console.commandline.render import Column, until
 from console.commandline.run import Run
 from gate.services import certificates as service
+from gate.services import revocations
 from gate.services.queries import Query
 from model.errors import Conflict
 from model.ids import serial
@@ -123,7 +124,7 @@ async def revoke(
     reason: str,
 ) -> None:  # fmt: skip
     made = await run.perform(
-        service.revoke, serials=[serial(text) for text in serials], user=user, device=device,
+        revocations.revoke, serials=[serial(text) for text in serials], user=user, device=device,
         key=ssh_key(await run.text(key, 65536)) if key else None, key_id=key_id, reason=reason,
     )  # fmt: skip
     said = "".join(f"revoked {one.serial or one.key_id or (one.key and one.key.fingerprint)}\n" for one in made)

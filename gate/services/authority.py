@@ -9,7 +9,7 @@ import msgspec
 
 from gate.operation import Call, reads, writes
 from gate.presence import Presence
-from gate.services import certificates, own
+from gate.services import certificates, own, revocations
 from gate.signers import Prepared
 from gate.snapshot import Snapshot
 from model import change as c
@@ -97,7 +97,7 @@ def rotate(
     changed = [_put(tx, call, steps.by_id(known, gone.id), gone) for gone in replaced]
     generations.add(tx, kind=kind, key=key, state=made.state, backend=backend)
     for gone in changed:
-        certificates.revoke_key(tx, call, gone.key, f"{gone.id} was replaced in an emergency")
+        revocations.revoke_key(tx, call, gone.key, f"{gone.id} was replaced in an emergency")
     call.signers.keep(made.id, prepared)
     return (_changed(tx, call, None, made), *changed)
 
@@ -130,7 +130,7 @@ def retire(tx: Transaction, call: Call, *, id: str, anyway: bool = False) -> Gen
         )
     ended = _put(tx, call, generations.by_id(tx, GenerationID(id)), gone)
     if living:
-        certificates.revoke_key(tx, call, ended.key, f"{id} was retired early")
+        revocations.revoke_key(tx, call, ended.key, f"{id} was retired early")
     return ended
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from gate import netmaps
 from gate.operation import Call, reads, writes
-from gate.services import certificates, own
+from gate.services import own, revocations
 from gate.services.authority import addresses_of
 from gate.services.queries import whole
 from gate.settings import host_of
@@ -196,7 +196,7 @@ def rename(tx: Transaction, call: Call, *, name: str, new: str) -> Device:
     changed = msgspec.structs.replace(device, name=_open_name(tx, call, new))
     devices.put(tx, changed)
     tx.record(c.DeviceRenamed(device=changed, was=device.name))
-    certificates.revoke_all(tx, call, device=device, reason="device renamed", hosts_only=True)
+    revocations.revoke_all(tx, call, device=device, reason="device renamed", hosts_only=True)
     call.audit(tx, changed.name, before={"name": device.name}, after={"name": changed.name})
     return changed
 
@@ -216,7 +216,7 @@ def _retag(tx: Transaction, call: Call, device: Device, roles: tuple[Tag, ...]) 
     )
     devices.put(tx, changed)
     tx.record(c.DeviceTagged(device=changed, was=device.user))
-    certificates.revoke_all(tx, call, device=device, reason="device tagged")
+    revocations.revoke_all(tx, call, device=device, reason="device tagged")
     call.audit(
         tx, device.name,
         before={"user": device.user, "tags": list(device.tags)}, after={"user": None, "tags": list(roles)},
@@ -270,7 +270,7 @@ def end(tx: Transaction, call: Call, device: Device) -> Device:
     changed = msgspec.structs.replace(device, state=state, expires_at=tx.now)
     devices.put(tx, changed)
     tx.record(c.DeviceExpired(device=changed))
-    certificates.revoke_all(tx, call, device=device, reason="device expired")
+    revocations.revoke_all(tx, call, device=device, reason="device expired")
     _audit_state(tx, call, device, changed)
     return changed
 
@@ -284,7 +284,7 @@ def _disable(tx: Transaction, call: Call, device: Device) -> Device:
     changed = msgspec.structs.replace(device, state=DeviceState.DISABLED)
     devices.put(tx, changed)
     tx.record(c.DeviceDisabled(device=changed))
-    certificates.revoke_all(tx, call, device=device, reason="device disabled")
+    revocations.revoke_all(tx, call, device=device, reason="device disabled")
     _audit_state(tx, call, device, changed)
     return changed
 
@@ -312,7 +312,7 @@ def remove(tx: Transaction, call: Call, *, names: Sequence[str]) -> tuple[Device
 
 
 def take_out(tx: Transaction, call: Call, device: Device, reason: str) -> Device:
-    certificates.revoke_all(tx, call, device=device, reason=reason)
+    revocations.revoke_all(tx, call, device=device, reason=reason)
     devices.remove(tx, device)
     tx.record(c.DeviceRemoved(id=device.id, name=device.name))
     call.audit(tx, device.name, before=described(device), after={"removed": reason})

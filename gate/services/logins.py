@@ -10,8 +10,8 @@ from gate.login import invitations, keys, records
 from gate.login import totp as codes_of_time
 from gate.login.sealing import Seal
 from gate.operation import Call, reads, writes
-from gate.services import certificates, own
 from gate.services import devices as machines
+from gate.services import own, revocations
 from model import change as c
 from model.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from model.ids import UserName
@@ -217,7 +217,7 @@ def end_all(tx: Transaction, call: Call, user: UserName, reason: str) -> tuple[l
         if kept.expires_at is not None:
             user_keys.remove(tx, user, kept.key.fingerprint)
             tx.record(c.UserKeyRemoved(user=user, fingerprint=kept.key.fingerprint))
-    certificates.revoke_all(tx, call, user=user, reason=reason)
+    revocations.revoke_all(tx, call, user=user, reason=reason)
     if call.snapshot.settings.get(FOLLOW, False):
         for device in devices.of_user(tx, user):
             if device.state is DeviceState.APPROVED:

@@ -9,7 +9,7 @@ import msgspec
 from gate import outgrown
 from gate.login import keys
 from gate.operation import Call, reads, writes
-from gate.services import certificates, emergencies, enrollment_keys, logins, own
+from gate.services import emergencies, enrollment_keys, logins, own, revocations
 from gate.services.queries import whole
 from model import change as c
 from model.errors import Conflict, Denied, Invalid
@@ -80,7 +80,7 @@ def _disable(tx: Transaction, call: Call, name: str) -> User:
     tx.record(c.UserDisabled(user=changed))
     logins.end_all(tx, call, user.name, "user disabled")
     for device in devices.of_user(tx, user.name):
-        certificates.revoke_all(tx, call, device=device, reason="user disabled")
+        revocations.revoke_all(tx, call, device=device, reason="user disabled")
     enrollment_keys.revoke_of(tx, call, user.name)
     call.audit(tx, user.name, before={"state": user.state.value}, after={"state": changed.state.value})
     return changed
@@ -112,13 +112,13 @@ def _remove(tx: Transaction, call: Call, name: str) -> User:
     _may_grant(call, user.role)
     if user.role is Role.OWNER:
         _another_owner(tx, user)
-    certificates.revoke_all(tx, call, user=user.name, reason="user removed")
+    revocations.revoke_all(tx, call, user=user.name, reason="user removed")
     enrollment_keys.revoke_of(tx, call, user.name)
     for kept in user_keys.of(tx, user.name):
         if kept.break_glass:
             emergencies.removed(tx, call, kept)
     for device in devices.of_user(tx, user.name):
-        certificates.revoke_all(tx, call, device=device, reason="user removed")
+        revocations.revoke_all(tx, call, device=device, reason="user removed")
         devices.remove(tx, device)
         tx.record(c.DeviceRemoved(id=device.id, name=device.name))
     users.remove(tx, user)
@@ -171,7 +171,7 @@ def remove_key(tx: Transaction, call: Call, *, name: str, fingerprint: str) -> U
     if not call.own:
         _may_grant(call, user.role)
     removed = user_keys.remove(tx, user.name, fingerprint)
-    certificates.revoke_signed(tx, call, user.name, removed.key, "key removed")
+    revocations.revoke_signed(tx, call, user.name, removed.key, "key removed")
     tx.record(c.UserKeyRemoved(user=user.name, fingerprint=removed.key.fingerprint))
     call.audit(tx, user.name, before={"key": removed.key.fingerprint})
     if removed.break_glass:

@@ -12,7 +12,7 @@ import pytest
 from doors_harness import House, Peers, a_house, eventually, peers
 
 from gate.actor import GATE
-from gate.services import certificates, devices
+from gate.services import devices, revocations
 from store import Query, audit
 
 NESTED = b'{"type": "report", "attributes": ' + b'{"node:a": ' * 5_000 + b"1" + b"}" * 5_001
@@ -281,7 +281,7 @@ async def test_a_key_that_is_revoked_ends_its_session_and_gets_in_no_more(tmp_pa
         device = await house.a_device("db-1")
         async with peers(house, "db-1") as agent:
             await agent.next()
-            await house.gate.perform(certificates.revoke, GATE, key=house.key("db-1"))
+            await house.gate.perform(revocations.revoke, GATE, key=house.key("db-1"))
             await asyncio.wait_for(agent.process.wait(), 10)
         await eventually(lambda: not house.gate.presence.online(device.id))
         assert (await house.run("device", "peers", key="db-1", options=("-s",))).status == 255

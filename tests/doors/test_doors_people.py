@@ -14,6 +14,7 @@ from gate.actor import GATE
 from gate.doors import serve
 from gate.services import certificates as certificate_operations
 from gate.services import logins as login_operations
+from gate.services import revocations
 from gate.services import users as user_operations
 from model.errors import Denied, Unavailable
 from model.records import Role
@@ -379,7 +380,7 @@ async def test_a_revoked_key_gets_in_nowhere_and_takes_its_connections_along(tmp
         await house.a_device("db-1")
         async with house.client("bob", "bob") as person, house.client("device", "db-1") as device:
             for name in ("bob", "db-1"):
-                await house.gate.perform(certificate_operations.revoke, GATE, key=house.key(name))
+                await house.gate.perform(revocations.revoke, GATE, key=house.key(name))
             await asyncio.wait_for(asyncio.gather(person.wait_closed(), device.wait_closed()), 10)
         for user, key in (("bob", "bob"), ("device", "db-1"), ("enroll", "db-1")):
             with pytest.raises(asyncssh.PermissionDenied):

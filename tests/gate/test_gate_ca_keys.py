@@ -23,7 +23,7 @@ from gate.gate import Gate
 from gate.network import host_certificate as own_certificate
 from gate.network import stale
 from gate.patience import PatientSigner
-from gate.services import authority, certificates, health
+from gate.services import authority, certificates, health, revocations
 from gate.signers import Signers
 from model.errors import Conflict, Unavailable
 from model.keys import SSHKey, ssh_key
@@ -261,8 +261,8 @@ async def test_what_is_refused_is_kept_ready_and_the_same_after_a_restart(tmp_pa
         await build.a_device(gate, "laptop")
         stolen = build.an_ssh_key()
         await asks(gate)
-        await gate.perform(certificates.revoke, build.LOCAL, device="laptop")
-        await gate.perform(certificates.revoke, build.LOCAL, key=stolen)
+        await gate.perform(revocations.revoke, build.LOCAL, device="laptop")
+        await gate.perform(revocations.revoke, build.LOCAL, key=stolen)
         await gate.perform(authority.rotate, build.LOCAL, kind=USER)
         before = gate.snapshot
         assert before.refused.keys == {stolen}

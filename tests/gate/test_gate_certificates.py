@@ -10,7 +10,7 @@ import gate_builders as build
 import pytest
 
 from gate.gate import Gate
-from gate.services import agents, certificates, devices, settings, users
+from gate.services import agents, certificates, devices, revocations, settings, users
 from model.errors import Denied, Invalid, Limited
 from model.records import Certificate, Consent, Role
 from sshca import read_krl
@@ -146,7 +146,7 @@ async def test_a_key_id_is_revoked_whether_or_not_it_is_on_record(tmp_path: Path
         await build.a_device(gate, "laptop")
         issued = await signed(gate, "alice", Role.OWNER)
         for key_id in (issued.key_id, "alice@net.example.com/laptop/999"):
-            await gate.perform(certificates.revoke, build.LOCAL, key_id=key_id)
+            await gate.perform(revocations.revoke, build.LOCAL, key_id=key_id)
         assert await is_revoked(gate, issued)
         listed = read_krl(base64.b64decode(gate.snapshot.krl)).key_ids
         assert {name for _, name in listed} == {issued.key_id, "alice@net.example.com/laptop/999"}
@@ -156,21 +156,21 @@ async def test_a_member_revokes_by_no_key_id(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         bob = await build.a_user(gate, "bob")
         with pytest.raises(Denied, match="by serial or device"):
-            await gate.perform(certificates.revoke, bob, key_id="alice@net.example.com/laptop/1")
+            await gate.perform(revocations.revoke, bob, key_id="alice@net.example.com/laptop/1")
 
 
 @pytest.mark.parametrize("key_id", ["", "alice\0", "a" * 513])
 async def test_what_no_certificate_can_be_called_is_not_revoked(tmp_path: Path, key_id: str) -> None:
     async with build.a_gate(tmp_path) as gate:
         with pytest.raises(Invalid, match="key ID"):
-            await gate.perform(certificates.revoke, build.LOCAL, key_id=key_id)
+            await gate.perform(revocations.revoke, build.LOCAL, key_id=key_id)
 
 
 async def test_the_krls_version_rises_whatever_is_revoked_twice(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         key, versions = build.an_ssh_key(), list[int]()
         for deed in ({"key": key}, {"key_id": "a"}, {"key": key}, {"key_id": "a"}, {"key_id": "b"}, {"key": key}):
-            await gate.perform(certificates.revoke, build.LOCAL, **deed)
+            await gate.perform(revocations.revoke, build.LOCAL, **deed)
             versions.append(read_krl(base64.b64decode(gate.snapshot.krl)).version)
         assert versions == [1, 2, 2, 2, 3, 3]
         assert gate.snapshot.revocations == gate.store.read(rows.revocations)

@@ -14,7 +14,7 @@ import gate.services
 from gate.actor import Actor
 from gate.operation import Operation
 from gate.roles import PERMISSIONS
-from gate.services import audit, certificates, logins, settings, users
+from gate.services import audit, logins, revocations, settings, users
 from model.errors import Conflict, Denied
 from model.records import Role
 
@@ -130,7 +130,7 @@ async def test_an_admin_makes_no_owner_and_touches_none(tmp_path: Path) -> None:
             running.perform(users.disable, admin, names=("alice",)),
             running.perform(users.remove, admin, names=("alice",)),
             running.perform(users.add_key, admin, name="alice", key=build.an_ssh_key()),
-            running.perform(certificates.revoke, admin, key=key),
+            running.perform(revocations.revoke, admin, key=key),
         ):
             with pytest.raises(Denied, match="only an owner"):
                 await attempt

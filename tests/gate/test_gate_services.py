@@ -11,7 +11,18 @@ import gate_builders as build
 import pytest
 
 from gate import netmaps
-from gate.services import agents, authority, certificates, devices, enrollment_keys, names, policies, settings, users
+from gate.services import (
+    agents,
+    authority,
+    certificates,
+    devices,
+    enrollment_keys,
+    names,
+    policies,
+    revocations,
+    settings,
+    users,
+)
 from gate.services.queries import Query
 from model.enrollment import parse_enrollment_key
 from model.errors import Conflict, Denied, Invalid, NotFound, PolicyRefused
@@ -321,7 +332,7 @@ async def test_a_member_revokes_no_one_elses_certificate(tmp_path: Path) -> None
             certificates.for_myself, build.as_actor("alice", Role.OWNER), key=build.an_ssh_key()
         )
         with pytest.raises(NotFound, match="of yours"):
-            await gate.perform(certificates.revoke, bob, serials=[issued.serial])
+            await gate.perform(revocations.revoke, bob, serials=[issued.serial])
 
 
 async def test_a_disabled_owner_of_a_certificate_loses_it(tmp_path: Path) -> None:
