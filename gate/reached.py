@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 from gate.settings import host_of
@@ -23,9 +24,9 @@ def first(settings: Mapping[str, object]) -> tuple[str, int]:
 
 
 def ssh(settings: Mapping[str, object], name: str, *options: str) -> str:
-    """`ssh -p PORT NAME@HOST`, with `options` before the name."""
+    """`ssh -p PORT NAME@HOST`, with `options` before the name. A name may hold signs that a shell knows."""
     host, port = first(settings)
-    return " ".join(["ssh", *options, f"-p {port}", f"{name}@{host}"])
+    return " ".join(["ssh", *options, f"-p {port}", shlex.quote(f"{name}@{host}")])
 
 
 def target(settings: Mapping[str, object]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from console.commandline import shapes
 from console.commandline.command import DURATION, argument, option, verb
 from console.commandline.render import Column, age, facts, until
@@ -66,7 +68,7 @@ def invited(run: Run, invitation: Invitation) -> None:
     name = local if domain == run.gate.snapshot.user_domain else invitation.user.name
     settings, fingerprint = run.gate.snapshot.settings, host_ca_fingerprint(code)
     known = [] if reached.first(settings)[0] == reached.UNKNOWN else trusting(invitation.host_ca)
-    command = reached.ssh(settings, name, *known)
+    command, gate = reached.ssh(settings, name, *known), shlex.quote(f"{name}@{reached.target(settings)}")
     document = {
         **shapes.user(invitation.user), "invitation": code, "command": command, "fingerprint": fingerprint,
         "expires_at": shapes.timestamp(invitation.expires_at),
@@ -76,7 +78,7 @@ def invited(run: Run, invitation: Invitation) -> None:
         f"invited {invitation.user.name}, for {until(invitation.expires_at)}\n\n  {command}\n\n"
         f"at the first prompt, give this invitation; it serves once:\n\n  {code}\n\n"
         f"the gate is the right one if its host CA is {fingerprint}\n"
-        f"with the program: wardgate login {name}@{reached.target(settings)} --fingerprint {fingerprint}",
+        f"with the program: wardgate login {gate} --fingerprint {fingerprint}",
     )
 
 

@@ -67,6 +67,18 @@ def test_the_gate_s_place_is_spelled_as_it_is_typed(address: str | None, ssh: st
     assert (reached.ssh(settings, "alice"), reached.target(settings)) == (ssh, target)
 
 
+@pytest.mark.parametrize("name", ["al(ice)", "#alice", "~root", "{a}", "!alice", "[a-z]"])
+async def test_a_name_with_signs_that_shells_know_is_one_word_of_what_is_printed(tmp_path: Path, name: str) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        done = await h.run(gate, "users", "add", name, "--invite")
+    lines = done.out.splitlines()
+    (ssh,), (program,) = [[line for line in lines if what in line] for what in ("  ssh ", "wardgate login ")]
+    assert f"{name}@GATE" in shlex.split(ssh, comments=True)
+    assert f"{name}@GATE" in shlex.split(program.partition(": ")[2], comments=True)
+    bash = subprocess.run(["bash", "-c", f"printf '%s\\n' {ssh}"], capture_output=True, text=True, check=True)
+    assert bash.stdout.splitlines()[-1] == f"{name}@GATE"
+
+
 async def test_a_new_enrollment_key_comes_with_the_command_for_the_device(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         await h.run(gate, "settings", "set", "gate.addresses", "gate.example.com:2299")
@@ -104,10 +116,18 @@ async def test_a_word_with_a_colon_that_is_no_filter_is_looked_for(tmp_path: Pat
 
 async def test_a_record_without_its_type_is_told_where_the_type_goes(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
-        answer = await h.run(gate, "names", "set", "wiki", "100.64.0.9")
+        answer = await h.run(gate, "names", "set", "wiki", "web-1")
         assert answer.status == 2
-        assert "NAME is followed by one of A, AAAA, CNAME, TXT, SSHFP" in answer.err
+        assert "needs a type before it: one of A, AAAA, CNAME, TXT, SSHFP" in answer.err
+        other = await h.run(gate, "names", "set", "wiki", "b", "web-1")
+        assert "NAME is followed by one of A, AAAA, CNAME, TXT, SSHFP" in other.err
         assert (await h.run(gate, "names", "set", "wiki", "a", "100.64.0.9")).status == 0
+
+
+@pytest.mark.parametrize(("address", "type"), [("100.64.0.9", "A"), ("fd7a:115c:a1e0::9", "AAAA")])
+async def test_an_address_says_by_itself_of_which_type_it_is(tmp_path: Path, address: str, type: str) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        assert (await h.run(gate, "names", "set", "wiki", address, "--json")).document["type"] == type
 
 
 async def test_a_tag_that_the_policy_does_not_know_is_noted(tmp_path: Path) -> None:
