@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -198,7 +199,16 @@ def _explain(gate: Gate, error: Exception) -> WardgateError:
         case asyncssh.Error():
             return _ended(gate, error)
         case _:
-            return Unavailable(f"{gate} cannot be reached: {error.strerror if isinstance(error, OSError) else error}")
+            return Unavailable(f"{gate} cannot be reached: {_why(error)}")
+
+
+def _why(error: Exception) -> str:
+    """The system's word for it: asyncio tells address and number in its own."""
+    if not isinstance(error, OSError):
+        return str(error)
+    if isinstance(error, socket.gaierror) or error.errno is None:
+        return str(error.strerror or error)
+    return os.strerror(error.errno).lower()
 
 
 def _ended(gate: Gate, error: asyncssh.Error) -> Unavailable:

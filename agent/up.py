@@ -24,7 +24,7 @@ from agent.state import AgentState, Link, Membership
 from model.errors import Invalid, WardgateError
 from model.ids import Address, quoted
 from model.keys import ssh_key
-from model.netmap import NetMap
+from model.netmap import NetMap, NetMapDevice
 from model.records import DeviceState
 from model.wire import Challenge, HostCertificate, HostCertificateRequest, Refused, Routes
 
@@ -81,11 +81,14 @@ class _Agent:
         self._key = state.device_key()
         self._told = Told()
         self._ask_certificate_at = 0.0
+        self._asked_for = ""
+        """The host key for which a certificate was asked: one that is made anew is asked for at once."""
         self._changed = asyncio.Event()
         self._refused = asyncio.Event()
         self._gate_addresses: tuple[Address, ...] = ()
         self._problem = ""
         self._saved = state.netmap()
+        self._device = self._saved.device if self._saved else None
         self._rotation = Rotation(state, wanted=options.rotate_key)
         self._ask_rotation_at = 0.0
         self._keeper = Keeper(options, state, machine, membership.listen_port, report)
@@ -152,6 +155,9 @@ class _Agent:
             self._follower = self._new_follower(None)
 
     def _on_map(self, netmap: NetMap) -> None:
+        if self._device is not None and (said := turned(self._device, netmap.device)):
+            self._report(said)
+        self._device = netmap.device
         self._follower.gate = self._gate(netmap)
         self._changed.set()
 
@@ -195,12 +201,14 @@ class _Agent:
 
     async def _renew_host_certificate(self, netmap: NetMap) -> None:
         sshd, now = self._keeper.sshd, time.time()
-        if not self._options.sshd or not self._follower.connected or now < self._ask_certificate_at:
+        if not self._options.sshd or not self._follower.connected:
             return
         key = sshd.host_key() if sshd.present and netmap.device.state is DeviceState.APPROVED else None
-        if key is None or not hostcert.due(sshd.host_certificate(), key, netmap, int(now)):
+        if key is None or (now < self._ask_certificate_at and key == self._asked_for):
             return
-        self._ask_certificate_at = now + ASK_AGAIN
+        if not hostcert.due(sshd.host_certificate(), key, netmap, int(now)):
+            return
+        self._ask_certificate_at, self._asked_for = now + ASK_AGAIN, key
         await self._follower.send(HostCertificateRequest(key=key))
 
     async def _take_host_certificate(self, line: str) -> None:
@@ -279,6 +287,15 @@ class _Agent:
         if problem != self._problem:
             self._problem = problem
             self._report(problem + more)
+
+
+def turned(before: NetMapDevice, now: NetMapDevice) -> str | None:
+    """What a person at the terminal is told when the network thinks otherwise of this device."""
+    if before.state is now.state:
+        return None
+    if now.state is DeviceState.APPROVED:
+        return f"approved: this machine is {now.name}, {now.ipv4} and {now.ipv6}"
+    return f"this device is {now.state.value} now"
 
 
 def _alone(netmap: NetMap) -> NetMap:

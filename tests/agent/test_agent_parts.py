@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import os
+import socket
 import stat
 from pathlib import Path
 
+import asyncssh
 import msgspec
 import pytest
 from agent_values import a_netmap, a_peer
@@ -16,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import hosts
+from agent.door import Gate, open_subsystem
 from agent.enroll import prove
 from agent.follow import LONGEST_WAIT, advance, back_off, greeting
 from agent.ipshow import surroundings, tunnel
@@ -26,11 +29,13 @@ from agent.reports import OBSERVED_AGAIN, Told, endpoints, news
 from agent.state import AgentState, Membership, public_key
 from agent.status import resolve
 from agent.tunnel import Surroundings
+from agent.up import turned
 from model.enrollment import format_enrollment_key, parse_enrollment_key, proof_mac
 from model.errors import Conflict, Invalid, NotFound, Unavailable
 from model.ids import Address, DeviceID, Endpoint, Prefix, Version
 from model.keys import SSHKey, WireGuardKey
 from model.netmap import Delta, delta, digest
+from model.records import DeviceState
 from model.wire import Challenge, Hello, Observed
 
 SSH = SSHKey(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(range(32)))
@@ -322,3 +327,28 @@ def test_one_agent_holds_a_state_at_a_time(tmp_path: Path) -> None:
         with pytest.raises(Conflict, match=f"process {os.getpid()}"), AgentState(state.path).hold():
             pass
     assert state.holder() is None
+
+
+# What the terminal is told.
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ("pending", "approved", "approved: this machine is laptop, 100.64.0.1 and fd7a:115c:a1e0::1"),
+        ("approved", "expired", "this device is expired now"),
+        ("approved", "approved", None),
+    ],
+)
+def test_a_device_that_is_taken_in_or_put_out_is_told_at_its_terminal(before: str, now: str, said: str | None) -> None:
+    device = a_netmap().device
+    was, is_now = (msgspec.structs.replace(device, state=DeviceState(state)) for state in (before, now))
+    assert turned(was, is_now) == said
+
+
+async def test_a_gate_that_nobody_listens_at_is_told_in_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    gate = Gate(host="127.0.0.1", port=port, host_cas=frozenset())
+    with pytest.raises(Unavailable, match=r"cannot be reached: connection refused$"):
+        await open_subsystem(gate, "device", "peers", asyncssh.generate_private_key("ssh-ed25519"))
