@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import click
 
 from console.commandline import shapes
@@ -56,14 +58,32 @@ async def lookup(run: Run, name: str, type: NameType | None) -> None:
 
 
 @verb(
-    "set", "set a record; a bare NAME stands under the network's domain", NAME,
-    argument("type", type=TYPES, metavar="TYPE"), argument("value"),
+    "set", "set a record; a bare NAME stands under the network's domain, and an address needs no TYPE", NAME,
+    argument("words", many=True, metavar="[TYPE] VALUE"),
     option("--ttl", help="Seconds that it may be kept.", type=int, default=300, show_default=True),
-    operation="names set", examples=("names set wiki A 100.64.0.9", "names set www CNAME web-1.example.com"),
+    operation="names set",
+    examples=(
+        "names set wiki A 100.64.0.9", "names set wiki 100.64.0.9", "names set www CNAME web-1.example.com",
+    ),
 )  # fmt: skip
-async def set_name(run: Run, name: str, type: NameType, value: str, ttl: int) -> None:
+async def set_name(run: Run, name: str, words: tuple[str, ...], ttl: int) -> None:
+    type, value = _typed(words)
     record = await run.perform(service.set_name, name=name, type=type, value=value, ttl=ttl)
     run.result(shapes.builtins(record), f"set {record.name} {record.type.value} {record.value}")
+
+
+def _typed(words: tuple[str, ...]) -> tuple[NameType, str]:
+    """The type and the value; an address alone says by itself of which type it is."""
+    if len(words) == 1:
+        try:
+            return (NameType.A, NameType.AAAA)[ipaddress.ip_address(words[0]).version == 6], words[0]
+        except ValueError:
+            raise click.UsageError(
+                f"{words[0]!r} is no address, so it needs a type before it: one of {', '.join(NameType)}"
+            ) from None
+    if len(words) != 2:
+        raise click.UsageError("give a name, a type and one value; quote a value that has spaces")
+    return TYPES.convert(words[0], None, None), words[1]
 
 
 @verb(
