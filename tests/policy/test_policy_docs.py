@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from policy_builders import a_device, a_network, a_user
 from model.errors import PolicyRefused
 from model.network import Network
 from policy import DEFAULT_POLICY, check, hujson, program, selectors
+from policy.described import check_described
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policy.md").read_text()
 ALICE, BOB = "alice@example.com", "bob@example.com"
@@ -30,6 +32,14 @@ def the_example() -> str:
 
 def test_the_example_s_own_tests_hold():
     assert check(the_example(), NETWORK).warnings == ()
+
+
+def test_the_example_is_taken_in_the_network_that_the_page_describes():
+    found = re.search(r"<!-- network -->\n```json\n(.*?)```", PAGE, re.DOTALL)
+    assert found is not None
+    answer = check_described(the_example(), json.loads(found.group(1)))
+    assert (answer["accepted"], answer.get("warnings")) == (True, [])
+    assert not check_described(the_example(), {"users": [ALICE, BOB], "devices": {}})["accepted"]
 
 
 def test_the_example_means_what_the_page_says():
