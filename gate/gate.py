@@ -24,6 +24,7 @@ from gate.snapshot import Snapshot
 from gate.watch import Watch
 from model.change import Change, Committed
 from model.errors import Denied, NotFound
+from model.ids import quoted
 from model.keys import Secret
 from store import Reader, Store, Transaction, devices
 from store.layout import DATABASE
@@ -179,6 +180,7 @@ class Gate:
         def note(tx: Transaction) -> None:
             tx.audit(refusal.actor, refusal.operation, "refused", after=after, source=refusal.source)
 
+        log.info("refused actor=%s operation=%s source=%s", refusal.actor, quoted(refusal.operation), refusal.source)
         await self.store.write(note)
 
     # The snapshot follows the store.

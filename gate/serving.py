@@ -50,7 +50,7 @@ class Serving:
         self._local = local
         self._lapses = agents.Lapses()
         gate.watch.start()
-        self._set_aside_at = 0
+        self._set_aside_at = self._online = 0
         self._tasks = [
             asyncio.create_task(_repeat(EVERY, self._due)),
             asyncio.create_task(_repeat(SAVE_PRESENCE_EVERY, self._save)),
@@ -99,6 +99,9 @@ class Serving:
             self._certificate, self._certify_at = certificate, 0.0
 
     async def _save(self) -> None:
+        if (online := self.gate.presence.online_count) != self._online:
+            self._online = online
+            log.info("agents online=%d", online)
         await self.gate.save_presence()
 
     async def _set_aside(self) -> None:

@@ -141,12 +141,14 @@ class Agents:
         self._sessions[session.device] = session
         self._waiting.pop(session.device, None)
         self._gate.presence.arrived(session.device)
+        log.debug("agent connected device=%s", session.device)
         if older:
             older.dismiss(Conflict("a newer connection of this device took over"), retry_after=None)
 
     def leave(self, session: AgentSession) -> None:
         if session.arrived:
             self._gate.presence.left(session.device)
+            log.debug("agent gone device=%s", session.device)
         if self._sessions.get(session.device) is session:
             del self._sessions[session.device]
             self._waiting.pop(session.device, None)

@@ -23,7 +23,7 @@ from gate.login.sealing import Seal
 from gate.login.tokens import Claims
 from gate.services import logins as operations
 from model.errors import Invalid, Limited, WardgateError
-from model.ids import UserName
+from model.ids import UserName, quoted
 from model.records import User
 from store import Transaction, users
 
@@ -155,6 +155,7 @@ class Desk:
             self._unwritten += 1
             return
         who_, where, after = applicant.name, applicant.source, {"seconds": int(locked)}
+        log.warning("login locked name=%s source=%s seconds=%d", quoted(who_), where, locked)
         if self._unwritten:
             after["others_unwritten"], self._unwritten = self._unwritten, 0
         self.later(
@@ -205,6 +206,7 @@ class Desk:
             self._noted.popitem(last=False)
         if proof.break_glass:
             log.warning("%s logged in by the break-glass key, from %s", proof.user, source)
+        log.info("login user=%s method=%s source=%s", proof.user, proof.method, source)
         ends_at = proof.login_at + self.login_life
         self.later(lambda: self.gate.store.write(lambda tx: records.login(tx, proof, source, ends_at)))
 

@@ -81,7 +81,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
     person = Home(tmp_path)
     gate = subprocess.Popen(
         [*PROGRAM, "serve", "--state", str(person.state), "--listen", "127.0.0.1:0"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=tmp_path,
+        stdout=subprocess.PIPE, stderr=(tmp_path / "log").open("w"), text=True, cwd=tmp_path,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     try:
@@ -173,6 +173,13 @@ def test_a_device_that_expires_soon_is_warned_about(home: Home) -> None:
     assert "warning" not in home.login().stderr
     home.run("devices", "expire", "laptop", "--in", "2d", "--state", str(home.state))
     assert "warning: your device laptop expires in " in home.login().stderr
+
+
+@pytest.mark.needs("ssh-keygen")
+def test_the_gate_logs_a_login_in_one_line(home: Home) -> None:
+    home.login()
+    lines = (home.folder / "log").read_text().splitlines()
+    assert "INFO wardgate.login: login user=alice@net.example.com method=key source=127.0.0.1" in lines
 
 
 # Whether the gate is the right one.
