@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -53,8 +53,25 @@ class Streams(Protocol):
         ...
 
 
+def _nothing(*_: object) -> None: ...
+
+
+class Listener(msgspec.Struct, frozen=True, kw_only=True):
+    """What is done about what comes from a terminal. All calls come on the event loop."""
+
+    on_input: Callable[[bytes], None] = _nothing
+    on_resize: Callable[[int, int], None] = _nothing
+    on_flow: Callable[[bool], None] = _nothing
+    """Called with False when the client stops reading, with True when it reads again."""
+    on_closed: Callable[[], None] = _nothing
+
+
+NOBODY: Final = Listener()
+"""Until a console listens."""
+
+
 class ConsoleChannel(Protocol):
-    """A terminal that a console is painted on. All callbacks come on the event loop."""
+    """A terminal that a console is painted on."""
 
     terminal: Terminal
 
@@ -62,16 +79,7 @@ class ConsoleChannel(Protocol):
         """Hands bytes to the client; silently dropped once it is gone."""
         ...
 
-    def listen(
-        self,
-        *,
-        on_input: Callable[[bytes], None],
-        on_resize: Callable[[int, int], None],
-        on_flow: Callable[[bool], None],
-        on_closed: Callable[[], None],
-    ) -> None:
-        """`on_flow(False)` when the client stops reading, `on_flow(True)` when it reads again."""
-        ...
+    def listen(self, listener: Listener) -> None: ...
 
 
 class Faces(Protocol):

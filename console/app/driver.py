@@ -17,7 +17,7 @@ from textual.strip import Strip
 
 from console.app.sequences import START, STOP
 from console.app.sgr import Colours, turned_down
-from gate.faces import ConsoleChannel, terminal_size
+from gate.faces import ConsoleChannel, Listener, terminal_size
 
 if TYPE_CHECKING:
     from console.app.app import ConsoleApp
@@ -96,7 +96,9 @@ class ChannelDriver(Driver):
         start = START if self._mouse else re.sub(r"\x1b\[\?100[026]h", "", START)
         asks = _ASK_SYNC + (_ASK_BACKGROUND if self.colours > Colours.SIXTEEN else "")
         self.write(start + (asks if self.channel.terminal.term != "linux" else ""))
-        self.channel.listen(on_input=self.feed, on_resize=self.resize, on_flow=self.flow, on_closed=self.client_is_gone)
+        self.channel.listen(
+            Listener(on_input=self.feed, on_resize=self.resize, on_flow=self.flow, on_closed=self.client_is_gone)
+        )
 
     def disable_input(self) -> None:
         """Nothing typed from here on is looked at. The end frees the parser's events, and the app with them."""

@@ -11,12 +11,11 @@ import struct
 import sys
 import termios
 import tty
-from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from console.app.sequences import STOP
-from gate.faces import Terminal, terminal_size
+from gate.faces import NOBODY, Listener, Terminal, terminal_size
 from model.errors import Unavailable
 
 HIGH_WATER = 256 * 1024
@@ -43,10 +42,7 @@ class LocalTerminal:
         )
         self._waiting = bytearray()
         self._writing = self._slow = self._begun = False
-        self._on_input: Callable[[bytes], None] | None = None
-        self._on_resize: Callable[[int, int], None] | None = None
-        self._on_flow: Callable[[bool], None] | None = None
-        self._on_closed: Callable[[], None] | None = None
+        self._listener = NOBODY
 
     def _size(self) -> tuple[int, int]:
         try:
@@ -83,15 +79,8 @@ class LocalTerminal:
         with contextlib.suppress(termios.error):  # it may be gone
             termios.tcsetattr(self._input, termios.TCSADRAIN, self._before)
 
-    def listen(
-        self,
-        *,
-        on_input: Callable[[bytes], None],
-        on_resize: Callable[[int, int], None],
-        on_flow: Callable[[bool], None],
-        on_closed: Callable[[], None],
-    ) -> None:
-        self._on_input, self._on_resize, self._on_flow, self._on_closed = on_input, on_resize, on_flow, on_closed
+    def listen(self, listener: Listener) -> None:
+        self._listener = listener
 
     def write(self, data: bytes) -> None:
         self._waiting += data
@@ -102,8 +91,7 @@ class LocalTerminal:
             self._loop.add_writer(self._output, self._writable)
         if not self._slow and len(self._waiting) > HIGH_WATER:
             self._slow = True
-            if self._on_flow:
-                self._on_flow(False)
+            self._listener.on_flow(False)
 
     def _writable(self) -> None:
         """As much as the terminal takes at once: a write of more would wait for it, and with it everybody else."""
@@ -117,8 +105,7 @@ class LocalTerminal:
             self._loop.remove_writer(self._output)
             if self._slow:
                 self._slow = False
-                if self._on_flow:
-                    self._on_flow(True)
+                self._listener.on_flow(True)
 
     def _readable(self) -> None:
         try:
@@ -127,12 +114,11 @@ class LocalTerminal:
             data = b""
         if not data:
             self._gone()
-        elif self._on_input:
-            self._on_input(data)
+        else:
+            self._listener.on_input(data)
 
     def _resized(self) -> None:
-        if self._on_resize:
-            self._on_resize(*self._size())
+        self._listener.on_resize(*self._size())
 
     def _end(self) -> None:
         """Whoever uses the terminal is cancelled, and so ends in its own way."""
@@ -143,5 +129,4 @@ class LocalTerminal:
         self._waiting.clear()
         self._loop.remove_reader(self._input)
         self._loop.remove_writer(self._output)
-        if self._on_closed:
-            self._on_closed()
+        self._listener.on_closed()

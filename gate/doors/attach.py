@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gate.faces import ConsoleChannel, Terminal, terminal_size
+from gate.faces import NOBODY, ConsoleChannel, Listener, Terminal, terminal_size
 
 if TYPE_CHECKING:
     from gate.doors.local import Answer
@@ -39,38 +39,27 @@ class SocketChannel:
         self._say = say
         self._waiting = waiting
         self._slow = False
-        self._on_input: Callable[[bytes], None] | None = None
-        self._on_resize: Callable[[int, int], None] | None = None
-        self._on_flow: Callable[[bool], None] | None = None
-        self._on_closed: Callable[[], None] | None = None
+        self._listener = NOBODY
         self._early = b""
 
     def write(self, data: bytes) -> None:
         self._say(data)
         if not self._slow and self._waiting() > HIGH_WATER:
             self._slow = True
-            if self._on_flow:
-                self._on_flow(False)
+            self._listener.on_flow(False)
 
-    def listen(
-        self,
-        *,
-        on_input: Callable[[bytes], None],
-        on_resize: Callable[[int, int], None],
-        on_flow: Callable[[bool], None],
-        on_closed: Callable[[], None],
-    ) -> None:
-        self._on_input, self._on_resize, self._on_flow, self._on_closed = on_input, on_resize, on_flow, on_closed
+    def listen(self, listener: Listener) -> None:
+        self._listener = listener
         if self._early:
             early, self._early = self._early, b""
-            on_input(early)
+            listener.on_input(early)
 
     def heard(self, typed: Typed) -> None:
-        if typed.size is not None and self._on_resize:
-            self._on_resize(*terminal_size(*typed.size))
+        if typed.size is not None:
+            self._listener.on_resize(*terminal_size(*typed.size))
         data = base64.b64decode(typed.input)
-        if data and self._on_input:
-            self._on_input(data)
+        if data and self._listener is not NOBODY:
+            self._listener.on_input(data)
         elif data and len(self._early) < HIGH_WATER:
             self._early += data
 
@@ -78,12 +67,10 @@ class SocketChannel:
         """The client reads again."""
         if self._slow and self._waiting() == 0:
             self._slow = False
-            if self._on_flow:
-                self._on_flow(True)
+            self._listener.on_flow(True)
 
     def gone(self) -> None:
-        if self._on_closed:
-            self._on_closed()
+        self._listener.on_closed()
 
 
 async def attached(

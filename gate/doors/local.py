@@ -23,7 +23,7 @@ import msgspec
 
 from gate.actor import local_actor
 from gate.doors.attach import Typed, attached
-from gate.faces import ConsoleChannel, Terminal, terminal_size
+from gate.faces import ConsoleChannel, Listener, Terminal, terminal_size
 from model.errors import Conflict, Invalid, Limited, Unavailable, WardgateError
 
 if TYPE_CHECKING:
@@ -275,10 +275,11 @@ async def call_console(state: Path, words: Sequence[str], channel: ConsoleChanne
         request = Request(tuple(words), terminal=channel.terminal, console=True)
         writer.write(msgspec.json.encode(request) + b"\n")
         channel.listen(
-            on_input=lambda data: tell(Typed(input=_text(data))),
-            on_resize=lambda columns, rows: tell(Typed(size=(columns, rows))),
-            on_flow=lambda _: None,
-            on_closed=writer.close,
+            Listener(
+                on_input=lambda data: tell(Typed(input=_text(data))),
+                on_resize=lambda columns, rows: tell(Typed(size=(columns, rows))),
+                on_closed=writer.close,
+            )
         )
         while line := await reader.readline():
             answer = _answer.decode(line)

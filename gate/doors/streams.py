@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import asyncssh
 
-from gate.faces import Terminal, terminal_size
+from gate.faces import NOBODY, Listener, Terminal, terminal_size
 from model.errors import Invalid, Limited
 
 KEPT_INPUT = 64 * 1024
@@ -142,18 +142,6 @@ class ChannelStreams:
             self.close()
 
 
-def _no_bytes(_: bytes) -> None: ...
-
-
-def _no_size(_: int, __: int) -> None: ...
-
-
-def _no_flow(_: bool) -> None: ...
-
-
-def _no_end() -> None: ...
-
-
 class TerminalChannel:
     """`gate.faces.ConsoleChannel` on a channel. What is typed before `listen` waits for it."""
 
@@ -161,11 +149,8 @@ class TerminalChannel:
         self.terminal = terminal
         self._channel = channel
         self._early = bytearray()
-        self._gone = self._listening = False
-        self._on_input: Callable[[bytes], None] = _no_bytes
-        self._on_resize: Callable[[int, int], None] = _no_size
-        self._on_flow: Callable[[bool], None] = _no_flow
-        self._on_closed: Callable[[], None] = _no_end
+        self._gone = False
+        self._listener = NOBODY
 
     def write(self, data: bytes) -> None:
         if not self._gone:
@@ -174,39 +159,30 @@ class TerminalChannel:
             except OSError:
                 self._gone = True
 
-    def listen(
-        self,
-        *,
-        on_input: Callable[[bytes], None],
-        on_resize: Callable[[int, int], None],
-        on_flow: Callable[[bool], None],
-        on_closed: Callable[[], None],
-    ) -> None:
-        self._on_input, self._on_resize = on_input, on_resize
-        self._on_flow, self._on_closed = on_flow, on_closed
-        self._listening = True
+    def listen(self, listener: Listener) -> None:
+        self._listener = listener
         early = bytes(self._early)
         self._early.clear()
         if early:
-            on_input(early)
+            listener.on_input(early)
         if self._gone:
-            on_closed()
+            listener.on_closed()
 
     # For the door.
 
     def feed(self, data: bytes) -> None:
-        if self._listening:
-            self._on_input(data)
-        else:
+        if self._listener is NOBODY:
             self._early += data[: KEPT_INPUT - len(self._early)]
+        else:
+            self._listener.on_input(data)
 
     def resize(self, columns: int, rows: int) -> None:
-        self._on_resize(*terminal_size(columns, rows))
+        self._listener.on_resize(*terminal_size(columns, rows))
 
     def flow(self, on: bool) -> None:
-        self._on_flow(on)
+        self._listener.on_flow(on)
 
     def close(self) -> None:
         if not self._gone:
             self._gone = True
-            self._on_closed()
+            self._listener.on_closed()

@@ -19,7 +19,7 @@ import asyncssh
 from gate import network
 from gate.actor import GATE, Actor
 from gate.doors import Limits, Server, serve
-from gate.faces import ConsoleChannel, Streams, Terminal
+from gate.faces import ConsoleChannel, Listener, Streams, Terminal
 from gate.gate import Gate
 from gate.services import devices as device_operations
 from gate.services import enrollment_keys as enrollment_operations
@@ -85,10 +85,11 @@ class EchoFaces:
             channel.write(b"<" + data + b">")
 
         channel.listen(
-            on_input=typed,
-            on_resize=lambda columns, rows: channel.write(f"resized {columns}x{rows}\r\n".encode()),
-            on_flow=lambda on: None,
-            on_closed=lambda: done.done() or done.set_result(1),
+            Listener(
+                on_input=typed,
+                on_resize=lambda columns, rows: channel.write(f"resized {columns}x{rows}\r\n".encode()),
+                on_closed=lambda: done.done() or done.set_result(1),
+            )
         )
         channel.write(f"console {list(words)} {size.columns}x{size.rows} {size.term} {actor.name}\r\n".encode())
         try:

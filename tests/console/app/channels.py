@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 from console.app.app import ConsoleApp
 from console.app.backend import Backend
-from gate.faces import Terminal
+from gate.faces import Listener, Terminal
 
 
 class MemoryChannel:
@@ -18,40 +18,29 @@ class MemoryChannel:
     def __init__(self, terminal: Terminal) -> None:
         self.terminal = terminal
         self.written: list[bytes] = []
-        self._on_input: Callable[[bytes], None] | None = None
-        self._on_resize: Callable[[int, int], None] | None = None
-        self._on_flow: Callable[[bool], None] | None = None
-        self._on_closed: Callable[[], None] | None = None
+        self._listener: Listener | None = None
 
     def write(self, data: bytes) -> None:
         self.written.append(data)
 
-    def listen(
-        self,
-        *,
-        on_input: Callable[[bytes], None],
-        on_resize: Callable[[int, int], None],
-        on_flow: Callable[[bool], None],
-        on_closed: Callable[[], None],
-    ) -> None:
-        self._on_input, self._on_resize = on_input, on_resize
-        self._on_flow, self._on_closed = on_flow, on_closed
+    def listen(self, listener: Listener) -> None:
+        self._listener = listener
 
     def type(self, data: bytes | str) -> None:
-        assert self._on_input is not None
-        self._on_input(data.encode() if isinstance(data, str) else data)
+        assert self._listener is not None
+        self._listener.on_input(data.encode() if isinstance(data, str) else data)
 
     def resize(self, columns: int, rows: int) -> None:
-        assert self._on_resize is not None
-        self._on_resize(columns, rows)
+        assert self._listener is not None
+        self._listener.on_resize(columns, rows)
 
     def flow(self, reads: bool) -> None:
-        assert self._on_flow is not None
-        self._on_flow(reads)
+        assert self._listener is not None
+        self._listener.on_flow(reads)
 
     def close(self) -> None:
-        assert self._on_closed is not None
-        self._on_closed()
+        assert self._listener is not None
+        self._listener.on_closed()
 
     @property
     def output(self) -> bytes:

@@ -17,6 +17,7 @@ from terminals import PROGRAM, Tmux, a_served_gate
 
 from console.app.localterminal import LocalTerminal
 from console.app.session import run_on
+from gate.faces import Listener
 from model.errors import Unavailable
 
 
@@ -78,10 +79,7 @@ async def test_a_console_runs_on_it_and_gives_it_back() -> None:
 async def test_a_resize_reaches_the_screen() -> None:
     with a_pty() as terminal, LocalTerminal(terminal.inner, terminal.inner) as channel:
         sizes: list[tuple[int, int]] = []
-        channel.listen(
-            on_input=lambda _: None, on_resize=lambda *size: sizes.append(size), on_flow=lambda _: None,
-            on_closed=lambda: None,
-        )  # fmt: skip
+        channel.listen(Listener(on_resize=lambda *size: sizes.append(size)))
         terminal.size(132, 43)
         os.kill(os.getpid(), signal.SIGWINCH)
         await until(lambda: sizes)
@@ -108,7 +106,7 @@ async def test_a_screen_that_its_painter_could_not_end_is_left_all_the_same() ->
 async def test_keys_that_would_end_or_stop_a_process_are_keys() -> None:
     with a_pty() as terminal, LocalTerminal(terminal.inner, terminal.inner) as channel:
         heard: list[bytes] = []
-        channel.listen(on_input=heard.append, on_resize=lambda *_: None, on_flow=lambda _: None, on_closed=lambda: None)
+        channel.listen(Listener(on_input=heard.append))
         terminal.type(b"\x03\x1a\x1c")
         await until(lambda: b"".join(heard) == b"\x03\x1a\x1c")
 
@@ -118,9 +116,7 @@ async def test_a_terminal_that_takes_nothing_is_told_of_and_nobody_waits_for_it(
         asyncio.get_running_loop().remove_reader(terminal.outer)
         with LocalTerminal(terminal.inner, terminal.inner) as channel:
             flow: list[bool] = []
-            channel.listen(
-                on_input=lambda _: None, on_resize=lambda *_: None, on_flow=flow.append, on_closed=lambda: None
-            )
+            channel.listen(Listener(on_flow=flow.append))
             for _ in range(40):
                 channel.write(b"x" * 10_000)
             assert flow == [False]
