@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from console.app.app import ConsoleApp, report
@@ -37,7 +38,7 @@ async def run_console(
     if runner is None:
         from console.commandline.face import execute
 
-        runner = execute
+        runner = partial(execute, program="")
     backend = GateBackend(gate, actor, channel.terminal, runner)
     preferences: dict[str, str] = {}
     with contextlib.suppress(WardgateError):

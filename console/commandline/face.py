@@ -74,9 +74,13 @@ def parse(words: Sequence[str], *, width: int | None = None) -> Parsed:
 
 
 async def execute(
-    gate: Gate, actor: Actor, words: Sequence[str], streams: Streams, terminal: Terminal | None, *, files: bool = False
-) -> int:
-    """Runs one command and returns its exit status; nothing but a lost connection is raised."""
+    gate: Gate, actor: Actor, words: Sequence[str], streams: Streams, terminal: Terminal | None, *,
+    files: bool = False, program: str = "wardgate",
+) -> int:  # fmt: skip
+    """Runs one command and returns its exit status; nothing but a lost connection is raised.
+
+    `program` is what whoever typed `words` puts before them; hints name commands as they would type them.
+    """
     as_json = "--json" in words
     if [*words[:1]] == ["help"]:  # ssh takes options after the host for its own
         words = [*words[1:], "--help"]
@@ -93,10 +97,10 @@ async def execute(
     except HelpWanted as wanted:
         streams.write(wanted.text + "\n")
     except click.UsageError as fault:
-        report(streams, "usage", usage_message(fault), usage_hint(fault), as_json=as_json)
+        report(streams, "usage", usage_message(fault), usage_hint(fault, program), as_json=as_json)
         return USAGE
     except WardgateError as refused:
-        report_refusal(streams, refused, as_json=as_json)
+        report_refusal(streams, refused, as_json=as_json, program=program)
         return REFUSED
     except OverflowError:
         report(streams, "invalid", "a number is larger than any that is kept here", None, as_json=as_json)
@@ -117,16 +121,28 @@ def usage_message(fault: click.UsageError) -> str:
     return (said[:1].lower() + said[1:]).rstrip(".")
 
 
-def usage_hint(fault: click.UsageError) -> str:
+def usage_hint(fault: click.UsageError, program: str = "wardgate") -> str:
     where = fault.ctx.command_path if fault.ctx else "wardgate"
-    return f"{where} --help"
+    if program == "wardgate":
+        return f"{where} --help"
+    return " ".join(filter(None, (program, "help", where.removeprefix("wardgate").strip())))
 
 
-def report_refusal(streams: Streams, refused: WardgateError, *, as_json: bool) -> None:
+def as_typed(hint: str, program: str) -> str:
+    """`hint` with its commands as they are typed where `program` goes before them; what is done elsewhere stays."""
+    prefix = f"{program} " if program else ""
+    return _COMMAND.sub(lambda found: prefix + found[1], hint)
+
+
+_COMMAND = re.compile(rf"(?<!there: )\bwardgate ((?:{'|'.join((*NOUNS, *MINE))})\b)")
+
+
+def report_refusal(streams: Streams, refused: WardgateError, *, as_json: bool, program: str = "wardgate") -> None:
+    hint = refused.hint and as_typed(refused.hint, program)
     if as_json:
-        streams.write_error(msgspec.json.encode({"error": refused.as_json()}).decode() + "\n")
+        streams.write_error(msgspec.json.encode({"error": {**refused.as_json(), "hint": hint}}).decode() + "\n")
         return
-    report(streams, refused.code, _place(refused) + refused.message, refused.hint, as_json=False)
+    report(streams, refused.code, _place(refused) + refused.message, hint, as_json=False)
 
 
 def _place(refused: WardgateError) -> str:

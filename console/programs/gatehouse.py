@@ -181,8 +181,14 @@ class ConsoleFaces:
         self, gate: Gate, actor: Actor, words: Sequence[str], streams: Streams, terminal: Terminal | None
     ) -> int:
         from console.commandline import face
+        from gate import reached
 
-        return await face.execute(gate, actor, words, streams, terminal)
+        if actor.source == "local":
+            return await face.execute(gate, actor, words, streams, terminal)
+        local, _, domain = actor.name.partition("@")
+        name = local if domain == gate.snapshot.user_domain else actor.name
+        program = reached.ssh(gate.snapshot.settings, name)
+        return await face.execute(gate, actor, words, streams, terminal, program=program)
 
     async def console(self, gate: Gate, actor: Actor, channel: ConsoleChannel, words: Sequence[str]) -> int:
         from console.app.session import run_console

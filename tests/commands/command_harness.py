@@ -54,9 +54,14 @@ class Answer(msgspec.Struct):
 
 
 async def run(
-    gate: Gate, *words: str, actor: Actor | None = None, stdin: str = "", columns: int | None = None
+    gate: Gate,
+    *words: str,
+    actor: Actor | None = None,
+    stdin: str = "",
+    columns: int | None = None,
+    program: str = "wardgate",
 ) -> Answer:
     streams = MemoryStreams(stdin.encode())
     terminal = Terminal(term="xterm-256color", columns=columns) if columns else None
-    status = await face.execute(gate, actor or local_actor(0), words, streams, terminal)
+    status = await face.execute(gate, actor or local_actor(0), words, streams, terminal, program=program)
     return Answer(status, streams.out.decode(errors="replace"), streams.err, streams.out)

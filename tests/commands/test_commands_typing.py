@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "gate"))
 import gate_builders as build
 
 from console.commandline.command import Command
-from console.commandline.face import COMMANDS, parse
+from console.commandline.face import COMMANDS, as_typed, parse
 from gate import network, reached
 from model.records import Role
 
@@ -289,3 +289,33 @@ async def test_json_has_keys_in_snake_case(tmp_path: Path, words: str) -> None:
         answer = await h.run(gate, *words.split(), "--json", actor=build.as_actor("alice", Role.OWNER))
         assert answer.status == 0
         assert [key for key in keys_of(answer.document) if not re.fullmatch(r"[a-z][a-z0-9_]*", key)] == []
+
+
+@pytest.mark.parametrize(
+    ("program", "usage", "refusal"),
+    [
+        ("wardgate", "wardgate ca rotate --help", "enable it: wardgate devices enable lap"),
+        (
+            "ssh -p 2222 alice@gate",
+            "ssh -p 2222 alice@gate help ca rotate",
+            "ssh -p 2222 alice@gate devices enable lap",
+        ),
+        ("", "help ca rotate", "enable it: devices enable lap"),
+    ],
+)
+async def test_a_hint_names_commands_as_they_are_typed_there(
+    tmp_path: Path, program: str, usage: str, refusal: str
+) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "lap")
+        await h.run(gate, "devices", "disable", "lap")
+        assert (await h.run(gate, "ca", "rotate", program=program)).err.endswith(f"hint: {usage}\n")
+        refused = await h.run(gate, "devices", "approve", "lap", program=program)
+        assert refusal in refused.err
+        told = await h.run(gate, "devices", "approve", "lap", "--json", program=program)
+        assert told.error["hint"] in refused.err
+
+
+def test_a_hint_about_the_gate_s_own_host_stays_as_it_is_typed_there() -> None:
+    assert as_typed("there: wardgate gate restore FILE", "ssh gate") == "there: wardgate gate restore FILE"
+    assert as_typed("on the device: wardgate up", "ssh gate") == "on the device: wardgate up"
