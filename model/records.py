@@ -98,8 +98,8 @@ class DeviceState(StrEnum):
     DISABLED = "disabled"
 
 
-class Device(Record, frozen=True, kw_only=True):
-    """A machine in the network.
+class Device(Record, frozen=True, kw_only=True, gc=False):
+    """A machine in the network. There are many; none is ever part of a circle, so the collector need not look.
 
     enroll ─▶ pending ─▶ approved ─▶ expired ─▶ (approved again, or removed)
                              │  ▲

@@ -88,7 +88,7 @@ def _moved(before: World, network: Network, pairs: list[Pair], *, renamed: bool)
     outsiders = outsiders_of(network) if renamed else before.outsiders
     if not pairs:
         return replace(before, network=network, users=users, outsiders=outsiders)
-    seen = before.seen + [None] * (len(before.names) - len(before.seen))
+    seen = [*before.seen, *[None] * (len(before.names) - len(before.seen))]
     sets = {"live": before.live, "member": before.member, "tagged": before.tagged, "exits": before.exits}
     by_user, by_tag = dict(before.by_user), dict(before.by_tag)
     addresses = before.addresses
@@ -107,7 +107,7 @@ def _moved(before: World, network: Network, pairs: list[Pair], *, renamed: bool)
         _in_place(new.slot, before.names) for old, new in pairs if old is None and new is not None
     )
     return replace(
-        before, network=network, users=users, outsiders=outsiders, seen=seen,
+        before, network=network, users=users, outsiders=outsiders, seen=tuple(seen),
         by_user=by_user, by_tag=by_tag, addresses=addresses,
         routes=_moved_routes(before, pairs, seen, addresses), ordered=ordered, **sets,
     )  # fmt: skip

@@ -25,7 +25,7 @@ _TEXTS = attrgetter("addresses", "ipv4", "ipv6")
 EXIT = frozenset({"0.0.0.0/0", "::/0"})
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class Seen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A device, as far as a policy can tell. Two that are equal are the same to every policy."""
 
     slot: int
@@ -50,7 +50,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     slots: dict[DeviceID, int]
     """Only ever added to, and shared by all worlds of one line; so is `names`, its inverse."""
     names: list[DeviceID]
-    seen: list[Seen | None]
+    seen: tuple[Seen | None, ...]
+    """By slot. A tuple, which the collector walks but once where nothing in it can be part of a circle."""
     live: int
     users: Mapping[str, User]
     outsiders: frozenset[UserName]
@@ -176,11 +177,11 @@ def world(network: Network, before: World | None = None) -> World:
     for device in devices:
         slot = slots[device.id]
         seen[slot] = see(device, slot, standby=device.id in network.standby)
-    return _indexed(network, slots, names, seen, out)
+    return _indexed(network, slots, names, tuple(seen), out)
 
 
 def _indexed(
-    network: Network, slots: dict[DeviceID, int], names: list[DeviceID], seen: list[Seen | None],
+    network: Network, slots: dict[DeviceID, int], names: list[DeviceID], seen: tuple[Seen | None, ...],
     outsiders: frozenset[UserName],
 ) -> World:  # fmt: skip
     size = len(seen)
