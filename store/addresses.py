@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from model.errors import Conflict, Invalid, Limited
-from model.ids import Address
+from model.ids import Address, UserName
 from model.network import DEFAULT_IPV4, DEFAULT_IPV6, RESERVED
 from store import settings
 
@@ -121,14 +121,27 @@ def claim(tx: Transaction, ipv4: Address, ipv6: Address | None = None) -> tuple[
     return ipv4, beside
 
 
-def release(tx: Transaction, ipv4: Address, ipv6: Address, named_until: int = 0) -> None:
-    """Puts a device's addresses to rest: for the longest life of a certificate, and until `named_until` at least."""
+def release(
+    tx: Transaction, ipv4: Address, ipv6: Address, named_until: int = 0, *, user: UserName | None = None
+) -> None:
+    """Puts a device's addresses to rest: for the longest life of a certificate, and until `named_until` at least.
+
+    `user` is whose device it was.
+    """
     space = _settled(tx)
     held_until = max(tx.now + longest_life(tx), named_until)
     tx.sql.executemany(
-        "INSERT OR REPLACE INTO released_addresses VALUES (?, ?, ?)",
-        [(number, tx.now, held_until) for number in space.numbers(ipv4, ipv6)],
+        "INSERT OR REPLACE INTO released_addresses (number, released_at, held_until, user) VALUES (?, ?, ?, ?)",
+        [(number, tx.now, held_until, user) for number in space.numbers(ipv4, ipv6)],
     )
+
+
+def resting_of(r: Reader, user: UserName) -> int:
+    """How many addresses rest that devices of `user` gave up."""
+    row = r.sql.execute(
+        "SELECT count(*) FROM released_addresses WHERE user = ? AND held_until > ?", (user, r.now)
+    ).fetchone()
+    return int(row[0])
 
 
 def rest_next(tx: Transaction, count: int) -> None:
@@ -139,7 +152,10 @@ def rest_next(tx: Transaction, count: int) -> None:
     for _ in range(min(count, free // 2)):
         (number,) = tx.sql.execute("SELECT min(first) FROM free_addresses").fetchone()
         _cut(tx, number)
-        tx.sql.execute("INSERT OR REPLACE INTO released_addresses VALUES (?, ?, ?)", (number, tx.now, held_until))
+        tx.sql.execute(
+            "INSERT OR REPLACE INTO released_addresses (number, released_at, held_until) VALUES (?, ?, ?)",
+            (number, tx.now, held_until),
+        )
 
 
 def _settled(tx: Transaction) -> Ranges:

@@ -212,7 +212,7 @@ def _release(tx: Transaction, device: Device) -> None:
     row = tx.sql.execute(
         "SELECT coalesce(max(valid_before), 0) FROM certificates WHERE device_id = ?", (int(device.id),)
     ).fetchone()
-    addresses.release(tx, device.ipv4, device.ipv6, named_until=row[0])
+    addresses.release(tx, device.ipv4, device.ipv6, named_until=row[0], user=device.user)
 
 
 def _columns(device: Device) -> dict[str, Any]:

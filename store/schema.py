@@ -384,6 +384,16 @@ def ended_generations(db: Database) -> None:
     )
 
 
+@migrations()
+def resting(db: Database) -> None:
+    """Whose device gave an address up, so that nobody lays all of them to rest."""
+    db.execute(
+        "ALTER TABLE released_addresses ADD COLUMN user TEXT"
+        " REFERENCES users (name) ON UPDATE CASCADE ON DELETE SET NULL"
+    )
+    db.execute("CREATE INDEX released_addresses_user ON released_addresses (user) WHERE user IS NOT NULL")
+
+
 def _text_index(db: Database, table: str, columns: str) -> None:
     """A trigram index over the generated column `visible` of `table`, kept in step by triggers."""
     insert = f"INSERT INTO {table}_text (rowid, visible) VALUES (new.id, new.visible);"  # noqa: S608

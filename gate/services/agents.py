@@ -51,7 +51,7 @@ def enroll(
     if rows.by_wireguard_key(tx, wireguard) is not None:
         raise Conflict("this WireGuard key is another device's", hint="make a new one with: wg genkey")
     if key.user is not None:
-        devices.room_for_one_more(tx, call, key.user)
+        devices.room_for_one_more(tx, call, key.user, own_word=devices.by_own_word(tx, key))
     device = rows.add(
         tx, name=rows.free_name(tx, device_name(name), lambda one: devices.holder(tx, call, one) is not None),
         user=key.user, tags=key.tags, wireguard_key=wireguard,

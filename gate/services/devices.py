@@ -18,11 +18,14 @@ from model.errors import Conflict, Denied, Invalid, Limited
 from model.ids import DeviceName, DNSName, Prefix, Tag, UserName, device_name, prefix, quoted, tag
 from model.keys import SSHKey, wireguard_key
 from model.netmap import NetMap
-from model.records import Device, DeviceState, NameType, Page, Role, Route, RouteState
-from store import Query, Reader, Transaction, devices, user_keys, users
+from model.records import Device, DeviceState, EnrollmentKey, NameType, Page, Role, Route, RouteState
+from store import Query, Reader, Transaction, addresses, devices, user_keys, users
 from store import names as records
 
 LONGEST_LIFE = 10 * 366 * 86400
+MAY_REST = 16
+"""Addresses of devices that one removed, however few one may have at once: machines are replaced."""
+_OPERATE = frozenset({Role.OWNER, Role.ADMIN, Role.OPERATOR})
 
 
 @reads("devices list")
@@ -69,7 +72,7 @@ def add(
         user = _own_plain(tx, call, user, tags, ssh_key)
     owner, roles = owner_or_tags(tx, call, user, tags)
     if owner is not None and owner == call.actor.user:
-        room_for_one_more(tx, call, owner)
+        room_for_one_more(tx, call, owner, own_word=call.own)
     if ssh_key is not None:
         free_ssh_key(tx, call, ssh_key)
     approved = not call.own or approves_itself(call, owner)
@@ -92,11 +95,17 @@ def _own_plain(r: Reader, call: Call, user: str | None, tags: Sequence[str], ssh
     return own.user(r, call, user or "me").name
 
 
-def room_for_one_more(r: Reader, call: Call, owner: UserName) -> None:
-    """Raises `Limited` where the person has as many devices as one may."""
+def room_for_one_more(r: Reader, call: Call, owner: UserName, *, own_word: bool) -> None:
+    """Raises `Limited` where the person has as many devices as one may; and who brings one in by nobody's word but
+    `own_word`, where as many that they removed still keep their addresses from others."""
     limit = int(str(call.snapshot.settings["devices.per-person"]))
     if len(devices.of_user(r, owner)) >= limit:
         raise Limited(f"{owner} has {limit} devices, the most", hint="remove one: wardgate devices remove NAME")
+    if own_word and (resting := addresses.resting_of(r, owner)) >= max(limit, MAY_REST):
+        raise Limited(
+            f"{resting} devices of {owner} were removed lately, and their addresses rest",
+            hint="ask an operator to add it: wardgate devices add, or enrollment-keys create",
+        )
 
 
 def approves_itself(call: Call, owner: UserName | None) -> bool:
@@ -104,7 +113,13 @@ def approves_itself(call: Call, owner: UserName | None) -> bool:
     if owner is None or owner != call.actor.user:
         return False
     rule = call.snapshot.settings["devices.approval"]
-    return rule == "automatic" or (rule == "by-role" and call.actor.role in {Role.OWNER, Role.ADMIN, Role.OPERATOR})
+    return rule == "automatic" or (rule == "by-role" and call.actor.role in _OPERATE)
+
+
+def by_own_word(r: Reader, key: EnrollmentKey) -> bool:
+    """Whether nobody but its owner, who has no say over others' devices, made the key."""
+    owner = users.by_name(r, key.user) if key.user is not None and key.created_by == key.user else None
+    return owner is not None and owner.role not in _OPERATE
 
 
 def owner_or_tags(
