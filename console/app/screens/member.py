@@ -195,7 +195,9 @@ class MemberView(View):
         for certificate in self.certificates:
             self._add(rows, places, self._certificate(width, certificate, x, context))
         if not self.certificates:
-            rows.append(self._quiet(width, "none yet: wardgate login signs one"))
+            me = self.backend.me()
+            whole = f"wardgate login {me.name.partition('@')[0]}@{me.gate}"
+            rows.append(self._quiet(width, f"none yet: {whole} signs one"))
         keys = self.facts.keys if self.facts else ()
         heads = ((x[0], "Fingerprint"), (x[2], "Comment"))
         rows += [Row(width), self._heads(width, "Keys", len(keys), heads, ("", "Added"))]
