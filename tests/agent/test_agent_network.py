@@ -152,7 +152,8 @@ async def test_down_leaves_the_machine_as_it_was(tmp_path: Path) -> None:
         a, _ = on.agent("laptop", host), on.agent("db")
         await on.joined("laptop", "db")
         db = on.gate.seat("db")
-        await soon(lambda: f"{db.ipv4} db.net.example.com db db.net.example.com.\n" in a.hosts.read_text(), of="the names")
+        line = f"{db.ipv4} db.net.example.com db db.net.example.com.\n"
+        await soon(lambda: line in a.hosts.read_text(), of="the names")
         assert _picture(host) != before
         a.down()
         assert a.process is not None
