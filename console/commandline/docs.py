@@ -21,6 +21,7 @@ This page is made from the commands themselves (`make docs`); `--help` says the 
 The nouns below are one list with three faces: `wardgate NOUN VERB` on the gate's own host, `ssh -p PORT NAME@GATE
 NOUN VERB` from anywhere, and the `:` line of the console. All take `--json`. On the gate's own host they also take
 `--state DIR`. A FILE is a path there and `-` (standard input) everywhere else.
+On a terminal tables are cut to its width, in a pipe they are whole; over ssh the gate knows the width with `ssh -t`.
 
 Exit codes: 0 done; 1 refused or failed, with `error: …` and sometimes `hint: …` on standard error; 2 usage.
 With `--json` an error is `{"error": {"code", "message", "hint"}}` on standard error.

@@ -35,13 +35,8 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
     from rich.cells import cell_len, set_cell_size
 
     widths = [max([cell_len(column.head), *(cell_len(row[at]) for row in cells)]) for at, column in enumerate(columns)]
-    over = sum(widths) + 2 * (len(widths) - 1) - (width or 1 << 30)
-    for at in sorted(range(len(columns)), key=lambda at: not columns[at].flexible):
-        if over > 0:
-            cut = min(over, widths[at] - max(8, cell_len(columns[at].head)))
-            if cut > 0:
-                widths[at] -= cut
-                over -= cut
+    if width is not None:
+        _narrow(widths, columns, [max(8, cell_len(column.head)) for column in columns], width)
 
     def fitted(cell: str, at: int) -> str:
         size = widths[at]
@@ -54,6 +49,16 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
     for row in [[column.head for column in columns], *cells]:
         out.write("  ".join(fitted(cell, at) for at, cell in enumerate(row)).rstrip() + "\n")
     return out.getvalue()
+
+
+def _narrow(widths: list[int], columns: Sequence[Column], least: Sequence[int], width: int) -> None:
+    """Makes the widest give way, cell by cell, so that none is cut to nothing beside one that is whole."""
+    over = sum(widths) + 2 * (len(widths) - 1) - width
+    for flexible in (True, False):
+        giving = [at for at, column in enumerate(columns) if column.flexible is flexible]
+        while over > 0 and (left := [at for at in giving if widths[at] > least[at]]):
+            widths[max(left, key=widths.__getitem__)] -= 1
+            over -= 1
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> str:

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "gate"))
 import gate_builders as build
 
 from console.commandline.face import parse
+from console.commandline.render import Column, table
 from model.records import Role
 
 DEVICE_FIELDS = {
@@ -184,6 +185,14 @@ async def test_a_table_fits_the_terminal_and_is_whole_when_piped(tmp_path: Path)
         assert all(len(line) <= 60 for line in narrow.out.splitlines())
         piped = await h.run(gate, "devices", "list")
         assert "a-device-with-a-rather-long-name-indeed-it-is" in piped.out
+
+
+def test_the_widest_column_gives_way_first() -> None:
+    columns = [Column("KEY"), Column("VALUE", flexible=True), Column("MEANING", flexible=True)]
+    (_, row) = table(
+        columns, [["domain", "net.example.com", "what device names stand under, whichever"]], 50
+    ).splitlines()
+    assert row == "domain  net.example.com  what device names stand …"
 
 
 async def test_text_from_devices_is_shown_inert(tmp_path: Path) -> None:
