@@ -17,8 +17,10 @@ from urllib.parse import parse_qs, urlsplit
 import asyncssh
 import msgspec
 
+from console.commandline.render import inert
 from console.programs.knownhosts import Known, known
 from model.errors import Denied, Unavailable, WardgateError
+from model.ids import quoted
 
 BROWSER = "wardgate-login "
 """How this program tells the gate that it waits for a browser, and the gate where to send it."""
@@ -117,7 +119,7 @@ class Person(asyncssh.SSHClient):
     async def _answer(self, prompt: str, shows: bool) -> str:
         if prompt.startswith(BROWSER) and self._waiting is not None:
             return await self._waiting.visit(prompt.removeprefix(BROWSER), self._asker)
-        answer = await asyncio.to_thread(self._asker.ask, prompt, shows)
+        answer = await asyncio.to_thread(self._asker.ask, _lines(prompt), shows)
         if answer == "" and _BY_PROVIDER.search(prompt) and self._asker.browser and self._waiting is None:
             self._waiting = await Browser.listen()
             return f"{BROWSER}{self._waiting.address}"
@@ -125,6 +127,18 @@ class Person(asyncssh.SSHClient):
 
     def password_auth_requested(self) -> None:
         """By keyboard-interactive alone, which asks everything that there is to ask."""
+
+
+def _web_address(text: str) -> str:
+    """What a gate, which may be anybody's, would have this machine open: a page of the web, and no file or program."""
+    if not text.startswith(("https://", "http://")) or not text.isprintable():
+        raise Denied(f"the gate names no web page to log in at: {quoted(text)}")
+    return text
+
+
+def _lines(text: str) -> str:
+    """`text` as a terminal may have it, its lines kept: nothing in it moves the cursor or hides what was asked."""
+    return "\n".join(inert(line) for line in text.split("\n"))
 
 
 class Browser:
@@ -156,9 +170,10 @@ class Browser:
 
     async def visit(self, address: str, asker: Asker) -> str:
         """Opens the provider's page; the code and the state that came back."""
-        asker.tell(f"Log in with your browser:\n\n  {address}\n")
-        await asyncio.to_thread(webbrowser.open, address)
         try:
+            page = _web_address(address)
+            asker.tell(f"Log in with your browser:\n\n  {page}\n")
+            await asyncio.to_thread(webbrowser.open, page)
             code, state = await asyncio.wait_for(self._came, 600)
         except TimeoutError:
             raise Denied("the browser did not come back in ten minutes") from None

@@ -44,7 +44,7 @@ async def test_a_member_who_adds_and_removes_over_and_over_is_stopped(
     async with build.a_gate(tmp_path, **SMALL) as gate:
         bob = await build.a_user(gate, "bob")
         await churn(gate, bob, way, 100)
-        with pytest.raises(Limited, match="100 devices of bob@.* were removed lately"):
+        with pytest.raises(Limited, match="100 devices of bob"):
             await way(gate, bob)
         carol = await build.a_user(gate, "carol")
         assert (await by_hand(gate, carol)).user == carol.user

@@ -16,6 +16,9 @@ import asyncssh
 import pytest
 
 from console.programs import loginfiles
+from console.programs.gateclient import Asker, Person
+from console.programs.knownhosts import Known
+from model.errors import Denied
 
 PROGRAM = [sys.executable, "-W", "ignore", "-m", "console"]
 ROOT = Path(__file__).parents[2]
@@ -112,6 +115,19 @@ def test_its_host_keys_count_for_the_networks_names_alone(tmp_path: Path) -> Non
     (config,) = (tmp_path / ".ssh" / "wardgate").glob("*.conf")
     assert "Match host net.example.com,*.net.example.com exec" in config.read_text()
     assert not (tmp_path / ".ssh" / "known_hosts").exists()
+
+
+@pytest.mark.parametrize("address", ["file:///etc/passwd", "vscode://x", "-oops", "https://a.test/\x1b[2J", ""])
+async def test_only_a_page_of_the_web_is_opened(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    said: list[str] = []
+    asker = Asker(ask=lambda prompt, _: said.append(prompt) or "", tell=said.append, confirm=lambda _: True)
+    person = Person(asker, (), "gate.test", Known())
+    assert (await person.kbdint_challenge_received("", "", "", [("\x1b[2JEnter to log in with id", True)])) is not None
+    with pytest.raises(Denied, match="the gate names no web page"):
+        await person.kbdint_challenge_received("", "", "", [(f"wardgate-login {address}", True)])
+    assert (opened, said) == ([], ["\ufffd[2JEnter to log in with id"])
 
 
 @pytest.mark.needs("ssh", "ssh-keygen")
