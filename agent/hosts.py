@@ -21,6 +21,8 @@ _BLOCK = re.compile(
 )
 _NEVER = re.compile(r"(?:^|\.)(?:localhost|localdomain|ip6-[a-z]+)$")
 """Names that a machine means itself by."""
+_LOOKED_FOR = frozenset({"wpad", "isatap"})
+"""Short names that machines ask for by themselves, and trust with their web traffic or a tunnel."""
 
 
 def block(names: Names, domain: str) -> str:
@@ -34,7 +36,8 @@ def block(names: Names, domain: str) -> str:
         if len(name) > 253 or not _NAME.fullmatch(name) or _NEVER.search(name):
             continue
         short = name.removesuffix(f".{domain}")
-        words = name if "." in short or short == name or _NEVER.search(short) else f"{name} {short} {name}."
+        long = "." in short or short == name or short in _LOOKED_FOR or _NEVER.search(short)
+        words = name if long else f"{name} {short} {name}."
         for kind in ("A", "AAAA"):
             lines += [f"{address} {words}" for text in names[name].get(kind, ()) if (address := _address(text))]
     return "".join(f"{line}\n" for line in [BEGIN, *lines, END])

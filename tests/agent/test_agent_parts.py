@@ -211,9 +211,10 @@ def test_what_could_mean_something_else_is_left_out(name: str, value: str) -> No
     assert hosts.block({name: {"A": (value,)}}, "net.example.com").splitlines()[1:-1] == []  # type: ignore[dict-item]
 
 
-def test_a_device_called_localhost_has_no_short_form() -> None:
-    lines = hosts.block({"localhost.net.example.com": {"A": ("100.64.0.2",)}}, "net.example.com").splitlines()  # type: ignore[dict-item]
-    assert lines[1:-1] == ["100.64.0.2 localhost.net.example.com"]
+@pytest.mark.parametrize("name", ["localhost", "wpad", "isatap"])
+def test_a_device_called_as_machines_look_for_by_themselves_has_no_short_form(name: str) -> None:
+    lines = hosts.block({f"{name}.net.example.com": {"A": ("100.64.0.2",)}}, "net.example.com").splitlines()  # type: ignore[dict-item]
+    assert lines[1:-1] == [f"100.64.0.2 {name}.net.example.com"]
 
 
 def test_a_name_is_resolved_short_full_or_by_address() -> None:
