@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from gate import advancing, snapshot
 from gate.actor import GATE, Actor
+from gate.collecting import uncollected
 from gate.connections import Connections
 from gate.heavy import Heavy
 from gate.operation import Call, First, Operation, Prepared
@@ -71,7 +72,8 @@ class Gate:
         lock = StateLock(state)
         try:
             store = Store.open(state / DATABASE)
-            start = store.read(snapshot.load)
+            with uncollected():
+                start = store.read(snapshot.load)
             signers = Signers(state, passphrase or passphrase_from_environment())
             signers.load(start.generations)
             gate = cls(state, store, lock, start, signers)

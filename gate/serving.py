@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 
-from gate import network
+from gate import collecting, network
 from gate.doors import serve
 from gate.doors.local import LocalDoor
 from gate.doors.server import Server
@@ -73,6 +73,7 @@ class Serving:
         except BaseException:
             await local.close()
             raise
+        collecting.seldom()
         gc.collect()
         gc.freeze()  # what is here now stays: later collections need not walk it
         return cls(gate, server, local, certificate)

@@ -11,6 +11,10 @@ LENGTH = 2048
 """Steps that are kept."""
 SNAPSHOTS = 48
 """Of them, those with a whole snapshot to compare with."""
+DEVICES = 1_000_000
+"""In all those snapshots: each keeps lists of all its devices, which the collector has to walk."""
+LEAST = 4
+"""Snapshots that are kept however large they are."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -53,8 +57,9 @@ class Journal:
         self._steps.append(step)
         self._forget(len(self._steps) - LENGTH)
         if step.before is not None:
+            most = max(LEAST, min(SNAPSHOTS, DEVICES // max(1, len(step.before.devices))))
             whole = [place for place, kept in enumerate(self._steps) if kept.before is not None]
-            self._forget(whole[-SNAPSHOTS] if len(whole) > SNAPSHOTS else 0)
+            self._forget(whole[-most] if len(whole) > most else 0)
         return self.end - 1
 
     def forget(self) -> None:
