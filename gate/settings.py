@@ -138,7 +138,7 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType({
     "gate.addresses": Setting(_addresses, [], "where the gate is reached; its host certificate names them"),
     "devices.approval": Setting(
         _choice("automatic", "by-role", "by-hand"), "by-role",
-        "devices that people enroll are approved at once: always, for operators and above, or never",
+        "devices that people enroll are approved at once: automatic always, by-role for operators, by-hand never",
     ),
     "devices.key-life": Setting(_seconds(3600, 10 * _YEAR), 180 * 86400, "how long a person's device stays approved"),
     "devices.per-person": Setting(_number(1, 10000), 100, "devices that one person may have"),

@@ -223,6 +223,10 @@ class ConsoleApp(Desk):
 
     # Painting
 
+    @property
+    def top(self) -> frame.TopLine:
+        return self._frame[0]
+
     def context(self) -> Context:
         return Context(
             now=self.backend.now(),

@@ -273,6 +273,10 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     """Whether they may add a device that does not enroll itself, such as a phone."""
     approves_itself: bool = False
     """Whether what they add for themselves needs nobody's approval."""
+    gate: str = "GATE"
+    """Where the gate is reached, as `wardgate up` takes it."""
+    ssh: str = "ssh -p 2222 NAME@GATE"
+    """What the person types to get here."""
     connection: int = 0
     """0 where the session came over none: what is set here can be confirmed here."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from console.app.actions import Action
+from console.app.backend import Me
 from console.app.inert import inert
 from console.app.modes import Hint
 from console.app.painted import Painted
@@ -15,22 +16,30 @@ MANY_UNTOLD = 20
 """Agents that are still to be told a change, from which on it is worth a word: the last of few are told at once."""
 
 
+def who(me: Me) -> tuple[str, str]:
+    """Name and role, as they stand at the top right."""
+    return inert(me.name.partition("@")[0]), "" if me.member else f" {me.role.value}"
+
+
 class TopLine(Painted):
     def draw(self, width: int, height: int) -> list[Row]:
         app = self.console_app
         row = Row(width, "raised")
         me = app.backend.me()
         screens = app.screens()
-        identity = inert(me.name.partition("@")[0])
-        role = "" if me.member else f" {me.role.value}"
-        about = 12 + len(identity) + len(role) + 3
-        airy, tight = (sum(len(title) + gap for _, title in screens) for gap in (4, 3))
-        x, end, brand = int(airy < width), width, tight + about <= width
-        if brand:
+        airy = sum(len(title) + 4 for _, title in screens)
+        x, end = int(airy < width), width
+        if self.says_who(width):
+            identity, role = who(me)
             x = row.put(2, "Wardgate", "bright", "b") + 2
             end = row.right(row.right(width - 2, role, "muted"), identity, "text") - 1
         self._screens(row, x, end, tight=airy > end - x)
         return [row]
+
+    def says_who(self, width: int) -> bool:
+        """Whether there is room for who one is; otherwise the line below says it."""
+        tight = sum(len(title) + 3 for _, title in self.console_app.screens())
+        return tight + 15 + sum(map(len, who(self.console_app.backend.me()))) <= width
 
     def _screens(self, row: Row, x: int, end: int, *, tight: bool) -> None:
         """Each with its digit; where there is little room, the last ones by their digit alone."""
@@ -59,6 +68,9 @@ class CrumbLine(Painted):
         glyphs, me = app.glyphs, app.backend.me()
         row = Row(width)
         end = row.right(width - 2, clock(app.backend.now(), seconds=width >= 110) + "Z", "muted")
+        if not app.top.says_who(width):
+            identity, role = who(me)
+            end = row.right(row.right(end - 3, role, "muted"), identity, "text")
         end = self._state(row, end - 3)
         parts = [str(me.domain), *(inert(part) for part in app.view.crumbs())]
         room = end - 5

@@ -30,6 +30,7 @@ from console.app.backend import (
 )
 from console.app.gateoverview import LOOKED_AT, Ending, overview
 from console.app.memory import MemoryStreams
+from gate import reached
 from gate.faces import Terminal
 from gate.roles import PERMISSIONS
 from gate.services import (
@@ -336,6 +337,8 @@ def me(gate: Gate, actor: Actor) -> Me:
         login_ends=ends,
         adds_devices=may("devices add", user.role if user else actor.role),
         approves_itself=snapshot.settings.get("devices.approval") == "automatic",
+        gate=reached.target(snapshot.settings),
+        ssh=reached.ssh(snapshot.settings, (actor.user or "NAME").partition("@")[0]),
         connection=actor.connection,
     )
 

@@ -233,17 +233,21 @@ class Form(Mode):
             self.fields[self.at].edit.insert(text.strip())
 
     def draw(self, width: int) -> list[Row]:
-        rows = [Row(width, "select") for _ in range(len(self.fields) + 4)]
+        title = wrapped(self.title, width - 6, 3)
+        command = wrapped(shlex.join(self._command(self)), width - 6, max(1, self.app.size.height // 3))
+        first = 1 + len(title)
+        rows = [Row(width, "select") for _ in range(first + len(self.fields) + 1 + len(command))]
         for row in rows:
             row.put(0, self.app.glyphs.cursor, "accent")
-        rows[1].put(3, fit(self.title, width - 6), "bright", "b")
+        for row, line in zip(rows[1:], title, strict=False):
+            row.put(3, line, "bright", "b")
         column = 5 + max(len(field.label) for field in self.fields)
         for at, field in enumerate(self.fields):
-            row = rows[2 + at]
+            row = rows[first + at]
             row.put(3, field.label, "text" if at == self.at else "muted")
             self._field(row, column, field, at == self.at, width)
-        command = shlex.join(self._command(self))
-        rows[-1].put(3, fit(command, width - 6), "muted")
+        for row, line in zip(rows[-len(command) :], command, strict=True):
+            row.put(3, line, "muted")
         return rows
 
     def _field(self, row: Row, x: int, field: Field, current: bool, width: int) -> None:

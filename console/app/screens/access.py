@@ -266,8 +266,11 @@ class AccessView(View):
                 rows[y] = whole
         left = self.console_app.unconfirmed
         if left is not None and self.console_app.mode is None and height > 12:
-            proved = self.backend.me().connection == 0
-            band = accessdraw.countdown(width, *left, accessdeeds.CONFIRM, self.console_app.glyphs, proved=proved)
+            me = self.backend.me()
+            proved = me.connection == 0
+            band = accessdraw.countdown(
+                width, *left, accessdeeds.CONFIRM, self.console_app.glyphs, ssh="" if proved else me.ssh
+            )
             rows[height - 1 - len(band) : height - 1] = band
         return rows
 

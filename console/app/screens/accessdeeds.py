@@ -45,8 +45,8 @@ def reading(view: AccessView) -> list[Action]:
     waits: Callable[[], bool] = lambda: unconfirmed  # noqa: E731 - one of several of its kind
     return [
         Action(
-            key="y", label="confirm", about="keep the version that waits", run=lambda: confirm(view), writes=True,
-            when=waits,
+            key="y", label="confirm", about="keep the version that waits; from a connection made after it",
+            run=lambda: confirm(view), writes=True, when=waits, shown=view.backend.me().connection == 0,
         ),
         Action(
             key="u", label="roll back", about="to the version before", run=lambda: roll_back(view), writes=True,

@@ -21,7 +21,7 @@ def pane(view: AccessView, width: int, height: int) -> list[Row]:
         else who_reaches(view, width, height)
     )
     if view.console_app.unconfirmed is not None:
-        rows += by_hand(width)
+        rows += by_hand(width, view.backend.me().ssh)
     rows += [Row(width, "surface") for _ in range(height - len(rows))]
     return rows[:height]
 
@@ -161,10 +161,10 @@ def _losing(view: AccessView, width: int) -> list[Row]:
     return rows
 
 
-def by_hand(width: int) -> list[Row]:
+def by_hand(width: int, ssh: str) -> list[Row]:
     rows = [_row(width), _row(width)]
     rows[1].put(2, "From a new connection", "bright", "b")
-    for text in ("ssh GATE policy confirm", "ssh GATE policy rollback"):
+    for text in (f"{ssh} policy confirm", f"{ssh} policy rollback"):
         row = _row(width)
         row.put(2, fit(text, width - 4), "text")
         rows.append(row)
@@ -230,10 +230,10 @@ def history(view: AccessView, width: int, height: int) -> list[Row]:
     return rows + [Row(width) for _ in range(height - len(rows))]
 
 
-def countdown(width: int, number: int, left: int, whole: int, glyphs: Glyphs, *, proved: bool) -> list[Row]:
+def countdown(width: int, number: int, left: int, whole: int, glyphs: Glyphs, *, ssh: str) -> list[Row]:
     """The band that asks to confirm; it counts, whatever else is done.
 
-    Without `proved`, this session is older than the version, so that only a new connection can confirm it.
+    With `ssh`, the words that open one, only a new connection can confirm it: this one is older than the version.
     """
     plane = "bad" if left <= 10 else "warn"
     rows = [Row(width, plane) for _ in range(5)]
@@ -242,11 +242,11 @@ def countdown(width: int, number: int, left: int, whole: int, glyphs: Glyphs, *,
     rows[1].put(3, f"Version {number} is in force. Confirm it?", "bright", "b")
     end = rows[1].right(width - 2, f"roll back to {number - 1}", "text")
     end = rows[1].right(end - 1, "u", "accent", "b")
-    if proved:
+    if not ssh:
         end = rows[1].right(end - 5, f"confirm {number}", "text")
         rows[1].right(end - 1, "y", "accent", "b")
     else:
-        rows[1].right(end - 5, "from a new connection: policy confirm", "text")
+        rows[2].put(3, fit(f"from a new connection: {ssh} policy confirm", width - 5), "text")
     x = rows[3].put(3, f"Unconfirmed, version {number - 1} comes back in ", "text")
     x = rows[3].put(x, f"{left // 60}:{left % 60:02}", plane, "b") + 3
     whole = max(whole, left)

@@ -46,9 +46,9 @@ class CertificatesView(ListView):
     def nothing(self) -> Sequence[tuple[str, str]]:
         return (
             ("No certificate is valid now" if self.base else "No certificates yet", "text"),
-            ("People sign with: wardgate login NAME@GATE", "muted"),
+            (f"People sign with: wardgate login NAME@{self.backend.me().gate}", "muted"),
             ("Hosts get theirs from their agent", "muted"),
-            *((("h shows those that are over", "muted"),) if self.base else ()),
+            *(((f"{self.cap('h')} shows those that are over", "muted"),) if self.base else ()),
         )
 
     async def load(self) -> None:
@@ -176,7 +176,7 @@ class CertificatesView(ListView):
 
     def _krl(self) -> None:
         self.console_app.show_output(
-            "certs krl", "The KRL is binary: fetch it over ssh\n\n  ssh -p 2222 NAME@GATE certs krl > revoked.krl"
+            "certs krl", f"The KRL is binary: fetch it over ssh\n\n  {self.backend.me().ssh} certs krl > revoked.krl"
         )
 
     async def facts(self, row: Any, pane: Pane, context: Context) -> None:

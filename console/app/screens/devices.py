@@ -177,12 +177,13 @@ class DevicesView(ListView):
         self._facts_of = None
 
     def nothing(self) -> Sequence[tuple[str, str]]:
-        offer = () if self.backend.me().member else (("S fills the network with sample data to look around", "muted"),)
+        me = self.backend.me()
+        offer = ((f"{self.cap('S')} fills the network with sample data to look around", "muted"),)
         return (
             ("No devices yet", "text"),
-            ("A device joins with an enrollment key: wardgate up GATE --key-file FILE", "muted"),
-            ("n makes an enrollment key", "muted"),
-            *offer,
+            (f"A device joins with an enrollment key: wardgate up {me.gate} --key-file FILE", "muted"),
+            (f"{self.cap('n')} makes an enrollment key", "muted"),
+            *(() if me.member else offer),
         )
 
     def devices(self) -> list[Device]:

@@ -117,7 +117,7 @@ class EnrollmentKeysView(ListView):
         return (
             ("No enrollment keys yet", "text"),
             ("A device joins the network with one", "muted"),
-            ("n makes an enrollment key", "muted"),
+            (f"{self.cap('n')} makes an enrollment key", "muted"),
         )
 
     def deeds(self) -> list[Action]:
@@ -202,7 +202,7 @@ def show_once(app: ConsoleApp, outcome: Outcome) -> None:
         made = msgspec.json.decode(outcome.output.encode(), type=dict[str, Any])
         key, command = str(made["key"]), str(made["command"])
     except (msgspec.DecodeError, KeyError, ValueError):
-        key, command = outcome.output.strip(), "wardgate up GATE --key-file FILE"
+        key, command = outcome.output.strip(), f"wardgate up {app.backend.me().gate} --key-file FILE"
     text = "\n".join(
         [
             "The enrollment key, shown this once:",
@@ -216,4 +216,5 @@ def show_once(app: ConsoleApp, outcome: Outcome) -> None:
             *half_blocks(key, dark=app.theme_in_use.dark),
         ]
     )
-    app.overlay(Output("new enrollment key", text, secret=key, note="shown once: c copies it, Esc forgets it"))
+    title = "new enrollment key"
+    app.overlay(Output(title, text, secret=key, note=f"shown once: {app.cap('c', title)} copies it, Esc forgets it"))

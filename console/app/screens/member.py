@@ -188,7 +188,7 @@ class MemberView(View):
         for device in self.devices:
             self._add(rows, places, self._device(width, device, x, context))
         if not self.devices:
-            rows.append(self._quiet(width, "none yet: n makes a key for one"))
+            rows.append(self._quiet(width, f"none yet: {self.cap('n')} makes a key for one"))
         rows += [Row(width)]
         heads = ((x[0], "Principals"), (x[2], "Device"))
         rows.append(self._heads(width, "Certificates", len(self.certificates), heads, ("", "Ends in")))

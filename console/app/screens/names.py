@@ -59,7 +59,11 @@ class NamesView(ListView):
         return inert(row.name)
 
     def nothing(self) -> Sequence[tuple[str, str]]:
-        return (("No names yet", "text"), ("Devices have theirs by themselves", "muted"), ("n sets a name", "muted"))
+        return (
+            ("No names yet", "text"),
+            ("Devices have theirs by themselves", "muted"),
+            (f"{self.cap('n')} sets a name", "muted"),
+        )
 
     def copy(self) -> None:
         row = self.table.current()

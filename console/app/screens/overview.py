@@ -183,7 +183,7 @@ class OverviewView(View):
         head, body = parts.figures(self.facts, width), height - 1
         if self.empty:
             self._things = []
-            rows = [*head, *parts.welcome(width, sample=not self.backend.me().reads_only)]
+            rows = [*head, *parts.welcome(self, width, sample=not self.backend.me().reads_only)]
             return [*rows[:body], *[Row(width) for _ in range(body - len(rows))], self.draw_status(width)]
         wide = width >= WIDE
         left_width = round(width * 0.61) if wide else width

@@ -12,6 +12,7 @@ from console.app.columns import Context
 from console.app.inert import inert
 from console.app.row import Row, fit
 from console.app.times import age, clock, count, span
+from console.app.view import View
 from model.records import AuditEntry
 
 WIDE = 110
@@ -201,17 +202,17 @@ def gate(facts: Overview, width: int) -> Part:
     return part
 
 
-def welcome(width: int, *, sample: bool) -> list[Row]:
+def welcome(view: View, width: int, *, sample: bool) -> list[Row]:
     lines: list[tuple[str, str, str]] = [
         ("", "This network is empty", "bright"),
         ("", "", ""),
-        ("n", "makes an enrollment key; on the first device then:", "text"),
-        ("", "wardgate up GATE --key-file FILE", "muted"),
+        (view.cap("n"), "makes an enrollment key; on the first device then:", "text"),
+        ("", f"wardgate up {view.backend.me().gate} --key-file FILE", "muted"),
         ("", "", ""),
         ("2", "goes to Users, to invite people", "text"),
         ("4", "goes to Access: who may reach what. Now people reach their own devices, and nothing else", "text"),
         ("", "", ""),
-        *([("S", "fills it with sample data, to look around first", "text")] if sample else []),
+        *([(view.cap("S"), "fills it with sample data, to look around first", "text")] if sample else []),
     ]
     rows = []
     for key, text, role in lines:

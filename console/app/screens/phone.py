@@ -66,7 +66,10 @@ def show_configuration(app: ConsoleApp, name: str, private: Secret = NONE) -> No
         text = str(_document(outcome).get("config", outcome.output))
         if private:
             text = text.replace(PLACE, private, 1)
-        note = "shown once: c copies it, Esc forgets it" if private else f"{PLACE} is the phone's own to fill in"
+        copies = app.cap("c", " ".join(words))
+        note = (
+            f"shown once: {copies} copies it, Esc forgets it" if private else f"{PLACE} is the phone's own to fill in"
+        )
         app.overlay(
             Output(" ".join(words), "\n".join([*_code(text, app.theme_in_use.dark), text]), secret=text, note=note)
         )

@@ -94,7 +94,9 @@ class UserKeysView(View):
         keys, context = self._keys(), self.context
         rows = [Row(width)]
         if self.facts is not None and not keys:
-            rows += empty(width, "bg", (("No keys yet", "text"), ("n adds the line of a .pub file", "muted")))
+            rows += empty(
+                width, "bg", (("No keys yet", "text"), (f"{self.cap('n')} adds the line of a .pub file", "muted"))
+            )
         else:
             heads = Row(width)
             for x, head in ((4, "Type"), (20, "Fingerprint"), (42, "Comment")):

@@ -172,3 +172,16 @@ def test_what_moves_the_cursor_is_never_taken() -> None:
     for key in MOVES:
         with pytest.raises(Refused):
             Keymap().moving("Devices", "a", key, actions(a="approve"), [])
+
+
+@pytest.mark.parametrize(
+    ("screen", "keys", "text"),
+    [
+        ("devices", "Devices:n=A", "A makes an enrollment key"),
+        ("enrollment-keys", "Keys:n=A", "A makes an enrollment key"),
+        ("overview", "Overview:S=A", "A  fills it with sample data"),
+    ],
+)
+async def test_words_on_a_screen_name_the_key_as_it_is_now(screen: str, keys: str, text: str) -> None:
+    async with a_console(Seeded(empty=True), screen, keys=keys) as session:
+        await session.shows(text)
