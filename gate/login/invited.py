@@ -28,7 +28,7 @@ from gate.login.dialogue import (
     second_factor_of,
     set_up,
 )
-from gate.login.passwords import hash_password
+from gate.login.passwords import MAX_LENGTH, MIN_LENGTH, hash_password
 from gate.login.records import NewSecrets, Proof
 from model.errors import Invalid
 from model.keys import ssh_key
@@ -101,7 +101,7 @@ async def _new_second_factor(desk: Desk, user: User, talk: Conversation, passwor
 
 async def _new_password(talk: Conversation) -> str | None:
     """The hash of one that was typed twice alike."""
-    why = ""
+    why = f"{MIN_LENGTH} to {MAX_LENGTH} characters. "
     for _ in range(TRIES):
         first, again = await talk.ask((f"{why}New password: ", False), ("Again: ", False), patience=300)
         if first != again:

@@ -380,9 +380,9 @@ async def test_an_invitation_sets_a_password_and_serves_once(tmp_path: Path) -> 
         async with a_terminal(house, "me", user="bob", key=None, options=WORDS) as terminal:
             await typed(terminal, b"Password: ", code)
             await typed(terminal, b"Enter to set a password, k to register an SSH key: ", "")
-            await typed(terminal, b"New password: ", "too")
+            await typed(terminal, b"10 to 256 characters. New password: ", "too")
             await typed(terminal, b"Again: ", "too")
-            await typed(terminal, b"10 to 256 characters. New password: ", PASSWORD)
+            await typed(terminal, b"a password has 10 to 256 characters. New password: ", PASSWORD)
             await typed(terminal, b"Again: ", PASSWORD + "x")
             await typed(terminal, b"They differ. New password: ", PASSWORD)
             await typed(terminal, b"Again: ", PASSWORD)
