@@ -164,7 +164,7 @@ def _losing(view: AccessView, width: int) -> list[Row]:
 def by_hand(width: int, ssh: str) -> list[Row]:
     rows = [_row(width), _row(width)]
     rows[1].put(2, "From a new connection", "bright", "b")
-    for text in (f"{ssh} policy confirm", f"{ssh} policy rollback"):
+    for text in (ssh, "    policy confirm", "    policy rollback"):
         row = _row(width)
         row.put(2, fit(text, width - 4), "text")
         rows.append(row)

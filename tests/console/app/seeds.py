@@ -130,6 +130,8 @@ class Seeds:
             domain=DOMAIN,
             user_domain=DOMAIN,
             login_ends=NOW + 7 * HOUR,
+            gate="gate.example.com",
+            ssh=f"ssh -p 2222 {me}@gate.example.com",
         )
         self.users: list[User] = []
         self.devices: dict[DeviceID, Device] = {}
