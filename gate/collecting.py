@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-YOUNG = (10_000, 20, 10)
+YOUNG = (10_000, 5, 5)
 """Objects that are made before the young ones are looked through, and passes before older ones are. A pass costs what
 the newest snapshots weigh, whatever came since the last one: Python's 700 would take several a second under changes."""
 

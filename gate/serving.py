@@ -76,6 +76,7 @@ class Serving:
         collecting.seldom()
         gc.collect()
         gc.freeze()  # what is here now stays: later collections need not walk it
+        gc.collect()  # of nothing: old objects are looked through when there are a quarter more than at the last time
         return cls(gate, server, local, certificate)
 
     async def _due(self) -> None:
