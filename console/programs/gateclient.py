@@ -217,15 +217,19 @@ class GateConnection:
 
 
 async def connect(
-    host: str, port: int, name: str, asker: Asker, *, keys: Sequence[Path] = (), trusted: Sequence[str] = ()
-) -> GateConnection:
-    """As `name`, by one of `keys`, the agent's keys or the person's own, and else by what the gate asks for."""
+    host: str, port: int, name: str, asker: Asker, *, keys: Sequence[Path] = (), trusted: Sequence[str] = (),
+    patience: float = CONNECT_TIMEOUT,
+) -> GateConnection:  # fmt: skip
+    """As `name`, by one of `keys`, the agent's keys or the person's own, and else by what the gate asks for.
+
+    `patience`: seconds that the host has to answer.
+    """
     person = Person(asker, trusted, host, known(host, port))
     own = [path for path in keys if path.exists()]
     usual = [path for path in (Path.home() / ".ssh").glob("id_*") if not path.suffix and path.is_file()]
     try:
         # The time to connect is bounded here: asyncssh's own bound would count what a person takes to log in.
-        sock = await asyncio.to_thread(socket.create_connection, (host, port), CONNECT_TIMEOUT)
+        sock = await asyncio.to_thread(socket.create_connection, (host, port), patience)
         sock.setblocking(False)
         connection, _ = await asyncssh.create_connection(
             lambda: person, host, port, sock=sock, username=name, known_hosts=([], [], []), config=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import shutil
 import socket
@@ -11,7 +12,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,9 +23,15 @@ from console.programs.carrying import carry, parse_target
 from console.programs.loginfiles import Folder, Kept
 from console.programs.machine import parse_gate
 from model.errors import Invalid, NotFound, Unavailable, WardgateError
+from model.files import write_whole
 from model.ids import device_name, domain, quoted, user_name
 from model.keys import ssh_key
 
+if TYPE_CHECKING:
+    from console.programs.gateclient import GateConnection
+
+PATIENCE = 3.0
+"""Seconds that a connection of ssh's waits for a gate that may be away."""
 SOON = 3 * 86400
 """Seconds before a device's end in which its person is told at each login, as operators are on Overview."""
 
@@ -57,6 +64,8 @@ async def login(
 ) -> int:  # fmt: skip
     folder = Folder()
     if status:
+        for one in folder.logins():
+            await _renew(folder, one)
         return _status(folder, as_json)
     kept = folder.find(gate)
     if renew or proxy:
@@ -85,6 +94,7 @@ async def login(
             print(certificate["certificate"])
             return 0
         trust = await connection.run("ca", "trust", "client")
+        krl = await _krl(connection)
         if connection.person.answered:  # who came by a registered key has one that lets them in
             with contextlib.suppress(WardgateError):  # their own --key may be registered
                 await connection.run("keys", "add", "-", "--for-login", stdin=public)
@@ -92,7 +102,7 @@ async def login(
     finally:
         await connection.close()
     folder.trust(host, port, tuple({*trusted, *([shown] if shown else []), *_fingerprints(trust["known_hosts"])}))
-    _write(folder, login_, certificate["certificate"], trust["known_hosts"])
+    _write(folder, login_, certificate["certificate"], trust["known_hosts"], krl)
     left = login_.valid_before - int(time.time())
     in_agent = loginfiles.add_to_agent(str(key), left)
     print(f"logged in as {login_.name} on {login_.device}, for {until(login_.valid_before)}")
@@ -172,13 +182,24 @@ def _kept(me: dict[str, Any], certificate: dict[str, Any], host: str, port: int,
         raise Unavailable(f"the gate did not answer as a gate does: {quoted(str(fault))}") from None
 
 
-def _write(folder: Folder, kept: Kept, certificate: str, known_hosts: str) -> None:
-    folder.keep(kept, certificate=certificate, known_hosts=known_hosts, program=_program())
+def _write(folder: Folder, kept: Kept, certificate: str, known_hosts: str, krl: bytes) -> None:
+    folder.keep(kept, certificate=certificate, known_hosts=known_hosts, krl=krl, program=_program())
+
+
+async def _krl(connection: GateConnection) -> bytes:
+    with contextlib.suppress(KeyError, TypeError, ValueError):
+        krl = base64.b64decode((await connection.run("certs", "krl"))["krl"], validate=True)
+        if krl.startswith(b"SSHKRL\n\0"):
+            return krl
+    raise Unavailable("the gate did not answer as a gate does: its revocation list is none")
 
 
 async def _renew(folder: Folder, kept: Kept | None) -> None:
-    """Never fails loudly: ssh asks this for each connection, and an old certificate may still serve."""
-    if kept is None or not loginfiles.due(kept):
+    """A certificate that is nearly over, or that the gate has revoked, is replaced.
+
+    Never fails loudly: ssh asks this for each connection, and an old certificate may still serve.
+    """
+    if kept is None or not (folder.outdated(kept) or loginfiles.due(kept)):
         return
     from console.programs import gateclient
 
@@ -186,16 +207,20 @@ async def _renew(folder: Folder, kept: Kept | None) -> None:
         key = Path(kept.key_file)
         trusted = _trusted(folder, kept.host, kept.port, None)
         connection = await gateclient.connect(
-            kept.host, kept.port, kept.name, gateclient.silent(), keys=[key], trusted=trusted
+            kept.host, kept.port, kept.name, gateclient.silent(), keys=[key], trusted=trusted, patience=PATIENCE
         )
         try:
+            krl = await _krl(connection)
+            write_whole(folder.krl(kept), krl, mode=0o600)
+            if not (loginfiles.due(kept) or folder.revoked(kept)):
+                return
             public = Path(f"{key}.pub").read_text()
             certificate = await connection.run("cert", "--device", kept.device, stdin=public)
             trust = await connection.run("ca", "trust", "client")
         finally:
             await connection.close()
         renewed = _kept({"name": kept.name}, certificate, kept.host, kept.port, key, own=kept.own_key)
-        _write(folder, renewed, certificate["certificate"], trust["known_hosts"])
+        _write(folder, renewed, certificate["certificate"], trust["known_hosts"], krl)
         loginfiles.add_to_agent(str(key), renewed.valid_before - int(time.time()))
 
 
@@ -209,7 +234,8 @@ def _status(folder: Folder, as_json: bool) -> int:
 
         document = [
             {"name": one.name, "gate": f"{one.host}:{one.port}", "domain": one.domain, "device": one.device,
-             "valid_before": timestamp(one.valid_before), "valid": one.valid_before > time.time()}
+             "valid_before": timestamp(one.valid_before), "revoked": folder.revoked(one),
+             "valid": one.valid_before > time.time() and not folder.revoked(one)}
             for one in found
         ]  # fmt: skip
         print(msgspec.json.encode(document).decode())
@@ -217,7 +243,11 @@ def _status(folder: Folder, as_json: bool) -> int:
     if not found:
         print("no login on this machine; log in with: wardgate login NAME@GATE", file=sys.stderr)
         return 0
-    rows = [[one.name, one.domain, one.device, f"{one.host}:{one.port}", until(one.valid_before)] for one in found]
+    rows = [
+        [one.name, one.domain, one.device, f"{one.host}:{one.port}",
+         "revoked" if folder.revoked(one) else until(one.valid_before)]
+        for one in found
+    ]  # fmt: skip
     heads = [Column("NAME"), Column("NETWORK"), Column("DEVICE"), Column("GATE"), Column("ENDS IN", "right")]
     sys.stdout.write(table(heads, rows, None))
     return 0

@@ -18,6 +18,8 @@ from model.ids import quoted
 from model.sshd import short_names
 
 INCLUDE = "Include wardgate/*.conf"
+ASK_EVERY = 300
+"""Seconds between looks at the gate's revocation list, when ssh asks for a connection."""
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,9 +88,31 @@ class Folder:
         self._prepare()
         write_whole(self.trusted(host, port), "".join(f"{one}\n" for one in fingerprints).encode(), mode=0o600)
 
-    def keep(self, login: Kept, *, certificate: str, known_hosts: str, program: str) -> None:
+    def krl(self, login: Kept) -> Path:
+        """The gate's revocation list, as it was last seen: ssh refuses hosts by it, and we learn of our own end."""
+        return self.path / f"{login.domain}.krl"
+
+    def outdated(self, login: Kept) -> bool:
+        """Whether the list was looked at too long ago. Counts from now on again: a gate that is away is left alone."""
+        path = self.krl(login)
+        try:
+            if time.time() - path.stat().st_mtime < ASK_EVERY:
+                return False
+            os.utime(path)
+        except FileNotFoundError:
+            pass
+        return True
+
+    def revoked(self, login: Kept) -> bool:
+        """Whether the list names the login's certificate."""
+        words = ["ssh-keygen", "-Q", "-f", str(self.krl(login)), f"{login.key_file}-cert.pub"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+        return done.returncode == 1 and done.stdout.rstrip().endswith("REVOKED")
+
+    def keep(self, login: Kept, *, certificate: str, known_hosts: str, krl: bytes, program: str) -> None:
         """Writes all that ssh needs; the certificate last, since its presence says that the rest is there."""
         self._prepare()
+        write_whole(self.krl(login), krl, mode=0o600)
         known = self.path / f"{login.domain}.known_hosts"
         write_whole(known, known_hosts.encode(), mode=0o600)
         write_whole(self.path / f"{login.domain}.conf", self._config(login, known, program).encode(), mode=0o600)
@@ -108,6 +132,7 @@ class Folder:
             f"    IdentityFile {_word(login.key_file)}\n"
             f"    CertificateFile {_word(f'{login.key_file}-cert.pub')}\n"
             f"    UserKnownHostsFile {_word(str(known))} ~/.ssh/known_hosts\n"
+            f"    RevokedHostKeys {_word(str(self.krl(login)))}\n"
             "    StrictHostKeyChecking yes\n"
         )
 
@@ -134,6 +159,7 @@ class Folder:
             Path(f"{login.key_file}-cert.pub"),
             *((Path(login.key_file), Path(f"{login.key_file}.pub")) if login.own_key else ()),
             self.path / f"{login.domain}.conf",
+            self.krl(login),  # after what names it: ssh refuses every host by a list that is not there
             self.path / f"{login.domain}.known_hosts",
             self._record(login),
         ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import subprocess
@@ -32,7 +33,7 @@ class Liar(asyncssh.SSHServer):
 
 
 class HostileGate:
-    """Answers `me`, `cert` and `ca trust client` with what a test has it say."""
+    """Answers `me`, `cert`, `certs krl` and `ca trust client` with what a test has it say."""
 
     def __init__(self, **said: object) -> None:
         self.key = asyncssh.generate_private_key("ssh-ed25519")
@@ -47,8 +48,9 @@ class HostileGate:
             "certificate": "ssh-ed25519-cert-v01@openssh.com AAAA", **self._said,
         }  # fmt: skip
         trust = {"known_hosts": f"@cert-authority net.example.com,*.net.example.com {line} wardgate\n", **self._said}
+        krl = {"krl": base64.b64encode(b"SSHKRL\n\0" + bytes(36)).decode(), **self._said}
         words = (process.command or "").split()
-        process.stdout.write(json.dumps({"me": me, "cert": certificate}.get(words[0], trust)))
+        process.stdout.write(json.dumps({"me": me, "cert": certificate, "certs": krl}.get(words[0], trust)))
         process.exit(0)
 
     async def _serve(self, ready: threading.Event, done: asyncio.Event) -> None:
@@ -93,6 +95,7 @@ def log_in(gate: HostileGate, home: Path) -> subprocess.CompletedProcess[str]:
         pytest.param({"device": "laptop\x1b[2J"}, id="a-device-for-the-terminal"),
         pytest.param({"certificate": "ssh-ed25519-cert-v01@openssh.com AAAA\nsecond line"}, id="a-second-line"),
         pytest.param({"domain": None}, id="no-domain-at-all"),
+        pytest.param({"krl": "bm8gbGlzdA=="}, id="a-revocation-list-that-is-none"),
     ],
 )
 def test_what_is_no_name_is_refused_before_anything_is_written(tmp_path: Path, said: dict[str, object]) -> None:
@@ -142,7 +145,7 @@ def test_a_name_with_signs_that_shells_know_is_asked_for_as_it_is(tmp_path: Path
     program.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" > {asked}\n")
     program.chmod(0o755)
     kept = loginfiles.Folder(home).logins()[0]
-    loginfiles.Folder(home).keep(kept, certificate="", known_hosts="", program=str(program))
+    loginfiles.Folder(home).keep(kept, certificate="", known_hosts="", krl=b"", program=str(program))
     shown = subprocess.run(
         ["ssh", "-G", "-F", str(config), "db-1.net.example.com"], capture_output=True, text=True, check=True
     ).stdout

@@ -304,6 +304,33 @@ def test_what_ssh_asks_for_each_connection_renews_only_what_is_nearly_over(home:
     assert len(serials(home)) == 2
 
 
+def list_is_old(home: Home) -> None:
+    (path,) = (home.ssh / "wardgate").glob("*.krl")
+    os.utime(path, (0, 0))
+
+
+@pytest.mark.needs("ssh-keygen")
+def test_a_revoked_certificate_is_replaced_once_the_list_says_so(home: Home) -> None:
+    home.login()
+    (serial,) = serials(home)
+    home.run("certs", "revoke", str(serial), "--state", str(home.state))
+    home.run("login", "--renew", f"alice@localhost:{home.port}")
+    assert len(serials(home)) == 1, "the gate is not asked for each connection"
+    list_is_old(home)
+    home.run("login", "--renew", f"alice@localhost:{home.port}")
+    assert len(serials(home)) == 2
+    (shown,) = json.loads(home.run("login", "--status", "--json").stdout)
+    assert (shown["revoked"], shown["valid"]) == (False, True)
+
+
+@pytest.mark.needs("ssh-keygen")
+def test_a_login_that_the_gate_ended_is_shown_as_revoked(home: Home) -> None:
+    home.login()
+    home.run("devices", "disable", "laptop", "--state", str(home.state))
+    list_is_old(home)
+    assert "revoked" in home.run("login", "--status").stdout
+
+
 def test_a_host_that_is_down_is_said_in_one_line(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
