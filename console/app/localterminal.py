@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import select
 import signal
 import struct
 import sys
@@ -19,6 +20,8 @@ from gate.faces import NOBODY, Listener, Terminal, terminal_size
 from model.errors import Unavailable
 
 HIGH_WATER = 256 * 1024
+PATIENCE = 2.0
+"""Seconds that a terminal has to take the next of what is left to say when the console ends."""
 _CHUNK = 4096
 _BEGUN, _OVER = b"\x1b[?1049h", b"\x1b[?1049l"
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
@@ -53,6 +56,7 @@ class LocalTerminal:
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
+        self._unwaiting = _unwaiting(self._output)
         self._task = asyncio.current_task()
         self._before = termios.tcgetattr(self._input)
         tty.setraw(self._input, termios.TCSANOW)
@@ -70,12 +74,13 @@ class LocalTerminal:
             for heard in (signal.SIGWINCH, *_ENDING):
                 self._loop.remove_signal_handler(heard)
         self._loop.remove_reader(self._input)
-        self._loop.remove_writer(self._output)
+        self._loop.remove_writer(self._unwaiting)
         if self._begun:  # whoever painted could not end it, such as a gate that was killed
             self._waiting += STOP.encode()
         with contextlib.suppress(OSError):
-            while self._waiting:
-                del self._waiting[: os.write(self._output, self._waiting[:_CHUNK])]
+            while self._waiting and select.select([], [self._unwaiting], [], PATIENCE)[1]:
+                self._write()
+        os.close(self._unwaiting)
         with contextlib.suppress(termios.error):  # it may be gone
             termios.tcsetattr(self._input, termios.TCSADRAIN, self._before)
 
@@ -88,24 +93,28 @@ class LocalTerminal:
             self._begun = data.rfind(_BEGUN) > data.rfind(_OVER)
         if not self._writing:
             self._writing = True
-            self._loop.add_writer(self._output, self._writable)
+            self._loop.add_writer(self._unwaiting, self._writable)
         if not self._slow and len(self._waiting) > HIGH_WATER:
             self._slow = True
             self._listener.on_flow(False)
 
     def _writable(self) -> None:
-        """As much as the terminal takes at once: a write of more would wait for it, and with it everybody else."""
         try:
-            del self._waiting[: os.write(self._output, self._waiting[:_CHUNK])]
+            self._write()
         except OSError:
             self._gone()
             return
         if not self._waiting:
             self._writing = False
-            self._loop.remove_writer(self._output)
+            self._loop.remove_writer(self._unwaiting)
             if self._slow:
                 self._slow = False
                 self._listener.on_flow(True)
+
+    def _write(self) -> None:
+        """As much as the terminal takes at once."""
+        with contextlib.suppress(BlockingIOError):
+            del self._waiting[: os.write(self._unwaiting, self._waiting[:_CHUNK])]
 
     def _readable(self) -> None:
         try:
@@ -128,5 +137,17 @@ class LocalTerminal:
     def _gone(self) -> None:
         self._waiting.clear()
         self._loop.remove_reader(self._input)
-        self._loop.remove_writer(self._output)
+        self._loop.remove_writer(self._unwaiting)
         self._listener.on_closed()
+
+
+def _unwaiting(terminal: int) -> int:
+    """The same terminal for writes that never wait for it.
+
+    A terminal counts as writable while it takes one byte more, and a write of many would wait until it took them all.
+    It is opened anew, since not to wait is a setting that every holder of a descriptor shares, the shell among them.
+    """
+    try:
+        return os.open(os.ttyname(terminal), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:  # another person's terminal, as after `su`
+        return os.dup(terminal)
