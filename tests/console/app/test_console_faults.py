@@ -101,7 +101,7 @@ async def test_an_error_in_a_deed_is_a_number_and_nothing_more(monkeypatch: pyte
 
     async with a_console(backend, "devices") as session:
         monkeypatch.setattr(backend, "perform", fail)
-        await session.type("d")
+        await session.type("d", "D")
         await session.shows("this did not work")
         assert "s3cr3t" not in session.frame()
 

@@ -139,12 +139,16 @@ def test_a_store_that_another_holds_is_told_and_the_console_goes_on(tmp_path: Pa
             other = sqlite3.connect(file, isolation_level=None)
             other.execute("BEGIN IMMEDIATE")
             terminal.keys("d")
+            terminal.shows("Disable ci-fra-1?")
+            terminal.keys("D")
             terminal.shows("another program holds the database", seconds=40)
             terminal.keys("2")
             terminal.shows("carol-sample")
             other.execute("ROLLBACK")
             other.close()
             terminal.keys("3", "d")
+            terminal.shows("Disable ci-fra-1?")
+            terminal.keys("D")
             terminal.shows("disabled ci-fra-1")
 
 
