@@ -3,8 +3,8 @@
 import contextlib
 import fcntl
 import os
-import select
 import pty
+import select
 import signal
 import subprocess
 import termios
