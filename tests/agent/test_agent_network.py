@@ -379,7 +379,7 @@ async def test_an_ipv6_router_goes_on_hearing_its_own_routers_and_down_restores_
         assert r.host.run("cat", heard).strip() == "1"
 
 
-async def test_others_come_and_go_without_a_gap_between_two(tmp_path: Path) -> None:
+async def test_others_come_and_go_without_a_packet_lost_between_two(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         a, b = on.agent("laptop"), on.agent("db")
         on.agent("guest")
@@ -397,14 +397,12 @@ async def test_others_come_and_go_without_a_gap_between_two(tmp_path: Path) -> N
                 on.let("guest", "db", 1000 + number)
             client.send(b"%d" % number)
             await asyncio.sleep(0.01)
-        # UDP on a busy machine may lose one by itself; a filter or a peer that went for a moment would at each change.
         server.settimeout(1)
         arrived: list[int] = []
         with contextlib.suppress(TimeoutError):
             while len(arrived) < 200:
                 arrived.append(int(server.recv(10)))
-        assert arrived == sorted(arrived)
-        assert len(arrived) >= 198
+        assert arrived == list(range(200))
 
 
 async def test_a_network_over_ipv6_alone(tmp_path: Path) -> None:
