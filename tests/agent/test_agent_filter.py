@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import itertools
+import re
+import socket
 import subprocess
+import threading
 
 import msgspec
 import pytest
+from agent_world import Host, world
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,6 +51,19 @@ def test_a_rule_names_its_ports_for_tcp_and_udp_and_lets_icmp_in() -> None:
 
 def test_a_rule_for_tcp_alone_lets_no_icmp_in() -> None:
     assert all("{ 6 }" in line for line in accepts(a_rule("100.64.0.2", proto=(6,))))
+
+
+def test_a_wide_range_is_compared_with_and_a_narrow_one_is_listed() -> None:
+    text = ruleset([a_rule("10.0.0.0/8", "100.64.0.2-100.64.0.4", ports=(8000, 9000), proto=(6,))], SHIELD)
+    assert "elements = { 100.64.0.2, 100.64.0.3, 100.64.0.4 }; }" in text
+    assert "ip saddr 10.0.0.0-10.255.255.255 ip daddr { 100.64.0.1 } meta l4proto { 6 } th dport 8000-9000" in text
+
+
+@given(st.lists(st.deferred(lambda: RULES), max_size=6))
+def test_no_set_holds_a_range(rules: list[FilterRule]) -> None:
+    text = ruleset(rules, SHIELD)
+    assert "interval" not in text
+    assert not re.search(r"\{[^{}\n]*-[^{}\n]*\}", text)
 
 
 def test_a_protocol_without_ports_needs_a_rule_for_all_ports() -> None:
@@ -125,3 +143,43 @@ def test_a_route_of_its_own_hides_the_network_behind_this_address_and_nothing_el
     text = ruleset([], msgspec.structs.replace(SHIELD, routes=(Prefix("10.77.0.0/24"),)))
     assert 'oifname != "wg-ward0" ip saddr 100.64.0.0/10 masquerade' in text
     assert "masquerade" not in ruleset([], SHIELD)
+
+
+@pytest.mark.root
+@pytest.mark.needs("nft", "ip")
+def test_no_packet_is_lost_while_one_ruleset_replaces_another() -> None:
+    with world() as made:
+        a, b = made.host("a"), made.host("b")
+        seen = msgspec.structs.replace(
+            SHIELD, interface="eth0", addresses=(Address(b.address),), network=(Prefix("192.0.2.0/24"),)
+        )
+        lets = [
+            a_rule(a.address, "10.0.0.0/8", to=b.address, ports=ports) for ports in ((22, 23), (80, 90), (9000, 9100))
+        ]
+        texts = [ruleset([*lets, a_rule("192.0.2.99", to=b.address, ports=(n, n))], seen) for n in (1000, 1001)]
+        server, client = b.listener(socket.SOCK_DGRAM, 9001), a.listener(socket.SOCK_DGRAM, 0)
+        client.connect((b.address, 9001))
+        load(b, texts[0])
+        over, arrived = threading.Event(), set[int]()
+
+        def replace() -> None:
+            for number in range(300):
+                load(b, texts[number % 2])
+            over.set()
+
+        replacing = threading.Thread(target=replace)
+        replacing.start()
+        server.settimeout(1)
+        sent = 0
+        while not over.is_set():
+            client.send(b"%d" % sent)
+            sent += 1
+            with contextlib.suppress(TimeoutError):
+                arrived.add(int(server.recv(20)))
+        replacing.join()
+        assert sorted(set(range(sent)) - arrived) == []
+
+
+def load(host: Host, text: str) -> None:
+    words = ["ip", "netns", "exec", host.namespace, "nft", "-f", "-"]
+    subprocess.run(words, input=text, text=True, check=True, capture_output=True)
