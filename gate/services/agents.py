@@ -8,7 +8,7 @@ import msgspec
 
 from gate.operation import Call, reads, writes
 from gate.presence import Presence
-from gate.services import certificates, devices
+from gate.services import certificates, devices, joining
 from gate.snapshot import Snapshot
 from model import change as c
 from model import wire
@@ -44,20 +44,20 @@ def enroll(
     A device that comes again with its own SSH key, an expired one say, is approved anew instead of doubled.
     """
     key = enrollment_keys.take(tx, enrollment_key_hash, tx.now)
-    devices.free_ssh_key(tx, call, ssh_key)
+    joining.free_ssh_key(tx, call, ssh_key)
     again = rows.by_ssh_key(tx, ssh_key)
     if again is not None:
         return _again(tx, call, again, key, wireguard)
     if rows.by_wireguard_key(tx, wireguard) is not None:
         raise Conflict("this WireGuard key is another device's", hint="make a new one with: wg genkey")
     if key.user is not None:
-        devices.room_for_one_more(tx, call, key.user, own_word=devices.by_own_word(tx, key))
+        joining.room_for_one_more(tx, call, key.user, own_word=joining.by_own_word(tx, key))
     device = rows.add(
-        tx, name=rows.free_name(tx, device_name(name), lambda one: devices.holder(tx, call, one) is not None),
+        tx, name=rows.free_name(tx, device_name(name), lambda one: joining.holder(tx, call, one) is not None),
         user=key.user, tags=key.tags, wireguard_key=wireguard,
         ssh_key=ssh_key, state=DeviceState.APPROVED if key.pre_approved else DeviceState.PENDING,
         ephemeral=key.ephemeral, os=_text(os), agent_version=_text(agent_version),
-        expires_at=devices.expiry(tx, call, tagged=bool(key.tags)) if key.pre_approved else None,
+        expires_at=joining.expiry(tx, call, tagged=bool(key.tags)) if key.pre_approved else None,
         endpoints=_endpoints(endpoints), routes=_offered((), routes),
     )  # fmt: skip
     if key.pre_approved:
@@ -84,7 +84,7 @@ def _again(tx: Transaction, call: Call, device: Device, key: EnrollmentKey, wire
         wireguard_key=wireguard,
         state=state,
         approved_at=tx.now if state is DeviceState.APPROVED else device.approved_at,
-        expires_at=devices.expiry(tx, call, tagged=bool(key.tags)) if state is DeviceState.APPROVED else None,
+        expires_at=joining.expiry(tx, call, tagged=bool(key.tags)) if state is DeviceState.APPROVED else None,
     )
     rows.put(tx, changed)
     tx.record(c.DeviceEnrolled(device=changed))

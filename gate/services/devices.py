@@ -9,23 +9,17 @@ import msgspec
 
 from gate import netmaps
 from gate.operation import Call, reads, writes
-from gate.services import own, revocations
-from gate.services.authority import addresses_of
+from gate.services import joining, own, revocations
 from gate.services.queries import whole
-from gate.settings import host_of
 from model import change as c
-from model.errors import Conflict, Denied, Invalid, Limited
-from model.ids import DeviceName, DNSName, Prefix, Tag, UserName, device_name, prefix, quoted, tag
+from model.errors import Conflict, Denied, Invalid
+from model.ids import DeviceName, Prefix, Tag, UserName, device_name, prefix, quoted, tag
 from model.keys import SSHKey, wireguard_key
 from model.netmap import NetMap
-from model.records import Device, DeviceState, EnrollmentKey, NameType, Page, Role, Route, RouteState
-from store import Query, Reader, Transaction, addresses, devices, user_keys, users
-from store import names as records
+from model.records import Device, DeviceState, Page, Route, RouteState
+from store import Query, Reader, Transaction, devices
 
 LONGEST_LIFE = 10 * 366 * 86400
-MAY_REST = 16
-"""Addresses of devices that one removed, however few one may have at once: machines are replaced."""
-_OPERATE = frozenset({Role.OWNER, Role.ADMIN, Role.OPERATOR})
 
 
 @reads("devices list")
@@ -70,16 +64,16 @@ def add(
     """
     if call.own:
         user = _own_plain(tx, call, user, tags, ssh_key)
-    owner, roles = owner_or_tags(tx, call, user, tags)
+    owner, roles = joining.owner_or_tags(tx, call, user, tags)
     if owner is not None and owner == call.actor.user:
-        room_for_one_more(tx, call, owner, own_word=call.own)
+        joining.room_for_one_more(tx, call, owner, own_word=call.own)
     if ssh_key is not None:
-        free_ssh_key(tx, call, ssh_key)
-    approved = not call.own or approves_itself(call, owner)
+        joining.free_ssh_key(tx, call, ssh_key)
+    approved = not call.own or joining.approves_itself(call, owner)
     device = devices.add(
         tx, name=_open_name(tx, call, name), user=owner, tags=roles, wireguard_key=wireguard_key(wireguard),
         ssh_key=ssh_key, state=DeviceState.APPROVED if approved else DeviceState.PENDING, ephemeral=False,
-        expires_at=expiry(tx, call, tagged=bool(roles)) if approved else None,
+        expires_at=joining.expiry(tx, call, tagged=bool(roles)) if approved else None,
     )  # fmt: skip
     tx.record(c.DeviceEnrolled(device=device))
     call.audit(tx, device.name, after=described(device))
@@ -95,73 +89,12 @@ def _own_plain(r: Reader, call: Call, user: str | None, tags: Sequence[str], ssh
     return own.user(r, call, user or "me").name
 
 
-def room_for_one_more(r: Reader, call: Call, owner: UserName, *, own_word: bool) -> None:
-    """Raises `Limited` where the person has as many devices as one may; and who brings one in by nobody's word but
-    `own_word`, where as many that they removed still keep their addresses from others."""
-    limit = int(str(call.snapshot.settings["devices.per-person"]))
-    if len(devices.of_user(r, owner)) >= limit:
-        raise Limited(f"{owner} has {limit} devices, the most", hint="remove one: wardgate devices remove NAME")
-    if own_word and (resting := addresses.resting_of(r, owner)) >= max(limit, MAY_REST):
-        raise Limited(
-            f"{resting} devices of {owner} were removed lately, and their addresses rest",
-            hint="ask an operator to add it: wardgate devices add, or enrollment-keys create",
-        )
-
-
-def approves_itself(call: Call, owner: UserName | None) -> bool:
-    """Whether a device that the actor brings in for themselves needs nobody else."""
-    if owner is None or owner != call.actor.user:
-        return False
-    rule = call.snapshot.settings["devices.approval"]
-    return rule == "automatic" or (rule == "by-role" and call.actor.role in _OPERATE)
-
-
-def by_own_word(r: Reader, key: EnrollmentKey) -> bool:
-    """Whether nobody but its owner, who has no say over others' devices, made the key."""
-    owner = users.by_name(r, key.user) if key.user is not None and key.created_by == key.user else None
-    return owner is not None and owner.role not in _OPERATE
-
-
-def owner_or_tags(
-    r: Reader, call: Call, user: str | None, tags: Sequence[str]
-) -> tuple[UserName | None, tuple[Tag, ...]]:
-    """Exactly one of both: a tagged device has no owner."""
-    if bool(user) == bool(tags):
-        raise Invalid("a device has either an owner or tags", hint="give --user NAME, or --tag tag:ROLE (repeatable)")
-    if user:
-        return users.find(r, user, call.snapshot.user_domain).name, ()
-    return None, tuple(sorted({tag(text) for text in tags}))
-
-
-def free_ssh_key(r: Reader, call: Call, key: SSHKey) -> None:
-    """Refuses a key that is a person's or a CA's: one key is one identity."""
-    if user_keys.users_with(r, key):
-        raise Conflict("this SSH key is a person's", hint="a device has a key of its own; make one with ssh-keygen")
-    if any(generation.key == key for generation in call.snapshot.generations):
-        raise Invalid("this is a CA key of this network, not a device's")
-
-
 def _open_name(r: Reader, call: Call, text: str) -> DeviceName:
     name = device_name(text)
-    held = holder(r, call, name)
+    held = joining.holder(r, call, name)
     if held:
         raise Conflict(f'"{name}" is the name of {held}', hint="choose another name")
     return name
-
-
-def holder(r: Reader, call: Call, name: DeviceName) -> str | None:
-    """Whose `name` is, where no device may have it: it would be certified as that host, and reached in its place."""
-    whole_name = DNSName(f"{name}.{call.snapshot.domain}")
-    if {str(name), str(whole_name)} & {host_of(address).lower().rstrip(".") for address in addresses_of(call.snapshot)}:
-        return "the gate itself"
-    if any(record.type in {NameType.A, NameType.AAAA, NameType.CNAME} for record in records.of(r, whole_name)):
-        return "a record that was set: `names list` shows it"
-    return None
-
-
-def expiry(tx: Transaction, call: Call, *, tagged: bool) -> int | None:
-    """When a device approved now expires; tagged ones are servers, and do not by themselves."""
-    return None if tagged else tx.now + int(str(call.snapshot.settings["devices.key-life"]))
 
 
 @writes("devices approve")
@@ -178,7 +111,7 @@ def _approve(tx: Transaction, call: Call, device: Device) -> Device:
         device,
         state=DeviceState.APPROVED,
         approved_at=tx.now,
-        expires_at=expiry(tx, call, tagged=bool(device.tags)),
+        expires_at=joining.expiry(tx, call, tagged=bool(device.tags)),
         routes=auto_approved(call, device),
     )
     devices.put(tx, changed)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gate.operation import Call, reads, writes
-from gate.services.devices import approves_itself, owner_or_tags
+from gate.services.joining import approves_itself, owner_or_tags
 from model import change as c
 from model.enrollment import format_enrollment_key, parse_enrollment_key
 from model.errors import Denied, Invalid, NotFound, Unavailable
