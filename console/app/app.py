@@ -22,13 +22,12 @@ from textual.driver import Driver
 from textual.filter import LineFilter
 
 from console.app import frame
-from console.app.actions import Action, keycap
 from console.app.backend import Backend
 from console.app.columns import Context
-from console.app.desk import Desk
 from console.app.driver import ChannelDriver
 from console.app.glyphs import Glyphs, glyphs_for
-from console.app.keymap import EVERYWHERE, PREFERENCE, Keymap
+from console.app.keyboard import HELD_KEYS, Keyboard
+from console.app.keymap import PREFERENCE, Keymap
 from console.app.modes import Mode
 from console.app.sgr import Colours, colours_of
 from console.app.theme import DARK, LIGHT, SIXTEEN, Theme
@@ -45,13 +44,10 @@ AGES = 10
 """Seconds after which ages on the screen are drawn anew."""
 FIRST = 0.05
 """Seconds that the first frame waits for what stands on it; without, the frame comes first."""
-HELD_KEYS = 256
-KEYS_A_STEP = 16
-"""Keys acted on before others on the same loop have their turn."""
 
 
-class ConsoleApp(Desk):
-    """Keys go from here to the mode, the view, or an action, at once and in order: Textual's focus is not used."""
+class ConsoleApp(Keyboard):
+    """How a session lives and paints."""
 
     CSS = """
     Screen { layers: base over; }
@@ -308,27 +304,6 @@ class ConsoleApp(Desk):
         if not self.paused:
             self.view.reload()
 
-    # Keys
-
-    async def on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
-            self.route(event)
-            self._keys += 1
-            if self._keys % KEYS_A_STEP == 0:
-                await asyncio.sleep(0)
-        else:
-            await super().on_event(event)
-
-    def route(self, event: events.Key | events.Paste) -> None:
-        if isinstance(event, events.Key) and event.key == "ctrl+q":
-            self.exit(return_code=0)
-            return
-        if self._held or not (self.view.ready or self.mode):
-            self._held.append(event)
-        else:
-            self._dispatch_input(event)
-        self.soon()
-
     def soon(self) -> None:
         """`settled`, once for all that comes together."""
         if not self._settling:
@@ -343,66 +318,6 @@ class ConsoleApp(Desk):
                 self.settled()
             except Exception as error:
                 self._handle_exception(error)
-
-    def let_waiting_keys_go(self) -> None:
-        while self._held and (self.view.ready or self.mode):
-            self._dispatch_input(self._held.popleft())
-
-    def _dispatch_input(self, event: events.Key | events.Paste) -> None:
-        if self.toast and not self.toast.good:
-            self.toast = None
-        if isinstance(event, events.Paste):
-            (self.mode or self.view).paste(event.text)
-        elif self.mode is not None:
-            self.mode.key(event)
-        elif (meant := self._meant(event)) is not None and not self.view.key(meant):
-            self._act(meant)
-
-    def _meant(self, event: events.Key) -> events.Key | None:
-        """The key as the screen knows it, where the person moved keys."""
-        if not self.keymap.moved:
-            return event
-        key = self.keymap.pressed(self.view.title, event.key, self._has, typing=self.view.typing)
-        return None if key is None else event if key == event.key else events.Key(key, None)
-
-    def _has(self, key: str) -> bool:
-        return any(action.key == key and action.possible for action in self.view.actions())
-
-    def _act(self, event: events.Key) -> None:
-        for action in [*self.view.actions(), *self.global_actions()]:
-            if action.key == event.key and action.possible:
-                if action.writes and self.backend.me().reads_only:
-                    self.say_refused("an auditor reads, and changes nothing")
-                else:
-                    action.run()
-                return
-
-    def hints(self) -> tuple[list[tuple[str, str, Any]], list[tuple[str, str, Any]]]:
-        if self.mode is not None:
-            return frame.of_hints(self.mode.hints), frame.of_hints(self.mode.right_hints)
-        reads_only = self.backend.me().reads_only
-        actions = [action for action in self.actions_here() if not (action.writes and reads_only)]
-        right = frame.of_hints(self.view.right_hints) or frame.of_actions(self.view_globals())
-        return frame.of_actions(actions), right
-
-    def view_globals(self) -> list[Action]:
-        return [action for action in self.actions_everywhere() if action.shown]
-
-    def actions_here(self) -> list[Action]:
-        """Of the screen, under the keys that the person has for them."""
-        return self.keymap.shown(self.view.title, self.view.actions())
-
-    def cap(self, key: str, scope: str = EVERYWHERE) -> str:
-        """How the key is called that does here what `key` was made for."""
-        return keycap(self.keymap.moved.get(scope, {}).get(key, key))
-
-    def actions_everywhere(self) -> list[Action]:
-        return self.keymap.shown(EVERYWHERE, self.global_actions())
-
-    def global_actions(self) -> list[Action]:
-        from console.app.everywhere import actions
-
-        return actions(self)
 
 
 def report(error: BaseException) -> str:
