@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import stat
 import subprocess
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from doors_harness import House, a_house, eventually
 from login_harness import FakeProvider
 from test_login_door import refused, setting, trail, with_password
+from this_machine import ThisMachine
 
 from console.app.gatebackend import GateBackend
 from gate.actor import GATE, Actor
@@ -29,39 +26,11 @@ from model.errors import Conflict, Denied, Invalid, Unavailable
 from model.ids import UserName
 from model.records import Role, UserState
 
-PROGRAM = [sys.executable, "-W", "ignore", "-m", "console"]
-ROOT = Path(__file__).parents[2]
 ALICE = UserName("alice@net.test")
 
 
-class Network:
+class Network(ThisMachine):
     """Made by `wardgate init` and served, on a machine of the test's own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.state, self.port = folder, folder / "state", 0
-        self._environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT)}
-
-    def run(self, *words: str, stdin: str = "") -> str:
-        done = subprocess.run(
-            [*PROGRAM, *words, "--state", str(self.state)], env=self._environment, capture_output=True, text=True,
-            input=stdin, check=False, timeout=60,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    @asynccontextmanager
-    async def served(self) -> AsyncIterator[None]:
-        gate = await asyncio.create_subprocess_exec(
-            *PROGRAM, "serve", "--state", str(self.state), "--listen", "127.0.0.1:0", stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, env=self._environment,
-        )  # fmt: skip
-        try:
-            assert gate.stdout
-            self.port = int((await gate.stdout.readline()).split()[2].rpartition(b":")[2])
-            yield
-        finally:
-            gate.terminate()
-            await gate.wait()
 
     def by_key(self, key: Path, passphrase: str, *words: str) -> subprocess.CompletedProcess[str]:
         """As a person does it, but for the typing of the passphrase."""
@@ -75,7 +44,7 @@ class Network:
                 "-o", f"UserKnownHostsFile={self.folder / 'kh'}",
                 "-o", "PreferredAuthentications=publickey", "alice@127.0.0.1", *words,
             ],
-            env={**self._environment, "SSH_ASKPASS": str(asked), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": "x"},
+            env={**self.environment, "SSH_ASKPASS": str(asked), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": "x"},
             capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
 
@@ -101,7 +70,7 @@ async def test_the_sealed_key_lets_the_owner_in_when_nothing_else_does(tmp_path:
     network.run("settings", "set", "login.passwords", "off")
     down = {"down": {"issuer": "http://127.0.0.1:9", "client_id": "wardgate"}}
     network.run("settings", "apply", "-", stdin=json.dumps({"login.issuers": down}))
-    async with network.served():
+    async with network.serving():
         done = await asyncio.to_thread(network.by_key, away, passphrase, "me", "--json")
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["role"] == "owner"
@@ -117,7 +86,7 @@ async def test_the_sealed_key_lets_the_owner_in_when_nothing_else_does(tmp_path:
 async def test_the_file_alone_lets_nobody_in(tmp_path: Path) -> None:
     network = Network(tmp_path)
     key, _ = sealed_in(network.run("init", "--domain", "net.test", "--owner", "alice", "--json"))
-    async with network.served():
+    async with network.serving():
         done = await asyncio.to_thread(network.by_key, key, str(new_passphrase()), "me")
         assert done.returncode == 255
         assert "login by break-glass key" not in network.run("audit", "list")

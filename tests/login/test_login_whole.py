@@ -18,43 +18,15 @@ from pathlib import Path
 import pytest
 from doors_harness import InTerminal
 from login_harness import RealProvider, a_provider
-
-PROGRAM = [sys.executable, "-W", "ignore", "-m", "console"]
-ROOT = Path(__file__).parents[2]
+from this_machine import PROGRAM, ThisMachine
 
 
-class Home:
+class Home(ThisMachine):
     """A person's home without a key, and a served gate on the same machine."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.state = folder, folder / "state"
-        self.environment = {
-            "PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), "PERSON": "bob", "TERM": "xterm",
-            "BROWSER": f"{sys.executable} -W ignore {Path(__file__).with_name('browser.py')} %s",
-        }  # fmt: skip
-        self.port = 0
-
-    def run(self, *words: str, stdin: str = "") -> str:
-        done = subprocess.run(
-            [*PROGRAM, *words, "--state", str(self.state)], env=self.environment, capture_output=True, text=True,
-            input=stdin, check=False, timeout=60,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    @asynccontextmanager
-    async def serving(self) -> AsyncIterator[None]:
-        gate = await asyncio.create_subprocess_exec(
-            *PROGRAM, "serve", "--state", str(self.state), "--listen", "127.0.0.1:0", stdout=subprocess.PIPE,
-            env=self.environment,
-        )  # fmt: skip
-        try:
-            assert gate.stdout
-            self.port = int((await gate.stdout.readline()).split()[2].rpartition(b":")[2])
-            yield
-        finally:
-            gate.terminate()
-            await gate.wait()
+        browser = f"{sys.executable} -W ignore {Path(__file__).with_name('browser.py')} %s"
+        super().__init__(folder, PERSON="bob", TERM="xterm", BROWSER=browser)
 
     def at_terminal(self, *words: str) -> AbstractAsyncContextManager[InTerminal]:
         return self.running(*PROGRAM, *words)
