@@ -59,6 +59,13 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     approval: int | None = None
     approval_for: frozenset[str] = frozenset()
     """Empty stands for all principals."""
+    rows: tuple[str, ...] = ()
+    """Whose rows of the table it is made of, beside the network's: `role owner`, `tag:db`."""
+
+    @property
+    def rule(self) -> str:
+        """What it is by, in words."""
+        return f"claims of {', '.join(self.rows)}" if self.rows else "the network's claims"
 
     def asks_consent(self, principals: Collection[str]) -> bool:
         """Whether a certificate with these principals waits for a second operator."""
@@ -166,6 +173,7 @@ def _overlaid(wide: Grant, row: Claim) -> Grant:
         default = max(min(default, maximum), minimum)
     return replace(
         wide,
+        rows=(*wide.rows, whose) if (whose := _whose(row)) else wide.rows,
         lives=Lives(minimum, default, maximum),
         extensions=wide.extensions if row.extensions is None else row.extensions,
         force_command=wide.force_command if row.force_command is None else row.force_command,
@@ -183,6 +191,7 @@ def _strictest(one: Grant, other: Grant) -> Grant:
     consents = [consent for consent in (one.approval, other.approval) if consent is not None]
     named = [grant.approval_for for grant in (one, other) if grant.approval is not None]
     return Grant(
+        rows=tuple(dict.fromkeys((*one.rows, *other.rows))),
         lives=Lives(min(one.lives.minimum, other.lives.minimum), default, maximum),
         extensions=one.extensions & other.extensions,
         force_command=one.force_command or other.force_command,
@@ -192,6 +201,10 @@ def _strictest(one: Grant, other: Grant) -> Grant:
     )
 
 
+def _whose(row: Claim) -> str:
+    """Empty for the network's own."""
+    return row.tag or (f"role {row.role}" if row.role else "")
+
+
 def _place(row: Claim) -> str:
-    whose = row.tag or (f"role {row.role}" if row.role else "the network")
-    return f"{row.kind} certificates of {whose}"
+    return f"{row.kind} certificates of {_whose(row) or 'the network'}"

@@ -73,10 +73,9 @@ def for_myself(
         user, valid_before=before, fresh_at=call.actor.fresh_at, windows=call.snapshot.compiled.check_periods
     )
     subject = _Subject(key, machine, user, principals)
-    rule = _rule(call, role.value, machine.tags)
     if not grant.asks_consent(principals):
-        return _issue(tx, call, grant, subject, (after, before), rule=rule)
-    return _with_consent(tx, call, grant, subject, (after, before), rule)
+        return _issue(tx, call, grant, subject, (after, before))
+    return _with_consent(tx, call, grant, subject, (after, before))
 
 
 def _device_of(tx: Transaction, call: Call, user: UserName, wanted: str | None) -> Device:
@@ -115,10 +114,9 @@ def sign(
     grant = sshca.grant(claims(call), CertificateKind.USER, tags=machine.tags)
     validity = sshca.validity(grant.lives, now=tx.now, asked=lives, limits=(machine.expires_at,))
     subject = _Subject(key, machine, None, sshca.tag_principals(machine.tags))
-    rule = _rule(call, None, machine.tags)
     if not grant.asks_consent(subject.principals):
-        return _issue(tx, call, grant, subject, validity, rule=rule)
-    return _with_consent(tx, call, grant, subject, validity, rule)
+        return _issue(tx, call, grant, subject, validity)
+    return _with_consent(tx, call, grant, subject, validity)
 
 
 def issue_host(tx: Transaction, call: Call, device: Device, key: SSHKey, lives: int | None = None) -> Certificate:
@@ -132,11 +130,11 @@ def issue_host(tx: Transaction, call: Call, device: Device, key: SSHKey, lives: 
     validity = sshca.validity(grant.lives, now=tx.now, asked=lives, limits=(device.expires_at,))
     principals = sshca.host_principals(device.name, call.snapshot.domain, device.addresses)
     subject = _Subject(key, device, None, principals)
-    return _issue(tx, call, grant, subject, validity, kind=CertificateKind.HOST, rule=_rule(call, None, device.tags))
+    return _issue(tx, call, grant, subject, validity, kind=CertificateKind.HOST)
 
 
 def _with_consent(
-    tx: Transaction, call: Call, grant: sshca.Grant, subject: _Subject, validity: tuple[int, int], rule: str
+    tx: Transaction, call: Call, grant: sshca.Grant, subject: _Subject, validity: tuple[int, int]
 ) -> Certificate | Consent:
     consent = consents.given(
         tx, device=subject.device.name, fingerprint=subject.key.fingerprint, principals=_lasting(subject.principals)
@@ -148,7 +146,7 @@ def _with_consent(
         )  # fmt: skip
         call.audit(tx, f"consent {asked.id} asked", after={"device": asked.device, "key": asked.fingerprint})
         return asked
-    return _issue(tx, call, grant, subject, validity, rule=f"{rule}{CONSENTED}{consent.id} of {consent.given_by}")
+    return _issue(tx, call, grant, subject, validity, consent=consent)
 
 
 def _counts(tx: Transaction, consent: Consent) -> bool:
@@ -186,12 +184,6 @@ def waiting(r: Reader, call: Call) -> tuple[Consent, ...]:
     return consents.waiting(r)
 
 
-def _rule(call: Call, role: str | None, tags: Sequence[str]) -> str:
-    """Which rows of the claims spoke, in words."""
-    rows = [claim.tag or f"role {claim.role}" for claim in claims(call) if claim.tag in tags or claim.role == role]
-    return f"claims of {', '.join(rows)}" if rows else "the network's claims"
-
-
 def claims(call: Call) -> tuple[sshca.Claim, ...]:
     """The network's table of lives and permissions."""
     return call.snapshot.claims
@@ -220,7 +212,7 @@ def _issue(
     subject: _Subject,
     validity: tuple[int, int],
     *,
-    rule: str,
+    consent: Consent | None = None,
     kind: CertificateKind = CertificateKind.USER,
 ) -> Certificate:
     """Validates, signs and records, in this order and in one transaction: what is not recorded was never given out."""
@@ -248,7 +240,8 @@ def _issue(
         serial=serial, kind=kind, key_id=specification.key_id, user=subject.user, device=device.name,
         device_id=device.id, principals=subject.principals, valid_after=validity[0], valid_before=validity[1],
         source_addresses=device.addresses if person else (), fingerprint=fingerprint,
-        generation=generation.id, issued_at=tx.now, line=line, rule=rule,
+        generation=generation.id, issued_at=tx.now, line=line,
+        rule=f"{grant.rule}{CONSENTED}{consent.id} of {consent.given_by}" if consent else grant.rule,
         how=f"{call.actor.name} by {call.actor.method or 'itself'} from {call.actor.source}",
     )  # fmt: skip
     certificates.add_issued(tx, record)

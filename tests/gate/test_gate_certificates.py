@@ -202,3 +202,19 @@ async def test_a_key_that_is_removed_takes_its_certificates_along(tmp_path: Path
         await gate.perform(users.remove_key, build.LOCAL, name="alice", fingerprint=key.fingerprint)
         assert await is_revoked(gate, of_it)
         assert not await is_revoked(gate, other)
+
+
+async def test_a_certificate_names_the_rows_that_it_is_by_and_no_others(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        host = {"kind": "host", "tag": "tag:db", "maximum": 2 * HOUR, "default": HOUR}
+        await claims(gate, {"role": "owner", "maximum": HOUR}, {"tag": "tag:db", "maximum": HOUR}, {**host})
+        for name in ("web", "db"):
+            await build.a_device(gate, name, tags=[f"tag:{name}"])
+        await build.a_device(gate, "laptop")
+        said = [
+            (await gate.perform(certificates.sign, build.LOCAL, key=build.an_ssh_key(), device=name, host=host)).rule  # type: ignore[union-attr]
+            for name in ("web", "db")
+            for host in (False, True)
+        ]
+        assert said == ["the network's claims", "the network's claims", "claims of tag:db", "claims of tag:db"]
+        assert (await signed(gate, "alice", Role.OWNER)).rule == "claims of role owner"
