@@ -277,8 +277,6 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     """Where the gate is reached, as `wardgate up` takes it."""
     ssh: str = "ssh -p 2222 NAME@GATE"
     """What the person types to get here."""
-    connection: int = 0
-    """0 where the session came over none: what is set here can be confirmed here."""
 
     @property
     def reads_only(self) -> bool:
@@ -308,6 +306,10 @@ class Backend(Protocol):
 
     def unconfirmed(self) -> tuple[int, int] | None:
         """The policy version that waits for confirmation, and the seconds that are left."""
+        ...
+
+    def proves_a_way_in(self) -> bool:
+        """Whether this session came after the version that waits, so that it can be confirmed here."""
         ...
 
     async def overview(self) -> Overview: ...

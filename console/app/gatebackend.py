@@ -122,6 +122,10 @@ class GateBackend:
             return None
         return version.number, max(0, version.confirm_by - self.now())
 
+    def proves_a_way_in(self) -> bool:
+        version = self._gate.snapshot.policy
+        return version is not None and policies.proves_a_way_in(self._actor.connection, version)
+
     def follow(self, listener: Callable[[Sequence[Committed]], None]) -> Callable[[], None]:
         return self._gate.subscribe(lambda old, new, changes: listener(changes))
 
@@ -339,7 +343,6 @@ def me(gate: Gate, actor: Actor) -> Me:
         approves_itself=snapshot.settings.get("devices.approval") == "automatic",
         gate=reached.target(snapshot.settings),
         ssh=reached.ssh(snapshot.settings, (actor.user or "NAME").partition("@")[0]),
-        connection=actor.connection,
     )
 
 

@@ -150,7 +150,7 @@ def confirm(tx: Transaction, call: Call) -> PolicyVersion:
     if waiting is None:
         raise Conflict("no policy waits for confirmation")
     anew = reached.ssh(call.snapshot.settings, call.actor.name)
-    if call.actor.connection and call.actor.connection <= _set_over(waiting):
+    if not proves_a_way_in(call.actor.connection, waiting):
         raise Conflict(
             "this connection is older than the policy, so it proves nothing",
             hint=f"confirm from a new connection: {anew} policy confirm",
@@ -161,9 +161,10 @@ def confirm(tx: Transaction, call: Call) -> PolicyVersion:
     return policies.by_number(tx, waiting.number)
 
 
-def _set_over(version: PolicyVersion) -> int:
-    last = version.note.rpartition(" ")[2]
-    return int(last) if last.isdigit() else 0
+def proves_a_way_in(connection: int, waiting: PolicyVersion) -> bool:
+    """Whether `connection` was made after `waiting` was set, or is none (0): on the gate's own host."""
+    last = waiting.note.rpartition(" ")[2]
+    return not connection or connection > (int(last) if last.isdigit() else 0)
 
 
 @writes("policy rollback")

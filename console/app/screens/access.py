@@ -266,11 +266,8 @@ class AccessView(View):
                 rows[y] = whole
         left = self.console_app.unconfirmed
         if left is not None and self.console_app.mode is None and height > 12:
-            me = self.backend.me()
-            proved = me.connection == 0
-            band = accessdraw.countdown(
-                width, *left, accessdeeds.CONFIRM, self.console_app.glyphs, ssh="" if proved else me.ssh
-            )
+            ssh = "" if self.backend.proves_a_way_in() else self.backend.me().ssh
+            band = accessdraw.countdown(width, *left, accessdeeds.CONFIRM, self.console_app.glyphs, ssh=ssh)
             rows[height - 1 - len(band) : height - 1] = band
         return rows
 

@@ -46,7 +46,7 @@ def reading(view: AccessView) -> list[Action]:
     return [
         Action(
             key="y", label="confirm", about="keep the version that waits; from a connection made after it",
-            run=lambda: confirm(view), writes=True, when=waits, shown=view.backend.me().connection == 0,
+            run=lambda: confirm(view), writes=True, when=waits, shown=view.backend.proves_a_way_in(),
         ),
         Action(
             key="u", label="roll back", about="to the version before", run=lambda: roll_back(view), writes=True,

@@ -20,7 +20,7 @@ def pane(view: AccessView, width: int, height: int) -> list[Row]:
         if view.tab == 1 and view.against is None and _compares(view)
         else who_reaches(view, width, height)
     )
-    if view.console_app.unconfirmed is not None:
+    if view.console_app.unconfirmed is not None and not view.backend.proves_a_way_in():
         rows += by_hand(width, view.backend.me().ssh)
     rows += [Row(width, "surface") for _ in range(height - len(rows))]
     return rows[:height]
@@ -164,7 +164,7 @@ def _losing(view: AccessView, width: int) -> list[Row]:
 def by_hand(width: int, ssh: str) -> list[Row]:
     rows = [_row(width), _row(width)]
     rows[1].put(2, "From a new connection", "bright", "b")
-    for text in (ssh, "    policy confirm", "    policy rollback"):
+    for text in (ssh, "    policy confirm"):
         row = _row(width)
         row.put(2, fit(text, width - 4), "text")
         rows.append(row)

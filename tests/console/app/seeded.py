@@ -66,6 +66,9 @@ class Seeded(Deeds):
         version = self.policies[-1]
         return None if version.confirm_by is None else (version.number, max(0, version.confirm_by - self.clock))
 
+    def proves_a_way_in(self) -> bool:
+        return True
+
     async def overview(self) -> Overview:
         return overview(self)
 

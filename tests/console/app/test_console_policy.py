@@ -1,7 +1,14 @@
 """A policy from the draft to the version in force, and back."""
 
+from pathlib import Path
+
+import msgspec
 from channels import a_console, until
+from gates import a_console_at, a_gate, a_person
 from seeded import Seeded
+
+from gate.services import policies
+from model.records import Role
 
 DOWN, UP, ESC, TAB, ENTER = "\x1b[B", "\x1b[A", "\x1b", "\t", "\r"
 
@@ -81,3 +88,23 @@ async def test_keys_for_screens_are_text_while_one_edits() -> None:
         await session.type("i", "3:/?q")
         assert session.app.view.title == "Access"
         assert session.app.view.editor.buffer.lines[0].startswith("3:/?q")
+
+
+async def test_a_version_on_trial_is_confirmed_in_a_console_that_was_opened_after_it(tmp_path: Path) -> None:
+    async with a_gate(tmp_path) as gate:
+        setter = await a_person(gate, "alice", Role.OWNER)
+        version = gate.snapshot.policy
+        assert version is not None
+        await gate.perform(policies.set_policy, setter, text=version.text + "\n", confirm_within=600)
+        async with a_console_at(gate, setter, "access") as before:
+            await before.shows("From a new connection")
+            await before.shows("policy confirm")
+            assert "y confirm 2" not in before.frame()
+            assert "u roll back to 1" in before.frame()
+        async with a_console_at(gate, msgspec.structs.replace(setter, connection=2), "access") as after:
+            await after.shows("y confirm 2")
+            assert "rom a new connection" not in after.frame()
+            await after.type("y")
+            await after.shows("confirmed: the version stays")
+        assert gate.snapshot.policy is not None
+        assert gate.snapshot.policy.confirm_by is None
