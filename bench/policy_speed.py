@@ -20,7 +20,7 @@ from bench.policy_network import a_network, a_policy
 from bench.report import Figures, report
 from model.ids import DeviceID, Tag
 from model.network import Network
-from policy import Compiled
+from policy import Compiled, advance
 
 SIZES = (10_000, 1_000, 100_000)
 ROUNDS = 7
@@ -62,10 +62,10 @@ def _changes(network: Network, compiled: Compiled, count: int = 200) -> tuple[fl
             network, devices=(*network.devices[:at], moved, *network.devices[at + 1 :])
         )  # fmt: skip
         begun = time.thread_time()
-        _, affected = compiled.advance(after, changed=[id])
+        _, affected = advance(compiled, after, changed=[id])
         named.append(time.thread_time() - begun)
         begun = time.thread_time()
-        compiled.advance(after)
+        advance(compiled, after)
         found.append(time.thread_time() - begun)
         touched.append(len(affected))
     return statistics.median(named), statistics.median(found), statistics.median(touched)

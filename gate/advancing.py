@@ -49,7 +49,7 @@ def advance(old: Snapshot, committed: Sequence[c.Committed]) -> Snapshot:
     elif now.moved or now.regroup or now.standby != old.standby:
         network = _network_after(old, now.users if now.regroup else None, now.devices, now.moved)
         network = msgspec.structs.replace(network, standby=now.standby)
-        compiled, views = old.compiled.advance(network, changed=now.moved)
+        compiled, views = language.advance(old.compiled, network, changed=now.moved)
     refused, krl = old.refused, old.krl
     if now.revoked or now.generations is not old.generations:
         refused = old.refused.after(now.generations, now.revoked)

@@ -6,15 +6,18 @@ text --read--> Document --compile--> Compiled --advance--> Compiled ...
 
 from policy.access import RuleRef
 from policy.admissions import SSHRule
-from policy.compiled import Compiled, check, compile
+from policy.advance import advance
+from policy.compiled import Compiled
+from policy.compiling import check, compile
 from policy.default import DEFAULT_POLICY
 from policy.described import check_described, described_network
 from policy.diff import Change, Diff, diff
 from policy.document import Document, read
-from policy.explain import Explanation, SSHExplanation
-from policy.reach import Login, Reach, Reached
+from policy.explain import Explanation, SSHExplanation, explain, explain_ssh
+from policy.reach import Login, Reach, Reached, reach
 
 __all__ = [
     "DEFAULT_POLICY", "Change", "Compiled", "Diff", "Document", "Explanation", "Login", "Reach", "Reached", "RuleRef",
-    "SSHExplanation", "SSHRule", "check", "check_described", "compile", "described_network", "diff", "read",
+    "SSHExplanation", "SSHRule", "advance", "check", "check_described", "compile", "described_network", "diff",
+    "explain", "explain_ssh", "reach", "read",
 ]  # fmt: skip

@@ -24,8 +24,13 @@ from policy.world import Seen, World, world
 
 
 def advance(
-    before: Compiled, network: Network, changed: Iterable[DeviceID] | None
+    before: Compiled, network: Network, *, changed: Iterable[DeviceID] | None = None
 ) -> tuple[Compiled, frozenset[DeviceID]]:
+    """The same policy in `network`, and the devices whose filter, peers or logins may differ.
+
+    Only what changed is worked out anew. `changed`, where the caller knows it, names every device that was added,
+    removed or changed; without it they are found by comparing. A policy's tests are not run again.
+    """
     if _is_another(before.world, network):
         return _anew(before, network)
     taken = step(before.world, network, changed)

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
 from model.ids import DeviceID, Prefix, Tag
 from model.netmap import FilterRule, Logins
-from model.network import Network
 from model.records import Device, User
 from policy import approvals, delivery, nets
 from policy.admissions import ALWAYS, Admission, SSHRule, logins, names_of, ssh_rules
 from policy.bits import bits_of, members
-from policy.document import Document, read
+from policy.document import Document
 from policy.edges import Edge, Sources
-from policy.explain import Explanation, SSHExplanation, explain, explain_ssh
-from policy.fault import Fault, located
 from policy.postures import satisfied_by
-from policy.program import Key, Program, program
-from policy.reach import Reach, reach
+from policy.program import Key, Program
 from policy.resolve import Groups, Resolved, Target, groups_of, resolve, spans_of, target
 from policy.selectors import IDENTITIES, Selector
-from policy.step import moved_to
-from policy.tests import run_tests
-from policy.world import Seen, World, world
+from policy.world import Seen, World
 
 
 class Stale(msgspec.Struct, frozen=True):
@@ -228,19 +222,7 @@ class Compiled:
         """Whether `tagOwners` let `user` give a device `tag`."""
         return approvals.may_tag(self.document, self.groups, user, tag)
 
-    # --- what people ask
-
-    def explain(self, src: str, dst: str, port: int | None, proto: str | None = None) -> Explanation:
-        """Whether `src` reaches `port` of `dst`, by which rule, or what is missing. See `policy.explain`."""
-        return explain(self, src, dst, port, proto)
-
-    def explain_ssh(self, src: str, login: str, host: str) -> SSHExplanation:
-        """Whether `src` may log in as `login` on `host`, by which rule, or what is missing."""
-        return explain_ssh(self, src, login, host)
-
-    def reach(self, name: str) -> Reach:
-        """What the device, person or tag `name` reaches, and who reaches it."""
-        return reach(self, name)
+    # --- sets of devices
 
     def ids(self, bits: int) -> frozenset[DeviceID]:
         """The devices of a set; one that left the network just now is among them by the id that it had."""
@@ -250,39 +232,3 @@ class Compiled:
     def in_order(self, bits: int, most: int | None = None) -> list[Seen]:
         """The devices of a set in order of registration, or the first of them."""
         return delivery.in_order(bits, self.world, most)
-
-    def advance(
-        self, network: Network, *, changed: Iterable[DeviceID] | None = None
-    ) -> tuple[Compiled, frozenset[DeviceID]]:
-        """The same policy in `network`, and the devices whose filter, peers or logins may differ.
-
-        Only what changed is worked out anew. `changed`, where the caller knows it, names every device that was added,
-        removed or changed; without it they are found by comparing. A policy's tests are not run again.
-        """
-        from policy.advance import advance
-
-        return advance(self, network, changed)
-
-
-def compile(document: Document, network: Network, *, run_tests: bool = False, over: Compiled | None = None) -> Compiled:
-    """What `document` means in `network`. Raises `PolicyRefused`, with line and column.
-
-    `over` is a compilation of any policy for this network or an earlier one, whose index is used again.
-    """
-    indexed = moved_to(over.world, network) if over is not None else world(network)
-    try:
-        checked = program(document, indexed.internet, indexed.domain())
-        compiled = Compiled(checked, indexed)
-        if run_tests:
-            _run_tests(compiled)
-        return compiled
-    except Fault as fault:
-        raise located(fault, document.text) from None
-
-
-_run_tests = run_tests
-
-
-def check(text: str, network: Network, *, over: Compiled | None = None) -> Compiled:
-    """`text` read, compiled for `network`, and held to its own tests. Raises `PolicyRefused`."""
-    return compile(read(text), network, run_tests=True, over=over)

@@ -10,7 +10,8 @@ from model.ids import DeviceID, DeviceName, Domain, Prefix, Tag, UserID, UserNam
 from model.keys import WireGuardKey
 from model.network import DEFAULT_IPV4, DEFAULT_IPV6, Network
 from model.records import Device, DeviceState, Role, Route, RouteState, User
-from policy.compiled import Compiled, check
+from policy.compiled import Compiled
+from policy.compiling import check
 
 
 def check_described(policy_text: str, network: Mapping[str, Any]) -> dict[str, Any]:

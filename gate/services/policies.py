@@ -16,12 +16,7 @@ from model.errors import Conflict, Invalid, PolicyRefused
 from model.ids import DeviceName
 from model.network import Network
 from model.records import PolicyVersion
-from policy import explain as analysis
 from policy.described import answer as document_of
-from policy.diff import Diff
-from policy.diff import diff as difference
-from policy.reach import Reach
-from policy.reach import reach as reach_of
 from store import Reader, Transaction, policies
 
 _DIRECTIONS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
@@ -47,21 +42,21 @@ def check(r: Reader, call: Call, *, text: str) -> policy.Compiled:
 @reads("policy explain")
 def explain(
     r: Reader, call: Call, *, src: str, dst: str, port: int | None, proto: str | None = None
-) -> analysis.Explanation:
+) -> policy.Explanation:
     """Whether packets from `src` reach `port` of `dst`, by the policy in force."""
-    return analysis.explain(call.snapshot.compiled, src, dst, port, proto)
+    return policy.explain(call.snapshot.compiled, src, dst, port, proto)
 
 
 @reads("policy explain")
-def explain_ssh(r: Reader, call: Call, *, src: str, login: str, host: str) -> analysis.SSHExplanation:
+def explain_ssh(r: Reader, call: Call, *, src: str, login: str, host: str) -> policy.SSHExplanation:
     """Whether `src` may log in as `login` on `host`, by the policy in force."""
-    return analysis.explain_ssh(call.snapshot.compiled, src, login, host)
+    return policy.explain_ssh(call.snapshot.compiled, src, login, host)
 
 
 @reads("policy reach")
-def reach(r: Reader, call: Call, *, name: str) -> Reach:
+def reach(r: Reader, call: Call, *, name: str) -> policy.Reach:
     """What a device or person reaches, and who reaches it."""
-    return reach_of(call.snapshot.compiled, name)
+    return policy.reach(call.snapshot.compiled, name)
 
 
 @reads("policy check", heavy=True)
@@ -73,9 +68,9 @@ def answer(r: Reader, call: Call, *, text: str) -> dict[str, object]:
 
 
 @reads("policy diff", heavy=True)
-def diff(r: Reader, call: Call, *, text: str) -> Diff:
+def diff(r: Reader, call: Call, *, text: str) -> policy.Diff:
     """What setting `text` would change: who gains and who loses which access. Raises `PolicyRefused`."""
-    return difference(call.snapshot.compiled, policy.check(text, _network(call), over=call.snapshot.compiled))
+    return policy.diff(call.snapshot.compiled, policy.check(text, _network(call), over=call.snapshot.compiled))
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +88,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
         return not (self.gained_pairs or self.lost_pairs or self.gained_logins or self.lost_logins)
 
 
-def in_figures(found: Diff, snapshot: Snapshot) -> Effect:
+def in_figures(found: policy.Diff, snapshot: Snapshot) -> Effect:
     return Effect(
         gained_pairs=found.gained_pairs, lost_pairs=found.lost_pairs,
         gained_logins=found.gained_logins, lost_logins=found.lost_logins,
@@ -108,7 +103,7 @@ def effect(r: Reader, call: Call, *, before: Snapshot, number: int) -> Effect | 
     was, now = before.policy, call.snapshot.policy
     if was is None or now is None or (was.number, now.number) != (number - 1, number):
         return None
-    return in_figures(difference(before.compiled, call.snapshot.compiled), call.snapshot)
+    return in_figures(policy.diff(before.compiled, call.snapshot.compiled), call.snapshot)
 
 
 @writes("policy set")
