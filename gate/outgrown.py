@@ -9,9 +9,6 @@ from model import change as c
 from model.records import Certificate, CertificateKind, Revocation, User
 from store import Transaction, certificates, settings
 
-CONSENTED = ", with consent "
-"""In a certificate's `rule`, before whose consent it had."""
-
 
 def revoke(tx: Transaction, user: User, *, by: str, source: str) -> tuple[Revocation, ...]:
     """Revokes the living certificates of `user` that promise more than their role gives as it is now.
@@ -34,5 +31,5 @@ def revoke(tx: Transaction, user: User, *, by: str, source: str) -> tuple[Revoca
 
 
 def _given(grant: sshca.Grant, certificate: Certificate) -> bool:
-    missing = grant.asks_consent(certificate.principals) and CONSENTED not in certificate.rule
+    missing = grant.asks_consent(certificate.principals) and certificate.consent is None
     return not missing and grant.covers(sshca.parse(certificate.line), certificate.issued_at)

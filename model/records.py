@@ -246,7 +246,11 @@ class Certificate(Record, frozen=True, kw_only=True):
     how: str = ""
     """Who asked, and by which login: `alice@example.com by password from 192.0.2.1`."""
     rule: str = ""
-    """Which row of the claims decided its life and options, and whose consent it needed."""
+    """Which row of the claims decided its life and options."""
+    consent: str | None = None
+    """The id of the `Consent` that it needed and had; None where none was asked."""
+    consented_by: str | None = None
+    """The second operator whose consent that is."""
 
     def state(self, now: int) -> CertificateState:
         if self.revoked_at is not None:

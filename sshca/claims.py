@@ -44,7 +44,9 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     force_command: str | None = None
     verify_required: bool | None = None
     approval: int | None = None
-    """Seconds for which a second operator's consent counts; None where none is asked, or it is inherited."""
+    """Seconds for which a second operator's consent counts, and after which what is signed by it is over.
+
+    None where none is asked, or it is inherited."""
     approval_for: tuple[str, ...] | None = None
     """The principals whose certificates ask for consent; None together with `approval` stands for all."""
 
@@ -131,6 +133,12 @@ def check_claims(table: Iterable[Claim]) -> None:
                 hint=f"0 < minimum <= default <= maximum <= {LONGEST_LIFE} seconds",
             )
         _check_permissions(row)
+        if row.approval is not None and row.approval < 2 * lives.minimum:
+            raise Invalid(
+                f"a consent for {_place(row)} ends after {row.approval} s what is signed by it, and the least life is "
+                f"{lives.minimum} s",
+                hint="give at least twice as long, so that there is time to fetch the certificate",
+            )
 
 
 def _check_permissions(row: Claim) -> None:

@@ -15,7 +15,7 @@ from store.paging import Condition, Listing, Query, compares, equals
 if TYPE_CHECKING:
     from store.transaction import Reader, Transaction
 
-_ROWS = Rows(Certificate, "certificates", key="serial", decimal_text=("device_id",))
+_ROWS = Rows(Certificate, "certificates", key="serial", decimal_text=("device_id", "consent"))
 _LAST_SERIAL = "SELECT value FROM counters WHERE name = 'serial'"
 _REVOCATIONS = Rows(Revocation, "revocations", key="number")
 

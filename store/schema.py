@@ -394,6 +394,22 @@ def resting(db: Database) -> None:
     db.execute("CREATE INDEX released_addresses_user ON released_addresses (user) WHERE user IS NOT NULL")
 
 
+@migrations()
+def consented(db: Database) -> None:
+    """A certificate's rule ended with the consent before: `claims of role owner, with consent 7 of bob@example.com`."""
+    db.execute("ALTER TABLE certificates ADD COLUMN consent INTEGER")
+    db.execute(
+        "ALTER TABLE certificates ADD COLUMN consented_by TEXT CHECK ((consent IS NULL) = (consented_by IS NULL))"
+    )
+    words = "substr(rule, instr(rule, ', with consent ') + 15)"
+    db.execute(
+        f"UPDATE certificates SET consent = CAST(substr({words}, 1, instr({words}, ' of ') - 1) AS INTEGER),"  # noqa: S608
+        f" consented_by = substr({words}, instr({words}, ' of ') + 4),"
+        " rule = substr(rule, 1, instr(rule, ', with consent ') - 1)"
+        " WHERE rule LIKE '%, with consent _% of _%'"
+    )
+
+
 def _text_index(db: Database, table: str, columns: str) -> None:
     """A trigram index over the generated column `visible` of `table`, kept in step by triggers."""
     insert = f"INSERT INTO {table}_text (rowid, visible) VALUES (new.id, new.visible);"  # noqa: S608

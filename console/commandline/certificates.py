@@ -13,6 +13,7 @@ from model.records import Certificate
 def description(certificate: Certificate) -> str:
     state = certificate.state(int(time.time()))
     revoked = f" at {timestamp(certificate.revoked_at)}" if certificate.revoked_at else ""
+    consent = f"{certificate.consent} of {certificate.consented_by}" if certificate.consent else ""
     known = [
         ("state", state.value + revoked),
         ("person", certificate.user or "–"),
@@ -21,5 +22,6 @@ def description(certificate: Certificate) -> str:
         ("issued", timestamp(certificate.issued_at)),
         ("asked by", certificate.how or "–"),
         ("by rule", certificate.rule or "–"),
+        *([("consent", consent)] if consent else ()),
     ]
     return described(certificate.line) + facts(known)

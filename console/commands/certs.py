@@ -106,7 +106,8 @@ async def waiting(run: Run) -> None:
 )  # fmt: skip
 async def approve(run: Run, request: str) -> None:
     given = await run.perform(service.consent_to, id=request)
-    run.result(shapes.builtins(given), f"consented to {' '.join(given.principals)} on {given.device}")
+    said = f"consented to {' '.join(given.principals)} on {given.device}; what is signed by it ends"
+    run.result(shapes.builtins(given), f"{said} in {until(given.until)}, at {shapes.timestamp(given.until or 0)}")
 
 
 @verb(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 import sshca
 from gate import reached
 from gate.operation import Call, reads, writes
-from gate.outgrown import CONSENTED
 from gate.services import own
 from gate.services.queries import whole
 from model import change as c
@@ -68,14 +65,17 @@ def for_myself(
     machine = _device_of(tx, call, user, device)
     login_end = call.actor.login_at and call.actor.login_at + int(str(call.snapshot.settings["login.life"]))
     grant = sshca.grant(claims(call), CertificateKind.USER, role=role)
-    after, before = sshca.validity(grant.lives, now=tx.now, asked=lives, limits=(machine.expires_at, login_end))
+    subject = _Subject(key, machine, user, (str(user),))
+    consent = _consent(tx, call, grant, subject)
+    if consent is not None and consent.until is None:
+        return consent
+    limits = (machine.expires_at, login_end, consent.until if consent else None)
+    validity = sshca.validity(grant.lives, now=tx.now, asked=lives, limits=limits)
     principals = sshca.user_principals(
-        user, valid_before=before, fresh_at=call.actor.fresh_at, windows=call.snapshot.compiled.check_periods
+        user, valid_before=validity[1], fresh_at=call.actor.fresh_at, windows=call.snapshot.compiled.check_periods
     )
-    subject = _Subject(key, machine, user, principals)
-    if not grant.asks_consent(principals):
-        return _issue(tx, call, grant, subject, (after, before))
-    return _with_consent(tx, call, grant, subject, (after, before))
+    subject = msgspec.structs.replace(subject, principals=principals)
+    return _issue(tx, call, grant, subject, validity, consent=consent)
 
 
 def _device_of(tx: Transaction, call: Call, user: UserName, wanted: str | None) -> Device:
@@ -112,11 +112,13 @@ def sign(
         )
     _approved(machine)
     grant = sshca.grant(claims(call), CertificateKind.USER, tags=machine.tags)
-    validity = sshca.validity(grant.lives, now=tx.now, asked=lives, limits=(machine.expires_at,))
     subject = _Subject(key, machine, None, sshca.tag_principals(machine.tags))
-    if not grant.asks_consent(subject.principals):
-        return _issue(tx, call, grant, subject, validity)
-    return _with_consent(tx, call, grant, subject, validity)
+    consent = _consent(tx, call, grant, subject)
+    if consent is not None and consent.until is None:
+        return consent
+    limits = (machine.expires_at, consent.until if consent else None)
+    validity = sshca.validity(grant.lives, now=tx.now, asked=lives, limits=limits)
+    return _issue(tx, call, grant, subject, validity, consent=consent)
 
 
 def issue_host(tx: Transaction, call: Call, device: Device, key: SSHKey, lives: int | None = None) -> Certificate:
@@ -133,34 +135,36 @@ def issue_host(tx: Transaction, call: Call, device: Device, key: SSHKey, lives: 
     return _issue(tx, call, grant, subject, validity, kind=CertificateKind.HOST)
 
 
-def _with_consent(
-    tx: Transaction, call: Call, grant: sshca.Grant, subject: _Subject, validity: tuple[int, int]
-) -> Certificate | Consent:
+def _consent(tx: Transaction, call: Call, grant: sshca.Grant, subject: _Subject) -> Consent | None:
+    """The second operator's consent, which also bounds the certificate's life: nothing outlives what allowed it.
+
+    The request for one where nobody consented, without `until`; None where the claims ask for none. The principals
+    are those without `fresh:`, which come and go with a login.
+    """
+    if not grant.asks_consent(subject.principals):
+        return None
     consent = consents.given(
-        tx, device=subject.device.name, fingerprint=subject.key.fingerprint, principals=_lasting(subject.principals)
+        tx, device=subject.device.name, fingerprint=subject.key.fingerprint, principals=subject.principals
     )
-    if consent is None or consent.given_by == call.actor.name or not _counts(tx, consent):
-        asked = consents.ask(
-            tx, device=subject.device.name, user=subject.user, fingerprint=subject.key.fingerprint,
-            principals=_lasting(subject.principals), by=call.actor.name,
-        )  # fmt: skip
-        call.audit(tx, f"consent {asked.id} asked", after={"device": asked.device, "key": asked.fingerprint})
-        return asked
-    return _issue(tx, call, grant, subject, validity, consent=consent)
+    if consent is not None and consent.given_by != call.actor.name and _counts(tx, grant, consent):
+        return consent
+    asked = consents.ask(
+        tx, device=subject.device.name, user=subject.user, fingerprint=subject.key.fingerprint,
+        principals=subject.principals, by=call.actor.name,
+    )  # fmt: skip
+    call.audit(tx, f"consent {asked.id} asked", after={"device": asked.device, "key": asked.fingerprint})
+    return asked
 
 
-def _counts(tx: Transaction, consent: Consent) -> bool:
-    """A word counts for as long as whoever gave it could give it anew."""
+def _counts(tx: Transaction, grant: sshca.Grant, consent: Consent) -> bool:
+    """A word counts for as long as whoever gave it could give it anew, and enough of its time is left for a life."""
+    if (consent.until or 0) - tx.now < min(grant.lives.minimum, grant.approval or 0):
+        return False
     name = consent.given_by or ""
     if "@" not in name:
         return True
     giver = users.by_name(tx, UserName(name))
     return giver is not None and giver.state is UserState.ACTIVE and giver.role in consent_to.permission.network
-
-
-def _lasting(principals: Sequence[str]) -> tuple[str, ...]:
-    """Without those that come and go with the freshness of a login."""
-    return tuple(one for one in principals if not one.startswith("fresh:"))
 
 
 @writes("certs approve")
@@ -241,8 +245,8 @@ def _issue(
         device_id=device.id, principals=subject.principals, valid_after=validity[0], valid_before=validity[1],
         source_addresses=device.addresses if person else (), fingerprint=fingerprint,
         generation=generation.id, issued_at=tx.now, line=line,
-        rule=f"{grant.rule}{CONSENTED}{consent.id} of {consent.given_by}" if consent else grant.rule,
-        how=f"{call.actor.name} by {call.actor.method or 'itself'} from {call.actor.source}",
+        rule=grant.rule, how=f"{call.actor.name} by {call.actor.method or 'itself'} from {call.actor.source}",
+        consent=consent.id if consent else None, consented_by=consent.given_by if consent else None,
     )  # fmt: skip
     certificates.add_issued(tx, record)
     tx.record(c.CertificateIssued(certificate=record))

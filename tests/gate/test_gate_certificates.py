@@ -97,6 +97,38 @@ async def test_a_consent_counts_as_long_as_its_giver_could_give_it(tmp_path: Pat
         assert isinstance(await gate.perform(certificates.for_myself, alice, key=key), Consent)
 
 
+async def test_a_certificate_ends_with_the_consent_that_allowed_it(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await claims(gate, {"approval": HOUR})
+        bob = await build.a_user(gate, "bob", Role.OPERATOR)
+        await build.a_device(gate, "laptop")
+        alice, key = build.as_actor("alice", Role.OWNER), build.an_ssh_key()
+        asked = await gate.perform(certificates.for_myself, alice, key=key)
+        assert isinstance(asked, Consent)
+        given = await gate.perform(certificates.consent_to, bob, id=asked.id)
+        made = await gate.perform(certificates.for_myself, alice, key=key, lives=8 * HOUR)
+        assert isinstance(made, Certificate)
+        assert made.valid_before == given.until
+        assert (made.consent, made.consented_by) == (asked.id, "bob@net.example.com")
+        short = await gate.perform(certificates.for_myself, alice, key=key, lives=600)
+        assert isinstance(short, Certificate)
+        assert short.valid_before < made.valid_before
+
+
+async def test_a_consent_with_no_time_left_for_a_certificate_is_asked_anew(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await claims(gate, {"approval": HOUR})
+        bob = await build.a_user(gate, "bob", Role.OPERATOR)
+        await build.a_device(gate, "laptop")
+        alice, key = build.as_actor("alice", Role.OWNER), build.an_ssh_key()
+        asked = await gate.perform(certificates.for_myself, alice, key=key)
+        await gate.perform(certificates.consent_to, bob, id=asked.id)
+        await claims(gate, {"approval": 4 * HOUR, "minimum": 2 * HOUR, "default": 2 * HOUR})
+        again = await gate.perform(certificates.for_myself, alice, key=key)
+        assert isinstance(again, Consent)
+        assert again.id != asked.id
+
+
 async def test_nobody_consents_to_what_they_asked_for_as_another(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         await claims(gate, {"approval": HOUR})
@@ -125,6 +157,7 @@ async def test_nobody_floods_the_operators_with_requests(tmp_path: Path) -> None
         pytest.param({"approval_for": ["tag:prod"]}, "none is asked", id="no-time"),
         pytest.param({"approval": 60, "approval_for": []}, "none is asked", id="nobody-named"),
         pytest.param({"approval": 60, "approval_for": ["root"]}, "neither a person nor a tag", id="a-login"),
+        pytest.param({"approval": 60}, "the least life is 60 s", id="no-time-to-fetch-it"),
     ],
 )
 async def test_a_claim_that_names_no_principal_is_refused(tmp_path: Path, row: dict[str, object], because: str) -> None:

@@ -11,10 +11,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from store_builders import a_store
+from store_builders import a_certificate, a_generation, a_store
 
 from model.errors import Conflict, NotFound, Unavailable, WardgateError
-from store import Store, settings
+from model.ids import Serial
+from store import Store, certificates, settings
 from store.schema import migrations
 
 
@@ -120,6 +121,27 @@ def test_an_older_schema_is_migrated_with_a_backup_beside_it(tmp_path: Path) -> 
         assert not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'logins'").fetchall()
         assert db.execute("SELECT value FROM settings").fetchall() == [('"net.example.com"',)]
     assert backup.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_consent_that_a_rule_told_has_columns_of_its_own(tmp_path: Path) -> None:
+    store = a_store(tmp_path)
+    store.transact(lambda tx: (a_certificate(tx, made := a_generation(tx)), a_certificate(tx, made)))
+    store.close()
+    alter(
+        store.path,
+        "ALTER TABLE certificates DROP COLUMN consented_by",
+        "ALTER TABLE certificates DROP COLUMN consent",
+        "DELETE FROM _sqlite_migrations WHERE name = 'consented'",
+        "UPDATE certificates SET rule = 'claims of role owner'",
+        "UPDATE certificates SET rule = rule || ', with consent 7 of bob@example.com' WHERE serial = 2",
+    )
+    store = Store.open(store.path)
+    known = store.read(lambda r: [certificates.by_serial(r, Serial(number)) for number in (1, 2)])
+    store.close()
+    assert [(one.rule, one.consent, one.consented_by) for one in known] == [
+        ("claims of role owner", None, None),
+        ("claims of role owner", "7", "bob@example.com"),
+    ]
 
 
 def test_a_migration_that_fails_leaves_the_state_as_it_was(tmp_path: Path) -> None:
