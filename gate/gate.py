@@ -50,7 +50,7 @@ class Gate:
         self.signers = signers
         self.started_at = time.time()
         self.connections = Connections()
-        self._heavy = Heavy()
+        self._heavy = Heavy(self.watch)
         self._refusals = Refusals(self._write_refusal)
         self.locked: Callable[[str], float] = lambda _: 0.0
         """Seconds that a name has to wait after wrong guesses, as the door that counts them says."""

@@ -66,6 +66,11 @@ class Refusals:
             except WardgateError as fault:
                 log.warning("refusals were not recorded: %s", fault.message)
 
+    @property
+    def counted(self) -> int:
+        """Kinds of which one more makes no entry of its own now."""
+        return len(self._repeats)
+
     async def close(self) -> None:
         """Writes what was counted and not written."""
         for task in tuple(self._tasks):

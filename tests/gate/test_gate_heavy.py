@@ -14,6 +14,7 @@ from gate.heavy import Heavy
 from gate.operation import Call, Operation
 from gate.refusals import MOST, Refusal, Refusals
 from gate.services import audit, users
+from gate.watch import Crowd, Watch
 from model.errors import Denied, Limited
 from model.records import AuditEntry, Role
 from store import Query, Reader
@@ -37,7 +38,7 @@ class Long:
 
 
 async def test_one_question_of_a_person_is_answered_at_a_time() -> None:
-    long, threads = Long(), Heavy()
+    long, threads = Long(), Heavy(Watch())
     asked = [asyncio.ensure_future(threads.run("alice", "policy check", long)) for _ in range(4)]
     await asyncio.sleep(0.05)
     assert long.running == 1
@@ -48,7 +49,7 @@ async def test_one_question_of_a_person_is_answered_at_a_time() -> None:
 
 
 async def test_more_than_may_wait_are_refused_with_what_to_do() -> None:
-    long, threads = Long(), Heavy()
+    long, threads = Long(), Heavy(Watch())
     asked = [asyncio.ensure_future(threads.run("alice", "policy check", long)) for _ in range(heavy.WAITING + 1)]
     await asyncio.sleep(0)
     with pytest.raises(Limited, match="questions like policy check wait") as refused:
@@ -61,7 +62,7 @@ async def test_more_than_may_wait_are_refused_with_what_to_do() -> None:
 
 
 async def test_who_leaves_frees_their_place_only_with_the_thread() -> None:
-    long, threads = Long(), Heavy()
+    long, threads = Long(), Heavy(Watch())
     first = asyncio.ensure_future(threads.run("alice", "policy check", long))
     await asyncio.sleep(0.05)
     first.cancel()
@@ -71,6 +72,20 @@ async def test_who_leaves_frees_their_place_only_with_the_thread() -> None:
     long.go.set()
     assert await second == "done"
     assert long.most == 1
+    threads.close()
+
+
+async def test_a_long_question_waits_while_many_agents_are_told_of_a_change() -> None:
+    long, watch = Long(), Watch()
+    long.go.set()
+    untold = [10_000]
+    watch.crowd = lambda: Crowd(untold=untold[0])
+    threads = Heavy(watch)
+    asked = asyncio.ensure_future(threads.run("alice", "policy diff", long))
+    await asyncio.sleep(3 * heavy.LOOK_EVERY)
+    assert not long.most
+    untold[0] = 0
+    assert await asked == "done"
     threads.close()
 
 
@@ -126,9 +141,8 @@ async def test_refusals_that_go_on_are_an_entry_a_span_and_then_none() -> None:
     eve = Refusal("eve", "users add", "192.0.2.1")
     for _ in range(3):
         await refusals_.note(eve, "no")
-    while len(trail.written) < 2:
+    while len(trail.written) < 2 or refusals_.counted:
         await asyncio.sleep(0.01)
-    await asyncio.sleep(0.2)
     await refusals_.note(eve, "no")
     assert [times for _, times in trail.written] == [1, 2, 1]
     await refusals_.close()
