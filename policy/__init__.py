@@ -12,9 +12,10 @@ from policy.compiling import check, compile
 from policy.default import DEFAULT_POLICY
 from policy.described import check_described, described_network
 from policy.diff import Change, Diff, diff
-from policy.document import Document, read
+from policy.document import Document
 from policy.explain import Explanation, SSHExplanation, explain, explain_ssh
 from policy.reach import Login, Reach, Reached, reach
+from policy.reading import read
 
 __all__ = [
     "DEFAULT_POLICY", "Change", "Compiled", "Diff", "Document", "Explanation", "Login", "Reach", "Reached", "RuleRef",

@@ -5,12 +5,12 @@ It is read from the same edges as filters are, destination by destination as the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from policy import nets, ports
+from policy.compiled import Compiled
 from policy.delivery import addresses
 from policy.edges import Edge
 from policy.fault import line_and_column
@@ -18,9 +18,6 @@ from policy.resolve import Target
 from policy.rules import Way
 from policy.selectors import Kind
 from policy.world import Seen, World
-
-if TYPE_CHECKING:
-    from policy.compiled import Compiled
 
 
 class RuleRef(msgspec.Struct, frozen=True, order=True):
@@ -54,7 +51,7 @@ class Access(msgspec.Struct, frozen=True):
     """Whether it is `autogroup:self`, whose senders are the owner's."""
 
 
-def accesses(edges: tuple[Edge, ...], seen: Seen, world: World) -> Iterator[Access]:
+def accesses(edges: Sequence[Edge], seen: Seen, world: World) -> Iterator[Access]:
     """All that `seen` lets in."""
     own = 0 if seen.tags else world.owner_devices(seen.user)
     for edge in edges:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from model.network import Network
 from policy import tests
 from policy.compiled import Compiled
-from policy.document import Document, read
+from policy.document import Document
 from policy.fault import Fault, located
 from policy.program import program
+from policy.reading import read
 from policy.step import moved_to
 from policy.world import world
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,12 +12,10 @@ from policy import nets, ports
 from policy.access import Access, RuleRef, accesses, edge_ref, opens, rule_ref, sends, show_ways
 from policy.admissions import Admission, shares
 from policy.bits import members
+from policy.compiled import Compiled
 from policy.fault import Fault
 from policy.naming import Spot, device_names, devices, person_named, spots
 from policy.world import Seen
-
-if TYPE_CHECKING:
-    from policy.compiled import Compiled
 
 MAX_PAIRS = 10_000
 """Pairs of source and destination that one explanation looks at."""

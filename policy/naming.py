@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,13 +10,11 @@ from model.errors import Ambiguous, NotFound
 from model.ids import DeviceID, quoted
 from policy import nets
 from policy.bits import members
+from policy.compiled import Compiled
 from policy.fault import Fault
 from policy.hujson import text_at
 from policy.selectors import ADDRESSES, IDENTITIES, Kind
 from policy.world import Seen
-
-if TYPE_CHECKING:
-    from policy.compiled import Compiled
 
 
 class Spot(msgspec.Struct, frozen=True):

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from policy.compiled import Compiled
 from policy.document import SSHTest, Test
 from policy.fault import Fault, line_and_column, located
 from policy.tests import failures
-
-if TYPE_CHECKING:
-    from policy.compiled import Compiled
 
 
 class Miss(msgspec.Struct, frozen=True):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
 from model.errors import NotFound
@@ -11,12 +9,10 @@ from model.ids import quoted
 from policy import nets
 from policy.access import RuleRef, accesses, edge_ref, senders, show_ways
 from policy.bits import members
+from policy.compiled import Compiled
 from policy.naming import device_names, devices, person_named
 from policy.rules import Rule
 from policy.world import Seen
-
-if TYPE_CHECKING:
-    from policy.compiled import Compiled
 
 
 class Reached(msgspec.Struct, frozen=True):

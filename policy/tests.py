@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from policy import nets, ports
 from policy.admissions import SSHRule
 from policy.bits import bits_of, members
+from policy.compiled import Compiled
 from policy.document import SSHTest, Test
 from policy.edges import Edge
 from policy.fault import Fault, go_quoted
 from policy.hujson import Text, Value, text_at
 from policy.postures import satisfied_by
 from policy.selectors import IDENTITIES, Kind, Selector, classify
-
-if TYPE_CHECKING:
-    from policy.compiled import Compiled
 
 FAILED = "test(s) failed"
 _SHOWN = 5
