@@ -81,9 +81,10 @@ class Command(click.Command):
             with formatter.section("Role"):
                 formatter.write_text(PERMISSIONS[self.operation].least())
         if self.examples:
+            program = "wardgate" if self.local else ctx.find_root().info_name
             with formatter.section("Examples"):
                 for example in self.examples:
-                    formatter.write_text(f"wardgate {example}")
+                    formatter.write_text(f"{program} {example}".strip())
 
 
 class Noun(click.Group):

@@ -61,12 +61,11 @@ HELP = "Without a command, and with a terminal, this opens the console. Every li
 COMMANDS = Commands("wardgate", help=HELP)
 
 
-def parse(words: Sequence[str], *, width: int | None = None) -> Parsed:
-    """The command that `words` spell. Raises `HelpWanted` or `click.UsageError`."""
+def parse(words: Sequence[str], *, width: int | None = None, program: str = "wardgate") -> Parsed:
+    """The command that `words` spell. Raises `HelpWanted`, in whose text `program` stands before commands, or
+    `click.UsageError`."""
     try:
-        parsed = COMMANDS.main(
-            list(words), "wardgate", standalone_mode=False, terminal_width=width, max_content_width=100
-        )
+        parsed = COMMANDS.main(list(words), program, standalone_mode=False, terminal_width=width, max_content_width=100)
     except click.exceptions.NoArgsIsHelpError as bare:
         raise HelpWanted(bare.ctx.get_help() if bare.ctx else HELP) from None
     assert isinstance(parsed, Parsed)
@@ -79,13 +78,13 @@ async def execute(
 ) -> int:  # fmt: skip
     """Runs one command and returns its exit status; nothing but a lost connection is raised.
 
-    `program` is what whoever typed `words` puts before them; hints name commands as they would type them.
+    `program` is what whoever typed `words` puts before them; hints and help name commands as they would type them.
     """
     as_json = "--json" in words
     if [*words[:1]] == ["help"]:  # ssh takes options after the host for its own
         words = [*words[1:], "--help"]
     try:
-        parsed = parse(words, width=terminal.columns if terminal else None)
+        parsed = parse(words, width=terminal.columns if terminal else None, program=program)
         as_json = parsed.as_json
         if parsed.command.local:
             raise Invalid("this is done on the gate's own host alone", hint=f"there: wardgate {' '.join(words)}")
@@ -122,10 +121,10 @@ def usage_message(fault: click.UsageError) -> str:
 
 
 def usage_hint(fault: click.UsageError, program: str = "wardgate") -> str:
-    where = fault.ctx.command_path if fault.ctx else "wardgate"
+    where = fault.ctx.command_path if fault.ctx else program
     if program == "wardgate":
         return f"{where} --help"
-    return " ".join(filter(None, (program, "help", where.removeprefix("wardgate").strip())))
+    return " ".join(filter(None, (program, "help", where.removeprefix(program).strip())))
 
 
 def as_typed(hint: str, program: str) -> str:

@@ -20,16 +20,19 @@ ACTOR = option("--actor", help="Of this actor alone.", default="")
 
 
 @verb(
-    "list", "list what happened, the newest first", ACTOR,
+    "list", "list what happened, the newest first",
+    option("--filter", "words", help="Words and key:value pairs, like action:devices or subject:db-1.", default=""),
+    ACTOR,
     option("--since", help="No older than this, like 1h.", type=DURATION),
     option("--limit", help="At most so many.", type=click.IntRange(1), default=200, show_default=True),
-    operation="audit list", examples=("audit list --since 1h", "audit list --actor alice --json"),
+    operation="audit list", examples=("audit list --since 1h", "audit list --actor alice --filter policy --json"),
 )  # fmt: skip
-async def list_audit(run: Run, actor: str, since: int | None, limit: int) -> None:
+async def list_audit(run: Run, words: str, actor: str, since: int | None, limit: int) -> None:
     where = {"actor": actor} if actor else {}
     if since is not None:
         where["since"] = str(int(time.time()) - since)
-    page = await run.perform(service.list_audit, query=Query(sort="number", descending=True, limit=limit, where=where))
+    query = Query(filter=words, sort="number", descending=True, limit=limit, where=where, strict=True)
+    page = await run.perform(service.list_audit, query=query)
     found = [row for row in page.rows if isinstance(row, AuditEntry)]
     run.rows(
         COLUMNS, [cells(entry) for entry in found], [shapes.builtins(entry) for entry in found], empty="nothing yet"

@@ -50,12 +50,12 @@ def key_removed(run: Run, key: UserKey, done: str, changes: Sequence[Change]) ->
 
 @verb(
     "list", "list people",
-    option("--filter", "words", help="Words and key:value pairs to look for.", default=""),
+    option("--filter", "words", help="Words and key:value pairs, like state:disabled or group:eng.", default=""),
     option("--limit", help="At most so many.", type=click.IntRange(1), default=EVERYTHING, show_default=False),
     operation="users list", examples=("users list", "users list --filter role:admin --json"),
 )  # fmt: skip
 async def list_users(run: Run, words: str, limit: int) -> None:
-    page = await run.perform(service.list_users, query=Query(filter=words, limit=limit))
+    page = await run.perform(service.list_users, query=Query(filter=words, limit=limit, strict=True))
     found = [row for row in page.rows if isinstance(row, User)]
     run.rows(
         [Column("NAME", flexible=True), Column("ROLE"), Column("STATE"), Column("E-MAIL", flexible=True)],
