@@ -308,6 +308,10 @@ class Backend(Protocol):
         """The policy version that waits for confirmation, and the seconds that are left."""
         ...
 
+    def has_samples(self) -> bool:
+        """Whether there is sample data to remove."""
+        ...
+
     def proves_a_way_in(self) -> bool:
         """Whether this session came after the version that waits, so that it can be confirmed here."""
         ...

@@ -45,6 +45,7 @@ from gate.services import (
     policies,
     preferences,
     queries,
+    samples,
     settings,
     users,
 )
@@ -121,6 +122,9 @@ class GateBackend:
         if version is None or version.confirm_by is None:
             return None
         return version.number, max(0, version.confirm_by - self.now())
+
+    def has_samples(self) -> bool:
+        return samples.present(self._gate.snapshot)
 
     def proves_a_way_in(self) -> bool:
         version = self._gate.snapshot.policy

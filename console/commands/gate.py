@@ -7,13 +7,14 @@ import time
 from pathlib import Path
 
 from console.commandline import shapes
-from console.commandline.command import OutFileParameter, argument, verb
+from console.commandline.command import OutFileParameter, argument, option, verb
 from console.commandline.render import Column, age, facts, span
 from console.commandline.run import Run
 from gate import backups
 from gate.services import health as service
 from gate.services import samples
 from gate.services.emergencies import told
+from model.errors import Invalid
 
 
 @verb("status", "show how the gate is", operation="gate status", examples=("gate status",))
@@ -81,13 +82,25 @@ async def restore(state: Path, file: str) -> str:
 
 @verb(
     "sample-data",
-    "fill an empty network with people and devices to look around in",
+    "fill an empty network with people and devices to look around in, or take them out again",
+    option("--remove", help="Take out what of it nobody changed since.", is_flag=True),
+    option("--changed", help="With --remove: take out what was changed, too.", is_flag=True),
     operation="gate sample-data",
-    examples=("gate sample-data",),
+    examples=("gate sample-data", "gate sample-data --remove"),
 )
-async def sample_data(run: Run) -> None:
-    made = await run.perform(samples.fill)
-    run.result({"users": made.users, "devices": made.devices}, f"made {made.users} people and {made.devices} devices")
+async def sample_data(run: Run, remove: bool, changed: bool) -> None:
+    if not remove:
+        if changed:
+            raise Invalid("--changed goes with --remove", hint="wardgate gate sample-data --remove --changed")
+        made = await run.perform(samples.fill)
+        document = {"users": made.users, "devices": made.devices}
+        run.result(document, f"made {made.users} people and {made.devices} devices")
+        return
+    gone = await run.perform(samples.empty, changed=changed)
+    said = f"removed {gone.users} people and {gone.devices} devices"
+    if gone.kept:
+        said += f"; kept what was changed since: {', '.join(gone.kept)}"
+    run.result({"users": gone.users, "devices": gone.devices, "kept": gone.kept}, said)
 
 
 VERBS = (status, doctor, metrics, backup, restore, sample_data)

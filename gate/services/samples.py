@@ -1,20 +1,30 @@
-"""Sample data: an empty network filled with people and devices to look around in. Nothing of it can connect."""
+"""Sample data: an empty network filled with people and devices to look around in, and rid of them again.
+
+Nothing of it can connect: its WireGuard keys are hashes of names, to which nobody has the private part. By those keys
+it is known again.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
 from gate.operation import Call, writes
+from gate.services.devices import take_out
+from gate.services.users import take_out as take_out_person
+from gate.snapshot import Snapshot
 from model import change as c
 from model.errors import Conflict
-from model.ids import DeviceName, Endpoint, Prefix, Tag, user_name
+from model.ids import DeviceName, Endpoint, Prefix, Tag, UserName, user_name
 from model.keys import WireGuardKey
-from model.records import Device, DeviceState, Role, Route, RouteState, User
-from store import Transaction, devices, users
+from model.records import Device, DeviceState, Role, Route, RouteState, User, UserState
+from store import Transaction, devices, user_keys, users
 
+LIFE = 90 * 86400
 _PEOPLE = (
     ("mara", Role.ADMIN), ("bob", Role.OPERATOR), ("carol", Role.OPERATOR), ("dave", Role.MEMBER),
     ("erin", Role.MEMBER), ("frank", Role.AUDITOR),
@@ -31,51 +41,115 @@ class Filled(msgspec.Struct, frozen=True):
     devices: int
 
 
+class Emptied(msgspec.Struct, frozen=True):
+    users: int
+    devices: int
+    kept: tuple[str, ...]
+    """What somebody changed since, by name."""
+
+
 @writes("gate sample-data")
 def fill(tx: Transaction, call: Call) -> Filled:
     """Refused where there is any device: sample data never mixes with what is real."""
     if call.snapshot.devices:
         raise Conflict("this network has devices", hint="sample data is for an empty one: wardgate init --state DIR …")
-    people = [_person(tx, call, name, role) for name, role in _PEOPLE]
-    made = 0
-    for at, person in enumerate(people):
+    people, machines = list(_people(call)), list(_machines(call))
+    for person in people:
+        tx.record(c.UserAdded(user=users.add(tx, **person)))
+    for machine in machines:
+        expires = tx.now + LIFE if machine["user"] and machine["state"] is DeviceState.APPROVED else None
+        tx.record(c.DeviceEnrolled(device=devices.add(tx, expires_at=expires, **machine)))
+    call.audit(tx, "sample data", after={"users": len(people), "devices": len(machines)})
+    return Filled(len(people), len(machines))
+
+
+@writes("gate sample-data")
+def empty(tx: Transaction, call: Call, *, changed: bool = False) -> Emptied:
+    """Takes out what `fill` made. What somebody changed since stays, unless `changed` says otherwise.
+
+    A person who has a device of their own stays in any case: they are real by now.
+    """
+    made, kept = 0, []
+    for machine in _machines(call):
+        device = devices.by_wireguard_key(tx, machine["wireguard_key"])
+        if device is None:
+            continue
+        if changed or _untouched(device, machine):
+            take_out(tx, call, device, "sample data removed")
+            made += 1
+        else:
+            kept.append(str(device.name))
+    people = 0
+    for person in _people(call):
+        user = users.by_name(tx, person["name"])
+        if user is None or user.email != person["email"]:
+            continue
+        if not devices.of_user(tx, user.name) and (changed or _as_made(tx, user, person)):
+            take_out_person(tx, call, user)
+            people += 1
+        else:
+            kept.append(str(user.name))
+    if not made and not people:
+        raise Conflict(
+            "there is no sample data to remove" if not kept else f"all that is left of it was changed: {kept[0]} …",
+            hint="--changed removes it all the same" if kept else None,
+        )
+    call.audit(tx, "sample data", before={"users": people, "devices": made}, after={"kept": kept})
+    return Emptied(people, made, tuple(kept))
+
+
+def present(snapshot: Snapshot) -> bool:
+    """Whether some of it is there, as far as its people tell."""
+    return any(user_name(f"{name}-sample", snapshot.user_domain) in snapshot.users for name, _ in _PEOPLE)
+
+
+def _people(call: Call) -> Iterator[dict[str, Any]]:
+    for name, role in _PEOPLE:
+        yield {"name": _called(call, name), "email": f"{name}@example.com", "role": role}
+
+
+def _called(call: Call, name: str) -> UserName:
+    return user_name(f"{name}-sample", call.snapshot.user_domain)
+
+
+def _machines(call: Call) -> Iterator[dict[str, Any]]:
+    for at, (name, _) in enumerate(_PEOPLE):
         for kind in _LAPTOPS[: 1 + at % len(_LAPTOPS)]:
             waits = (at, kind) == (4, "macbook")
-            _device(tx, f"{kind}-{person.name.partition('@')[0]}", owner=person, approved=not waits)
-            made += 1
+            yield _machine(f"{kind}-{name}-sample", owner=_called(call, name), approved=not waits)
     for base, tag, count in _SERVERS:
+        offered = (Route(Prefix("10.20.0.0/16"), RouteState.ADVERTISED),) if tag == "tag:router" else ()
         for number in range(1, count + 1):
-            offered = (Prefix("10.20.0.0/16"),) if tag == "tag:router" else ()
-            _device(tx, f"{base}-{number}", tags=(Tag(tag),), routes=offered)
-            made += 1
-    call.audit(tx, "sample data", after={"users": len(people), "devices": made})
-    return Filled(len(people), made)
+            yield _machine(f"{base}-{number}", tags=(Tag(tag),), routes=offered)
 
 
-def _person(tx: Transaction, call: Call, name: str, role: Role) -> User:
-    full = user_name(f"{name}-sample", call.snapshot.user_domain)
-    person = users.add(tx, name=full, email=f"{name}@example.com", role=role)
-    tx.record(c.UserAdded(user=person))
-    return person
-
-
-def _device(
-    tx: Transaction,
+def _machine(
     name: str,
     *,
-    owner: User | None = None,
+    owner: UserName | None = None,
     tags: tuple[Tag, ...] = (),
     approved: bool = True,
-    routes: tuple[Prefix, ...] = (),
-) -> Device:
+    routes: tuple[Route, ...] = (),
+) -> dict[str, Any]:
     digest = hashlib.sha256(name.encode()).digest()
-    device = devices.add(
-        tx, name=DeviceName(name), user=owner.name if owner else None, tags=tags,
-        wireguard_key=WireGuardKey(base64.b64encode(digest).decode()),
-        state=DeviceState.APPROVED if approved else DeviceState.PENDING,
-        expires_at=tx.now + 90 * 86400 if owner and approved else None, os="Debian 12", agent_version="0.1.0",
-        endpoints=(Endpoint(f"192.0.2.{digest[0]}:51820"),),
-        routes=tuple(Route(given, RouteState.ADVERTISED) for given in routes),
-    )  # fmt: skip
-    tx.record(c.DeviceEnrolled(device=device))
-    return device
+    return {
+        "name": DeviceName(name), "user": owner, "tags": tags, "routes": routes,
+        "wireguard_key": WireGuardKey(base64.b64encode(digest).decode()),
+        "state": DeviceState.APPROVED if approved else DeviceState.PENDING,
+        "os": "Debian 12", "agent_version": "0.1.0",
+        "endpoints": (Endpoint(f"192.0.2.{digest[0]}:51820"),),
+    }  # fmt: skip
+
+
+def _untouched(device: Device, machine: dict[str, Any]) -> bool:
+    """Time alone may have passed over it."""
+    expires = device.created_at + LIFE if machine["user"] and machine["state"] is DeviceState.APPROVED else None
+    lapsed = device.state is DeviceState.EXPIRED and expires is not None
+    same = all(getattr(device, key) == value for key, value in machine.items() if key != "state" or not lapsed)
+    return same and device.expires_at == expires
+
+
+def _as_made(tx: Transaction, user: User, person: dict[str, Any]) -> bool:
+    """Nobody gave them a way in, or another role."""
+    same = all(getattr(user, key) == value for key, value in person.items()) and user.state is UserState.ACTIVE
+    return same and not user_keys.of(tx, user.name) and users.password(tx, user.id) is None

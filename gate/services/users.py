@@ -104,11 +104,10 @@ def _enable(tx: Transaction, call: Call, name: str) -> User:
 @writes("users remove")
 def remove(tx: Transaction, call: Call, *, names: Sequence[str]) -> tuple[User, ...]:
     """With their devices, keys and certificates."""
-    return tuple(_remove(tx, call, name) for name in dict.fromkeys(names))
+    return tuple(take_out(tx, call, users.find(tx, name, call.snapshot.user_domain)) for name in dict.fromkeys(names))
 
 
-def _remove(tx: Transaction, call: Call, name: str) -> User:
-    user = users.find(tx, name, call.snapshot.user_domain)
+def take_out(tx: Transaction, call: Call, user: User) -> User:
     _may_grant(call, user.role)
     if user.role is Role.OWNER:
         _another_owner(tx, user)

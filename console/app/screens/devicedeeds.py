@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from console.app.actions import Action
 from console.app.lineedit import LineEdit
-from console.app.modes import Asked, Field, Form
-from console.app.screens import bulk
+from console.app.modes import Field, Form
+from console.app.screens import bulk, sampledeeds
 from console.app.times import plural
-from console.app.view import View
 from model.records import Device, DeviceState, RouteState
 
 if TYPE_CHECKING:
@@ -82,15 +81,7 @@ def actions(view: DevicesView) -> list[Action]:
             writes=True,
             shown=not some(),
         ),
-        Action(
-            key="S",
-            label="sample data",
-            about="fill an empty network to look around",
-            run=lambda: sample(view),
-            writes=True,
-            shown=view.pages.total == 0,
-            when=lambda: view.pages.total == 0 and not member and not view.filter_text,
-        ),
+        *sampledeeds.actions(view, empty=view.pages.total == 0 and not member and not view.filter_text),
     ]
 
 
@@ -268,18 +259,3 @@ def new(view: DevicesView) -> None:
     from console.app.screens.enrollment import new_key
 
     new_key(view.console_app)
-
-
-def sample(view: View) -> None:
-    """Asked first: nothing takes it out again, and it would stand among what is real."""
-    view.console_app.ask(
-        Asked(
-            title="Fill this network with sample data?",
-            follows="made-up people, devices, names and certificates, among those of yours",
-            command="gate sample-data",
-            undo="cannot be undone; meant for a network to look around in",
-            deed="Fill",
-            plane="warn",
-            run=lambda: view.console_app.perform(["gate", "sample-data"], "filled the network with sample data"),
-        )
-    )

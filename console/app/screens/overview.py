@@ -10,8 +10,8 @@ from console.app import snoozed
 from console.app.actions import Action
 from console.app.backend import Need, Overview
 from console.app.row import Row
-from console.app.screens import devicedeeds
 from console.app.screens import overviewparts as parts
+from console.app.screens import sampledeeds
 from console.app.screens.overviewparts import WIDE, Part, Spot, Thing
 from console.app.view import View
 from model.change import Committed
@@ -145,14 +145,7 @@ class OverviewView(View):
             Action(
                 key="n", label="new enrollment key", about="for a device that is to join", run=self._new, writes=True
             ),
-            Action(
-                key="S",
-                label="sample data",
-                about="fill an empty network to look around",
-                run=self._sample,
-                writes=True,
-                when=lambda: self.empty,
-            ),
+            *sampledeeds.actions(self, empty=self.empty),
         ]
 
     def _open(self) -> None:
@@ -171,9 +164,6 @@ class OverviewView(View):
         from console.app.screens.enrollment import new_key
 
         new_key(self.console_app)
-
-    def _sample(self) -> None:
-        devicedeeds.sample(self)
 
     # Drawing
 

@@ -66,6 +66,9 @@ class Seeded(Deeds):
         version = self.policies[-1]
         return None if version.confirm_by is None else (version.number, max(0, version.confirm_by - self.clock))
 
+    def has_samples(self) -> bool:
+        return False
+
     def proves_a_way_in(self) -> bool:
         return True
 

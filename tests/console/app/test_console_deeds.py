@@ -1,9 +1,14 @@
 """What people do to devices, people, names, certificates and keys, and the command that it comes to."""
 
+from pathlib import Path
+
+import pytest
 from channels import a_console, settled, until
+from gates import LOCAL, a_console_at, a_gate, a_person
 from seeded import Seeded
 
-from model.records import DeviceState
+from gate.services import samples
+from model.records import DeviceState, Role
 
 DOWN, UP, ESC, TAB, ENTER = "\x1b[B", "\x1b[A", "\x1b", "\t", "\r"
 
@@ -124,11 +129,34 @@ async def test_an_empty_network_says_what_to_do_first_and_offers_sample_data() -
         await session.shows("This network is empty")
         await session.shows("makes an enrollment key")
         await session.type("S")
-        await session.shows("cannot be undone")
+        await session.shows("can be undone")
         assert backend.ran == []
         await session.type("F")
         await session.shows("Needs you")
     assert backend.ran == [("gate", "sample-data")]
+
+
+@pytest.mark.parametrize("way", ["z", "S"])
+async def test_sample_data_is_taken_out_as_it_came(tmp_path: Path, way: str) -> None:
+    async with a_gate(tmp_path) as gate, a_console_at(gate, await a_person(gate, "alice", Role.OWNER)) as session:
+        await session.type("S", "F")
+        await session.shows("filled the network with sample data")
+        assert gate.snapshot.devices
+        await session.type(way)
+        if way == "S":
+            await session.shows("Take the sample data out?")
+            await session.type("R")
+            await session.shows("removed 6 people and 25 devices")
+        await session.shows("This network is empty")
+        assert not gate.snapshot.devices
+
+
+async def test_who_is_no_owner_is_not_offered_to_take_sample_data_out(tmp_path: Path) -> None:
+    async with a_gate(tmp_path) as gate:
+        await gate.perform(samples.fill, LOCAL)
+        async with a_console_at(gate, await a_person(gate, "bob", Role.OPERATOR)) as session:
+            await session.type("S")
+            assert "Take the sample data out?" not in session.frame()
 
 
 # Other screens
