@@ -25,10 +25,11 @@ MANY = 25_000
 
 
 def is_light(old: Snapshot, committed: Sequence[c.Committed]) -> bool:
-    """Whether `advance` takes so little that it may run on the event loop: nothing is compiled or encoded whole."""
+    """Whether `advance` takes so little that it may run on the event loop: nothing is compiled, indexed or encoded
+    whole."""
     told = [entry.change for entry in committed if not isinstance(entry.change, c.CertificateIssued)]
     heavy = HEAVY if len(old.devices) <= MANY else HEAVY | MOVING
-    return len(told) <= 2 and not any(isinstance(change, heavy) for change in told)
+    return old.compiled.indexed and len(told) <= 2 and not any(isinstance(change, heavy) for change in told)
 
 
 def advance(old: Snapshot, committed: Sequence[c.Committed]) -> Snapshot:
@@ -50,6 +51,8 @@ def advance(old: Snapshot, committed: Sequence[c.Committed]) -> Snapshot:
         network = _network_after(old, now.users if now.regroup else None, now.devices, now.moved)
         network = msgspec.structs.replace(network, standby=now.standby)
         compiled, views = language.advance(old.compiled, network, changed=now.moved)
+    if policy_changed or not old.compiled.indexed:
+        compiled.index()
     refused, krl = old.refused, old.krl
     if now.revoked or now.generations is not old.generations:
         refused = old.refused.after(now.generations, now.revoked)

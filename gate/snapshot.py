@@ -175,7 +175,7 @@ def _last_good(r: Reader, network: Network) -> tuple[PolicyVersion | None, langu
     fault = None
     for version in policies.history(r, 100):
         try:
-            return version, language.compile(language.read(version.text), network), fault
+            return version, language.compile(language.read(version.text), network).index(), fault
         except PolicyRefused as refused:
             fault = fault or f"version {version.number} does not compile: {refused.message}"
     return None, language.compile(language.read(NO_POLICY), network), fault

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -12,6 +12,7 @@ from model.records import Device, User
 from policy import approvals, delivery, nets
 from policy.admissions import ALWAYS, Admission, SSHRule, logins, names_of, ssh_rules
 from policy.bits import bits_of, members
+from policy.concerns import FEWEST, Concerns, concerns
 from policy.document import Document
 from policy.edges import Edge, Sources
 from policy.postures import satisfied_by
@@ -55,6 +56,7 @@ class Compiled:
         """The devices that satisfy one of some postures."""
         self._sources: dict[object, Sources] = {}
         self._logins: dict[object, Logins] = {}
+        self._concerns: Concerns | None = None
         if before is None or stale is None:
             self.groups: Groups = groups_of(program.document.groups, world)
             self.edges = tuple(self.edge(index) for index in range(len(program.rules)))
@@ -82,6 +84,7 @@ class Compiled:
                 known = None if stale.names else before.admissions[index].names
                 admissions[index] = self.admission(index, known)
             self.edges, self.admissions = tuple(edges), tuple(admissions)
+            self._concerns = before._concerns and before._concerns.after(stale.edges, before.edges, self.edges)
         self.no_ipv4 = self.without_ipv4()
 
     # --- compiling
@@ -166,19 +169,35 @@ class Compiled:
         """Whether the policy has neither `acls` nor `grants`, and so lets everything pass."""
         return self.document.acls is None and self.document.grants is None
 
+    @property
+    def indexed(self) -> bool:
+        """Whether it is ready to be asked about many devices, or needs no making ready."""
+        return self._concerns is not None or len(self.edges) <= FEWEST
+
+    def index(self) -> Compiled:
+        """Itself, made ready to be asked about many devices. Takes some microseconds a device; what follows from it by
+        small changes is ready too."""
+        if not self.indexed:
+            self._concerns = concerns(self.edges, len(self.world.seen))
+        return self
+
+    def near(self, seen: Seen) -> Sequence[Edge]:
+        """The rules, in order, without some of those that say nothing about a device."""
+        return self.edges if self._concerns is None else self._concerns.of(seen.slot, self.edges)
+
     def filter(self, device: DeviceID) -> tuple[FilterRule, ...]:
         """What may come in at `device`, in the policy's order. Empty for a device that is not in the network."""
         seen = self.world.device(device)
-        return () if seen is None else delivery.filter(self.edges, seen, self.world)
+        return () if seen is None else delivery.filter(self.near(seen), seen, self.world)
 
     def visible(self, seen: Seen) -> int:
         """Whom a device knows, as bits over slots: whoever may send to it, and whoever it may send to."""
-        return delivery.visible(self.edges, seen, self.world)
+        return delivery.visible(self.near(seen), seen, self.world)
 
     def peers(self, device: DeviceID) -> Mapping[DeviceID, tuple[Prefix, ...]]:
         """The peers that `device` knows with what is routed to each, in order of id."""
         seen = self.world.device(device)
-        return {} if seen is None else delivery.peers(self.edges, seen, self.world, self.no_ipv4)
+        return {} if seen is None else delivery.peers(self.near(seen), seen, self.world, self.no_ipv4)
 
     def visible_from(self, device: DeviceID) -> frozenset[DeviceID]:
         """Who knows `device`; the same as whom it knows."""
