@@ -24,7 +24,7 @@ def between(
 ) -> tuple[Cells, Cells]:
     """What `receiver` lets in more by `new` than by `old`, and what less. Devices that are alike share an answer."""
     world = old.world
-    both = [list(accesses(compiled.edges, receiver, world)) for compiled in (old, new)]
+    both = [list(accesses(compiled.near(receiver), receiver, world)) for compiled in (old, new)]
     serves = bool(receiver.exits) or receiver.slot in world.routes.by_router
     signature: object = receiver.slot if serves else tuple(
         tuple((each.edge.index, each.place, _own_places(each, receiver), receiver.user if each.own else None)

@@ -57,6 +57,8 @@ def diff(old: Compiled, new: Compiled) -> Diff:
     """From `old` to `new`, both taken in the network of `old`."""
     if new.world is not old.world:
         new = Compiled(new.program, old.world)
+    for each in (old, new):
+        each.index()
     tally = {True: _Side(old), False: _Side(old)}
     touched = 0
     worked: dict[object, tuple[Cells, Cells]] = {}

@@ -106,7 +106,7 @@ class _Question:
     def _at(self, one: Spot, other: Spot, receiver: Seen, router: Seen | None = None) -> Decision:
         """What `receiver` lets in of what comes from `one` for `other`."""
         if receiver.slot not in self._accesses:
-            self._accesses[receiver.slot] = tuple(accesses(self.compiled.edges, receiver, self.world))
+            self._accesses[receiver.slot] = tuple(accesses(self.compiled.near(receiver), receiver, self.world))
         near: list[Access] = []
         far: list[Access] = []
         for access in self._accesses[receiver.slot]:

@@ -84,7 +84,7 @@ def _outgoing(compiled: Compiled, held: int) -> tuple[Reached, ...]:
     for slot in members(held):
         candidates |= compiled.visible(world.at(slot))
     for receiver in compiled.in_order(candidates | held):
-        for access in accesses(compiled.edges, receiver, world):
+        for access in accesses(compiled.near(receiver), receiver, world):
             sending = senders(access, receiver, world, six=False) | senders(access, receiver, world, six=True)
             # A device alone need not be told that it reaches itself; a person's devices may reach one another.
             if not sending & held & ~(1 << receiver.slot):
@@ -115,7 +115,7 @@ def _beyond(spans: tuple[nets.Span, ...], receiver: Seen, compiled: Compiled) ->
 def _incoming(compiled: Compiled, own: list[Seen]) -> tuple[Reached, ...]:
     world, found = compiled.world, Found()
     for receiver in own:
-        for access in accesses(compiled.edges, receiver, world):
+        for access in accesses(compiled.near(receiver), receiver, world):
             sending = senders(access, receiver, world, six=False) | senders(access, receiver, world, six=True)
             others = sending & ~(1 << receiver.slot)
             places = [] if access.own else _elsewhere(compiled, access.edge.rule)
