@@ -199,6 +199,14 @@ class Compiled:
         seen = self.world.device(device)
         return {} if seen is None else delivery.peers(self.near(seen), seen, self.world, self.no_ipv4)
 
+    def knows_as(self, other: Compiled, device: DeviceID) -> bool:
+        """Whether it is plain, without listing them, that `device` knows the same peers here as in `other`."""
+        world, before = self.world, other.world
+        if world.seen is not before.seen or world.routes.serving or world.exits or self.no_ipv4 != other.no_ipv4:
+            return False
+        seen = world.device(device)
+        return seen is None or self.visible(seen) == other.visible(seen)
+
     def visible_from(self, device: DeviceID) -> frozenset[DeviceID]:
         """Who knows `device`; the same as whom it knows."""
         seen = self.world.device(device)
