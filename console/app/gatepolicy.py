@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from console.app.backend import Fault, PairChange, PolicyCheck, PolicyDiff, Reach, TestCase
@@ -97,10 +100,10 @@ def ports_of(rule: FilterRule) -> str:
 
 
 class Addresses:
-    """Which devices a rule's sources mean."""
+    """Which devices a rule's sources mean. A network has as many sources as devices: none is looked for among all."""
 
     def __init__(self, devices: Sequence[Device]) -> None:
-        self._all = [device.id for device in devices]
+        self._all = frozenset(device.id for device in devices)
         self._by_address: dict[str, DeviceID] = {
             address: device.id for device in devices for address in device.addresses
         }
@@ -116,23 +119,38 @@ class Addresses:
 
     def _of(self, source: str) -> frozenset[DeviceID]:
         if source == "*":
-            return frozenset(self._all)
+            return self._all
         bare = source.removesuffix("/32").removesuffix("/128")
         if bare in self._by_address:
             return frozenset({self._by_address[bare]})
-        first, dash, last = source.partition("-")
+        if "-" not in bare and "/" not in bare:
+            return frozenset()
+        first, _, last = source.partition("-")
         try:
-            if dash:
+            if last:
                 low, high = ipaddress.ip_address(first), ipaddress.ip_address(last)
-                return frozenset(
-                    id
-                    for text, id in self._by_address.items()
-                    if (a := ipaddress.ip_address(text)).version == low.version and int(low) <= int(a) <= int(high)
-                )
-            network = ipaddress.ip_network(source)
+            else:
+                low, high = (network := ipaddress.ip_network(source))[0], network[-1]
         except ValueError:
             return frozenset()
-        return frozenset(id for text, id in self._by_address.items() if ipaddress.ip_address(text) in network)
+        return self._between(low.version, int(low), int(high))
+
+    def _between(self, version: int, low: int, high: int) -> frozenset[DeviceID]:
+        ordered = self._ordered[version]
+        first = bisect_left(ordered, low, key=itemgetter(0))
+        last = bisect_right(ordered, high, key=itemgetter(0))
+        return frozenset(id for _, id in ordered[first:last])
+
+    @cached_property
+    def _ordered(self) -> dict[int, list[tuple[int, DeviceID]]]:
+        """By version of the protocol: addresses as numbers, in order, with whose they are."""
+        found: dict[int, list[tuple[int, DeviceID]]] = {4: [], 6: []}
+        for text, id in self._by_address.items():
+            address = ipaddress.ip_address(text)
+            found[address.version].append((int(address), id))
+        for one in found.values():
+            one.sort()
+        return found
 
 
 class Sources:
