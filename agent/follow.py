@@ -22,6 +22,7 @@ from model.wire import (
     Challenge,
     Hello,
     HostCertificate,
+    HostChallenge,
     PeersGateLine,
     Refused,
     peers_gate_line,
@@ -69,7 +70,7 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True):
     on_connected: Callable[[], None]
     on_lost: Callable[[WardgateError, float], None]
     """Why, and the seconds until the next try."""
-    on_reply: Callable[[Challenge | HostCertificate | Refused], Awaitable[None]]
+    on_reply: Callable[[Challenge | HostChallenge | HostCertificate | Refused], Awaitable[None]]
 
 
 class Follower:
@@ -151,6 +152,8 @@ class Follower:
         match message:
             case NetMap() | Delta():
                 await self._take_map(channel, message)
+            case Refused(about=str()):
+                await self._listener.on_reply(message)
             case Refused(retry_after=int(seconds)):
                 self._told_wait = seconds * (1 + random.random() / 4)  # noqa: S311
                 await self._listener.on_reply(message)
@@ -158,7 +161,7 @@ class Follower:
                 # Another is connected with this device's key: two that call at once would push each other out.
                 self._told_wait = LONGEST_WAIT * (1 + random.random()) / 2  # noqa: S311
                 await self._listener.on_reply(message)
-            case Challenge() | HostCertificate() | Refused():
+            case Challenge() | HostChallenge() | HostCertificate() | Refused():
                 await self._listener.on_reply(message)
 
     async def _take_map(self, channel: Subsystem, message: NetMap | Delta) -> None:
@@ -181,7 +184,7 @@ def _understood(line: bytes) -> PeersGateLine | None:
     try:
         return read_line(peers_gate_line, line, MAX_GATE_LINE)
     except Invalid:
-        if _type_of(line) in {"netmap", "delta", "challenge", "host-certificate", "refused", None}:
+        if _type_of(line) in {"netmap", "delta", "challenge", "host-challenge", "host-certificate", "refused", None}:
             raise
         return None
 

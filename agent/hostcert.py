@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 
 from cryptography.exceptions import InvalidSignature
@@ -28,6 +29,15 @@ def due(line: str | None, key_line: str, netmap: NetMap, now: int) -> bool:
         return True
     lasts = certificate.valid_before - certificate.valid_after
     return now >= certificate.valid_after + lasts * 2 // 3 or not _names(netmap) <= set(_principals(certificate))
+
+
+def ends(line: str) -> int:
+    """Until when the certificate of `line` lasts, in seconds since 1970; 0 for what is none."""
+    with contextlib.suppress(ValueError):
+        certificate = load_ssh_public_identity(line.strip().encode())
+        if isinstance(certificate, SSHCertificate):
+            return certificate.valid_before
+    return 0
 
 
 def check(line: str, key_line: str, host_cas: Collection[str], now: int) -> SSHCertificate:

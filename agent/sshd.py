@@ -19,6 +19,7 @@ from pathlib import Path
 from agent.files import PUBLIC, read_or_none, write_whole
 from model import sshd as text
 from model.errors import Unavailable
+from model.hostproof import NAMESPACE
 from model.ids import quoted
 from model.netmap import NetMap
 
@@ -33,7 +34,7 @@ class Sshd:
     def __init__(self, folder: Path, report: Callable[[str], None]) -> None:
         self._config = folder / "sshd_config"
         self._drop_in = folder / "sshd_config.d" / "10-wardgate.conf"
-        host_key = folder / "ssh_host_ed25519_key"
+        self.wanted_host_key = host_key = folder / "ssh_host_ed25519_key"
         self.paths = text.Paths(f"{folder}/wardgate", str(host_key) if host_key.exists() else None)
         self._folder = Path(self.paths.folder)
         self._report = report
@@ -49,6 +50,24 @@ class Sshd:
         """The line of the public key that a certificate is asked for."""
         data = read_or_none(Path(f"{self.paths.host_key}.pub")) if self.paths.host_key else None
         return data.decode().strip() if data else None
+
+    @property
+    def can_sign(self) -> bool:
+        """Whether the private half of the host key is a file here."""
+        return self.paths.host_key is not None and Path(self.paths.host_key).exists()
+
+    def sign(self, data: bytes) -> str | None:
+        """An armored signature of `data` by the host key; None where ssh-keygen makes none."""
+        done = subprocess.run(
+            ["ssh-keygen", "-q", "-Y", "sign", "-n", NAMESPACE, "-f", str(self.paths.host_key)],
+            input=data, capture_output=True, check=False,
+        )  # fmt: skip
+        return done.stdout.decode() if done.returncode == 0 else None
+
+    @property
+    def problem(self) -> str:
+        """Why this sshd does not follow the network; empty where it does, or was not asked to yet."""
+        return "" if self._drop_in.exists() else self._said
 
     def host_certificate(self) -> str | None:
         data = read_or_none(Path(self.paths.host_certificate))

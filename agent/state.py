@@ -4,6 +4,7 @@
     STATE/wireguard.key   its WireGuard key, as `wg` reads it      STATE/applied.json   what `down` has to undo
     STATE/membership.json the gate and what is known of it         STATE/agent.lock     held by the running agent
     STATE/link.json       how the running agent stands with it
+    STATE/host.json       why this host's sshd has no certificate
 
 Each is written whole, mode 0600 in a folder of mode 0700, so that a device comes up again without the gate.
 """
@@ -63,6 +64,16 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     connected: bool = False
     since: int = 0
     problem: str = ""
+
+
+class HostStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """How this host's sshd stands with the network, for `status`."""
+
+    host: bool = True
+    """There is an sshd."""
+    problem: str = ""
+    """Why there is no certificate, or no newer one where it is due; empty where all is well."""
+    hint: str = ""
 
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -155,6 +166,16 @@ class AgentState:
 
     def put_link(self, link: Link) -> None:
         self._write("link.json", link)
+
+    def host_standing(self) -> HostStanding | None:
+        """None where the agent keeps no sshd in step."""
+        return self._read("host.json", HostStanding)
+
+    def put_host_standing(self, standing: HostStanding) -> None:
+        self._write("host.json", standing)
+
+    def forget_host_standing(self) -> None:
+        (self.path / "host.json").unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:

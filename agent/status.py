@@ -9,9 +9,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from agent import hostcert
 from agent.linux import Machine
 from agent.options import DEFAULT_STATE
 from agent.paths import FRESH_HANDSHAKE
+from agent.sshd import Sshd
 from agent.state import AgentState
 from agent.tunnel import LivePeer, LiveTunnel
 from model.errors import Ambiguous, Invalid, NotFound, Unavailable, WardgateError
@@ -35,6 +37,7 @@ def status(state: Path = DEFAULT_STATE) -> dict[str, object]:
         "problem": link.problem or None,
         "version": netmap.version if netmap else None,
         "device": _device(netmap),
+        "host_certificate": _host_certificate(kept),
         "peers": [_peer(peer, live) for peer in netmap.peers] if netmap else [],
     }
 
@@ -127,6 +130,19 @@ def _device(netmap: NetMap | None) -> dict[str, object] | None:
         "state": device.state.value,
         "expires_at": _time(device.expires_at or 0),
         "routes": [{"prefix": route.prefix, "state": route.state.value} for route in device.routes],
+    }
+
+
+def _host_certificate(kept: AgentState) -> dict[str, object] | None:
+    """What this host's sshd has to show, and why it is none; None where there is no sshd, or it is left alone."""
+    standing, folder = kept.host_standing(), kept.applied().sshd_folder
+    if standing is None or not standing.host:
+        return None
+    line = Sshd(Path(folder), lambda _: None).host_certificate() if folder else None
+    return {
+        "valid_before": _time(hostcert.ends(line) if line else 0),
+        "problem": standing.problem or None,
+        "hint": standing.hint or None,
     }
 
 

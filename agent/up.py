@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from agent import hostcert
+from agent.certification import HostCertification
 from agent.door import Gate, KeyRefused
 from agent.follow import Follower, Listener
 from agent.joining import join, join_anew
@@ -20,13 +20,13 @@ from agent.linux import Machine, check_machine
 from agent.options import DEFAULT_INTERFACE, UpOptions
 from agent.reports import Told, endpoints, machine_report, news, observed
 from agent.rotation import Rotation
-from agent.state import AgentState, Link, Membership
+from agent.state import AgentState, Link, Membership, ssh_public
 from model.errors import Invalid, WardgateError
 from model.ids import Address, quoted
 from model.keys import ssh_key
 from model.netmap import NetMap, NetMapDevice
 from model.records import DeviceState
-from model.wire import Challenge, HostCertificate, HostCertificateRequest, Refused, Routes
+from model.wire import Challenge, HostCertificate, HostChallenge, Refused, Routes
 
 Reporter = Callable[[str], None]
 
@@ -34,8 +34,6 @@ TICK = 10.0
 """Seconds between looks at the machine in peace: others change it as well."""
 ASK_AGAIN = 300.0
 """Seconds until what did not come is asked for again."""
-SETTLED = 5.0
-"""Seconds until another host certificate may be due: the CA may be replaced while the first is still fresh."""
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 
 
@@ -80,9 +78,6 @@ class _Agent:
         """Until the gate has taken this device in: one that is removed later does not let itself in again."""
         self._key = state.device_key()
         self._told = Told()
-        self._ask_certificate_at = 0.0
-        self._asked_for = ""
-        """The host key for which a certificate was asked: one that is made anew is asked for at once."""
         self._changed = asyncio.Event()
         self._refused = asyncio.Event()
         self._gate_addresses: tuple[Address, ...] = ()
@@ -93,11 +88,14 @@ class _Agent:
         self._ask_rotation_at = 0.0
         self._keeper = Keeper(options, state, machine, membership.listen_port, report)
         self._follower = self._new_follower(self._saved)
+        self._host = HostCertification(self._keeper, state, ssh_public(self._key), self._send)
 
     # Following.
 
     async def run(self) -> None:
         self._keeper.begin()
+        if not self._options.sshd:
+            self._state.forget_host_standing()
         if self._saved is not None:
             self._changed.set()
         await self._until_stopped()
@@ -163,7 +161,8 @@ class _Agent:
 
     def _on_connected(self) -> None:
         self._told = Told()
-        self._ask_rotation_at = self._ask_certificate_at = 0.0  # nobody answers what an older connection was asked
+        self._ask_rotation_at = 0.0  # nobody answers what an older connection was asked
+        self._host.connected()
         self._gate_addresses = self._follower.gate_addresses
         self._state.put_link(Link(connected=True, since=int(time.time())))
         self._may_join_anew = False
@@ -180,16 +179,28 @@ class _Agent:
                 self._follower.held = _alone(self._follower.held)
                 self._changed.set()
 
-    async def _on_reply(self, reply: Challenge | HostCertificate | Refused) -> None:
+    async def _on_reply(self, reply: Challenge | HostChallenge | HostCertificate | Refused) -> None:
         match reply:
+            case Refused(about="host-certificate"):
+                self._host.refused(reply)
+                why = f"the gate gives this host no certificate: {reply.message}"
+                self._tell_problem(why, f" ({reply.hint})" if reply.hint else "")
             case Refused():
                 self._report(f"the gate refused: {reply.message}" + (f" ({reply.hint})" if reply.hint else ""))
-            case HostCertificate(certificate=line):
-                await self._take_host_certificate(line)
+            case HostChallenge():
+                await self._host.answer(reply)
+            case HostCertificate():
+                try:
+                    await self._host.take(reply, self._follower.held)
+                except (WardgateError, OSError) as error:
+                    self._tell_problem(f"the host certificate was not taken: {error}")
             case Challenge():
                 proof = self._rotation.answer(reply, self._key)
                 if proof is not None:
                     await self._follower.send(proof)
+
+    async def _send(self, line: msgspec.Struct) -> bool:
+        return await self._follower.send(line)
 
     async def _rotate_key(self, netmap: NetMap) -> None:
         if not self._follower.connected or time.time() < self._ask_rotation_at:
@@ -198,30 +209,6 @@ class _Agent:
         if request is not None:
             self._ask_rotation_at = time.time() + ASK_AGAIN
             await self._follower.send(request)
-
-    async def _renew_host_certificate(self, netmap: NetMap) -> None:
-        sshd, now = self._keeper.sshd, time.time()
-        if not self._options.sshd or not self._follower.connected:
-            return
-        key = sshd.host_key() if sshd.present and netmap.device.state is DeviceState.APPROVED else None
-        if key is None or (now < self._ask_certificate_at and key == self._asked_for):
-            return
-        if not hostcert.due(sshd.host_certificate(), key, netmap, int(now)):
-            return
-        self._ask_certificate_at, self._asked_for = now + ASK_AGAIN, key
-        await self._follower.send(HostCertificateRequest(key=key))
-
-    async def _take_host_certificate(self, line: str) -> None:
-        sshd, netmap = self._keeper.sshd, self._follower.held
-        key = sshd.host_key()
-        if key is None or netmap is None:
-            return
-        try:
-            hostcert.check(line, key, netmap.trust.host_ca, int(time.time()))
-            await asyncio.to_thread(self._keeper.put_host_certificate, line)
-            self._ask_certificate_at = time.time() + SETTLED
-        except (WardgateError, OSError) as error:
-            self._tell_problem(f"the host certificate was not taken: {error}")
 
     # Keeping in step.
 
@@ -239,7 +226,8 @@ class _Agent:
             self._follower.moved(self._keeper.around.addresses)
             await self._tell_gate(netmap)
             await self._rotate_key(netmap)
-            await self._renew_host_certificate(netmap)
+            if self._options.sshd:
+                await self._host.renew(netmap, connected=self._follower.connected)
 
     async def _keep(self, netmap: NetMap) -> None:
         """The tunnel first; what an sshd makes of the map is no reason to leave it behind."""

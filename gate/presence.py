@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import NamedTuple
 
+from model.errors import WardgateError
 from model.ids import DeviceID, Endpoint
 
 DAY = 86400
@@ -44,6 +45,7 @@ class Presence:
         self._seeing: dict[DeviceID, tuple[frozenset[DeviceID], float]] = {}
         """Observer -> whom it sees, and until when that counts; the one that lapses next comes first."""
         self._handed: dict[DeviceID, tuple[Endpoint, ...]] = {}
+        self._hosts_refused: dict[DeviceID, WardgateError] = {}
         self.history: deque[tuple[int, int]] = deque(maxlen=HISTORY_LENGTH)
 
     def restore(self, seen: Iterable[tuple[DeviceID, int | None]]) -> None:
@@ -87,9 +89,20 @@ class Presence:
     def last_seen(self, id: DeviceID) -> int | None:
         return int(self._clock()) if self.online(id) else self._seen.get(id)
 
+    def refuse_host(self, id: DeviceID, why: WardgateError | None) -> None:
+        """The device asked for a host certificate: it got one, or `why` not."""
+        if why is None:
+            self._hosts_refused.pop(id, None)
+        else:
+            self._hosts_refused[id] = why
+
+    def host_refusal(self, id: DeviceID) -> WardgateError | None:
+        """Why it got none when it asked last, as far as this gate knows since it started."""
+        return self._hosts_refused.get(id)
+
     def forget(self, id: DeviceID) -> None:
         """The device is no more; what it saw lapses by itself."""
-        for kept in (self._connections, self._since, self._seen, self._claims, self._handed):
+        for kept in (self._connections, self._since, self._seen, self._claims, self._handed, self._hosts_refused):
             kept.pop(id, None)
         self._unsaved.discard(id)
 

@@ -66,6 +66,8 @@ class UserKey(Record, frozen=True, kw_only=True):
     expires_at: int | None = None
     break_glass: bool = False
     """Kept offline by an owner, for the day when nothing else lets them in: each use of it is told to all."""
+    proved_at: int | None = None
+    """When whoever came with it first showed that they hold its private half; None for a mere claim."""
 
 
 class RouteState(StrEnum):
@@ -251,6 +253,8 @@ class Certificate(Record, frozen=True, kw_only=True):
     """The id of the `Consent` that it needed and had; None where none was asked."""
     consented_by: str | None = None
     """The second operator whose consent that is."""
+    key_proved: bool = False
+    """The host showed that it holds the key's private half."""
 
     def state(self, now: int) -> CertificateState:
         if self.revoked_at is not None:

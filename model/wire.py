@@ -96,6 +96,10 @@ class HostCertificateRequest(Own, frozen=True, kw_only=True, tag="host-certifica
 
     key: str
     """The line of the host's public key file."""
+    prove: bool = False
+    """The host can show that it holds the private key: answered by a `HostChallenge`."""
+    proof: str = ""
+    """Answers a `HostChallenge`, once: an armored SSH signature of `model.hostproof.proof_text` by `key`."""
 
 
 class RotateKey(Own, frozen=True, kw_only=True, tag="rotate-key"):
@@ -118,6 +122,11 @@ class Enrolled(Line, frozen=True, kw_only=True, tag="enrolled"):
     device: NetMapDevice
 
 
+class HostChallenge(Line, frozen=True, kw_only=True, tag="host-challenge"):
+    nonce: str
+    """Base64; serves once, on this connection."""
+
+
 class HostCertificate(Line, frozen=True, kw_only=True, tag="host-certificate"):
     certificate: str
     """The line of the certificate's file."""
@@ -131,16 +140,18 @@ class Refused(Line, frozen=True, kw_only=True, tag="refused"):
     hint: str | None = None
     retry_after: int | None = None
     """Seconds after which asking again makes sense; None where it makes none as things are."""
+    about: str | None = None
+    """The type of the line that is refused, where it asked for something to be sent back."""
 
     @classmethod
-    def because(cls, error: WardgateError, retry_after: int | None = None) -> Refused:
-        return cls(code=error.code, message=error.message, hint=error.hint, retry_after=retry_after)
+    def because(cls, error: WardgateError, retry_after: int | None = None, about: str | None = None) -> Refused:
+        return cls(code=error.code, message=error.message, hint=error.hint, retry_after=retry_after, about=about)
 
 
 EnrollmentClientLine = Enroll | Proof
 EnrollmentGateLine = Challenge | Enrolled | Refused
 PeersClientLine = Hello | Endpoints | Observed | Routes | Report | HostCertificateRequest | RotateKey | Proof
-PeersGateLine = NetMap | Delta | Challenge | HostCertificate | Refused
+PeersGateLine = NetMap | Delta | Challenge | HostChallenge | HostCertificate | Refused
 
 T = TypeVar("T")
 

@@ -410,6 +410,14 @@ def consented(db: Database) -> None:
     )
 
 
+@migrations()
+def proofs(db: Database) -> None:
+    """Who holds a key's private half. Persons' keys from before are taken to have been used."""
+    db.execute("ALTER TABLE user_keys ADD COLUMN proved_at INTEGER")
+    db.execute("UPDATE user_keys SET proved_at = added_at")
+    db.execute("ALTER TABLE certificates ADD COLUMN key_proved INTEGER NOT NULL DEFAULT 0")
+
+
 def _text_index(db: Database, table: str, columns: str) -> None:
     """A trigram index over the generated column `visible` of `table`, kept in step by triggers."""
     insert = f"INSERT INTO {table}_text (rowid, visible) VALUES (new.id, new.visible);"  # noqa: S608

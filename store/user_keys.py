@@ -61,6 +61,19 @@ def break_glass(r: Reader) -> tuple[UserKey, ...]:
     return _ROWS.many(r, f'WHERE break_glass = 1 AND "user" IN ({owners}) ORDER BY id')
 
 
+def mark_proved(tx: Transaction, user_name: UserName, fingerprint: str) -> None:
+    """Whoever came with this key holds it."""
+    tx.sql.execute(
+        'UPDATE user_keys SET proved_at = ? WHERE "user" = ? AND fingerprint = ? AND proved_at IS NULL',
+        (tx.now, user_name, fingerprint),
+    )
+
+
+def claims(r: Reader, key: SSHKey) -> tuple[UserKey, ...]:
+    """Each registration of this key as a person's, those that have ended too."""
+    return tuple(one for one in _ROWS.many(r, "WHERE fingerprint = ? ORDER BY id", key.fingerprint) if one.key == key)
+
+
 def remove(tx: Transaction, user_name: UserName, fingerprint: str) -> UserKey:
     """Takes one key away and gives it back. Raises `NotFound`."""
     found = _ROWS.one(tx, '"user" = ? AND fingerprint = ?', user_name, fingerprint)

@@ -8,6 +8,16 @@ from typing import Any
 from console.commandline.render import Column, facts, span, table
 
 
+def _host(certificate: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What this host's sshd shows, and why it is none."""
+    if certificate is None:
+        return []
+    ends, problem, hint = (certificate[key] for key in ("valid_before", "problem", "hint"))
+    until = f"until {ends}" if ends else "none"
+    why = [("", f"{problem} ({hint})" if hint else problem)] if problem else []
+    return [("host certificate", until), *why]
+
+
 def written(found: Mapping[str, Any]) -> str:
     device, gate = found["device"], found["gate"]
     if gate is None or device is None:
@@ -19,6 +29,7 @@ def written(found: Mapping[str, Any]) -> str:
         ("device", f"{device['fqdn']}, {device['state']}"),
         ("addresses", f"{device['ipv4']} {device['ipv6']}"),
         ("owner", device["user"]) if device["user"] else ("tags", " ".join(device["tags"])),
+        *_host(found["host_certificate"]),
         *(("route", f"{route['prefix']} {route['state']}") for route in device["routes"]),
     ]
     rows = [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from gate import telling
 from gate.actor import Actor
+from gate.doors.hostproof import HostAsked
 from gate.doors.lines import LineSession
 from gate.doors.lobby import AGENT
 from gate.doors.proof import Asked
@@ -63,6 +64,7 @@ class AgentSession(LineSession):
         """The journal's place from which on a paused client missed something."""
         self._start: asyncio.TimerHandle | None = None
         self._asked: tuple[Asked, WireGuardKey] | None = None
+        self._host_asked: HostAsked | None = None
         self._began = 0.0
         self._greeted = False
 
@@ -179,9 +181,8 @@ class AgentSession(LineSession):
             return
         self.whole()
         match message:
-            case wire.HostCertificateRequest(key=text):
-                issued = await self._perform(operations.host_certificate, key=ssh_key(text))
-                self.send(wire.HostCertificate(certificate=issued.line))
+            case wire.HostCertificateRequest():
+                await self._certify(message)
             case wire.RotateKey(wireguard_key=text):
                 wanted = wireguard_key(text)
                 self._asked = Asked(wanted, self._key), wanted
@@ -261,6 +262,28 @@ class AgentSession(LineSession):
         action = f"agent {message.__struct_config__.tag}"
         await self._gate.audit(self._actor(), action, "refused", {"why": why.message})
         raise why
+
+    async def _certify(self, message: wire.HostCertificateRequest) -> None:
+        """A host certificate. One that cannot be given is refused as such, and known to who looks at the device."""
+        presence = self._gate.presence
+        try:
+            key = ssh_key(message.key)
+            if message.prove:
+                self._host_asked = HostAsked(key, self._key)
+                self.send(self._host_asked.challenge)
+                return
+            if message.proof:
+                asked, self._host_asked = self._host_asked, None
+                if asked is None:
+                    raise Invalid("a proof answers a challenge", hint='ask for one with "prove": true')
+                asked.check(key, message.proof)
+            issued = await self._perform(operations.host_certificate, key=key, proved=bool(message.proof))
+        except WardgateError as error:
+            presence.refuse_host(self.device, error)
+            self.send(wire.Refused.because(error, about="host-certificate"))
+            return
+        presence.refuse_host(self.device, None)
+        self.send(wire.HostCertificate(certificate=issued.line))
 
     async def _rotate(self, proof: wire.Proof) -> None:
         asked, self._asked = self._asked, None

@@ -208,7 +208,7 @@ class Desk:
             log.warning("%s logged in by the break-glass key, from %s", proof.user, source)
         log.info("login user=%s method=%s source=%s", proof.user, proof.method, source)
         ends_at = proof.login_at + self.login_life
-        self.later(lambda: self.gate.store.write(lambda tx: records.login(tx, proof, source, ends_at)))
+        self.later(lambda: self.gate.store.write(lambda tx: records.login(tx, proof, source, ends_at, key)))
 
     async def admit(self, provider: Provider, claims: Claims, tokens: Tokens, applicant: Applicant) -> Proof:
         """The person whom a provider's checked claims are about. Raises `Denied`."""

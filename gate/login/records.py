@@ -15,7 +15,7 @@ from model.errors import Conflict, Denied, NotFound
 from model.ids import UserName
 from model.keys import SSHKey
 from model.records import Role, User, UserState
-from store import Reader, Transaction, codes, identities, logins, totp, users
+from store import Reader, Transaction, codes, identities, logins, totp, user_keys, users
 
 INVITATION = "invitation"
 
@@ -33,7 +33,10 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """By the key that is kept for emergencies: it rings through the audit."""
 
 
-def login(tx: Transaction, proof: Proof, source: str, ends_at: int) -> logins.Login:
+def login(tx: Transaction, proof: Proof, source: str, ends_at: int, key: str = "") -> logins.Login:
+    """`key` is the fingerprint of the key that was shown, where one was."""
+    if key:
+        user_keys.mark_proved(tx, proof.user, key)
     started = logins.start(
         tx, user=proof.user, method=proof.method, factors=proof.factors, source=source, ends_at=ends_at,
         auth_time=proof.fresh_at,

@@ -8,7 +8,7 @@ import msgspec
 
 from gate.operation import Call, reads, writes
 from gate.presence import Presence
-from gate.services import certificates, devices, joining
+from gate.services import certificates, devices, hostkeys, joining
 from gate.snapshot import Snapshot
 from model import change as c
 from model import wire
@@ -196,8 +196,15 @@ def _reported(device: Device, os: str, agent_version: str, attributes: Mapping[s
 
 
 @writes("agent host-certificate")
-def host_certificate(tx: Transaction, call: Call, *, device: DeviceID, key: SSHKey) -> Certificate:
-    return certificates.issue_host(tx, call, _own(tx, device), key)
+def host_certificate(
+    tx: Transaction, call: Call, *, device: DeviceID, key: SSHKey, proved: bool = False
+) -> Certificate:
+    """`proved` says that the device showed that it holds `key`: whoever merely claimed it gives way then."""
+    found = _own(tx, device)
+    certificates.may_have_host(tx, found)
+    if proved:
+        hostkeys.free_for_holder(tx, call, found, key)
+    return certificates.issue_host(tx, call, found, key, proved=proved)
 
 
 @writes("agent rotate-key")

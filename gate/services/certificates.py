@@ -121,18 +121,28 @@ def sign(
     return _issue(tx, call, grant, subject, validity, consent=consent)
 
 
-def issue_host(tx: Transaction, call: Call, device: Device, key: SSHKey, lives: int | None = None) -> Certificate:
-    """A host certificate for `device`: its names and addresses. While its owner is disabled there is none."""
-    _approved(device)
-    owner = users.by_name(tx, device.user) if device.user is not None else None
-    if owner is not None and owner.state is not UserState.ACTIVE:
-        raise Denied(f'the owner of device "{device.name}" is disabled', hint="ask an operator of this network")
+def issue_host(
+    tx: Transaction, call: Call, device: Device, key: SSHKey, lives: int | None = None, *, proved: bool = False
+) -> Certificate:
+    """A host certificate for `device`: its names and addresses. While its owner is disabled there is none.
+
+    `proved` says that the host showed that it holds `key`.
+    """
+    may_have_host(tx, device)
     _no_persons(tx, key)
     grant = sshca.grant(claims(call), CertificateKind.HOST, tags=device.tags)
     validity = sshca.validity(grant.lives, now=tx.now, asked=lives, limits=(device.expires_at,))
     principals = sshca.host_principals(device.name, call.snapshot.domain, device.addresses)
     subject = _Subject(key, device, None, principals)
-    return _issue(tx, call, grant, subject, validity, kind=CertificateKind.HOST)
+    return _issue(tx, call, grant, subject, validity, kind=CertificateKind.HOST, proved=proved)
+
+
+def may_have_host(r: Reader, device: Device) -> None:
+    """Refuses a device that gets no host certificate as things are, whatever its key."""
+    _approved(device)
+    owner = users.by_name(r, device.user) if device.user is not None else None
+    if owner is not None and owner.state is not UserState.ACTIVE:
+        raise Denied(f'the owner of device "{device.name}" is disabled', hint="ask an operator of this network")
 
 
 def _consent(tx: Transaction, call: Call, grant: sshca.Grant, subject: _Subject) -> Consent | None:
@@ -218,6 +228,7 @@ def _issue(
     *,
     consent: Consent | None = None,
     kind: CertificateKind = CertificateKind.USER,
+    proved: bool = False,
 ) -> Certificate:
     """Validates, signs and records, in this order and in one transaction: what is not recorded was never given out."""
     generation, signer = call.signers.active(kind, call.snapshot.generations)
@@ -247,6 +258,7 @@ def _issue(
         generation=generation.id, issued_at=tx.now, line=line,
         rule=grant.rule, how=f"{call.actor.name} by {call.actor.method or 'itself'} from {call.actor.source}",
         consent=consent.id if consent else None, consented_by=consent.given_by if consent else None,
+        key_proved=proved,
     )  # fmt: skip
     certificates.add_issued(tx, record)
     tx.record(c.CertificateIssued(certificate=record))

@@ -48,7 +48,7 @@ def revoke(
     if key_id is not None:
         return _revoke_key_id(tx, call, key_id, reason)
     found = [own.certificate(call, certificates.by_serial(tx, serial)) for serial in serials]
-    return _revoke(tx, call, found, reason)
+    return revoke_found(tx, call, found, reason)
 
 
 def revoke_key(tx: Transaction, call: Call, key: SSHKey, reason: str) -> tuple[Revocation, ...]:
@@ -82,16 +82,16 @@ def revoke_all(
         else certificates.valid_of_user(tx, UserName(str(user)), tx.now)
     )
     chosen = [one for one in found if not hosts_only or one.kind is CertificateKind.HOST]
-    return _revoke(tx, call, chosen, reason, device)
+    return revoke_found(tx, call, chosen, reason, device)
 
 
 def revoke_signed(tx: Transaction, call: Call, user: UserName, key: SSHKey, reason: str) -> tuple[Revocation, ...]:
     """What lives of a person's certificates for one key of theirs."""
     living = certificates.valid_of_user(tx, user, tx.now)
-    return _revoke(tx, call, [one for one in living if one.fingerprint == key.fingerprint], reason)
+    return revoke_found(tx, call, [one for one in living if one.fingerprint == key.fingerprint], reason)
 
 
-def _revoke(
+def revoke_found(
     tx: Transaction, call: Call, found: Sequence[Certificate], reason: str, device: Device | None = None
 ) -> tuple[Revocation, ...]:
     fresh, since, by = [one for one in found if one.revoked_at is None], certificates.krl_version(tx), call.actor.name

@@ -8,13 +8,14 @@ from pathlib import Path
 import asyncssh
 import msgspec
 import pytest
-from doors_harness import a_house, a_wireguard_key, eventually, peers, run
+from doors_harness import House, a_house, a_wireguard_key, eventually, peers, run
 
 from gate import netmaps
 from gate.actor import GATE
 from gate.services import agents as agent_operations
 from gate.services import devices as device_operations
 from model.netmap import Delta, NetMap, apply_delta
+from store import certificates
 
 
 async def test_a_registered_device_gets_its_whole_map_without_asking(tmp_path: Path) -> None:
@@ -191,6 +192,34 @@ async def test_a_host_certificate_is_for_the_devices_own_names(tmp_path: Path) -
         shown = (await run(["ssh-keygen", "-L", "-f", str(tmp_path / "x-cert.pub")])).out
         assert "db-1.net.test" in shown
         assert device.ipv4 in shown
+
+
+async def test_a_host_shows_by_a_signature_that_its_host_key_is_its_own(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-1")
+        host_key = house.key("sshd").line
+        async with peers(house, "db-1") as agent:
+            await agent.next()
+            await agent.say({"type": "host-certificate", "key": host_key, "prove": True})
+            nonce = (await agent.until(lambda line: line["type"] == "host-challenge"))["nonce"]
+            proof = await signed(tmp_path, house, nonce, by="db-1")
+            await agent.say({"type": "host-certificate", "key": host_key, "proof": proof})
+            assert (await agent.until(lambda line: line["type"] == "refused"))["about"] == "host-certificate"
+            await agent.say({"type": "host-certificate", "key": host_key, "prove": True})
+            nonce = (await agent.until(lambda line: line["type"] == "host-challenge"))["nonce"]
+            proof = await signed(tmp_path, house, nonce, by="sshd")
+            for answer in ("host-certificate", "refused"):  # it serves once
+                await agent.say({"type": "host-certificate", "key": host_key, "proof": proof})
+                assert (await agent.next())["type"] == answer
+        (issued,) = house.gate.store.read(lambda r: certificates.with_key(r, house.key("sshd").fingerprint))
+        assert issued.key_proved
+
+
+async def signed(folder: Path, house: House, nonce: str, *, by: str) -> str:
+    text = f"wardgate-host-key-1 {nonce} {house.key('db-1').fingerprint}"
+    (folder / "said").write_text(text)
+    sign = ["ssh-keygen", "-q", "-Y", "sign", "-n", "wardgate-host-key", "-f", str(house.folder / by)]
+    return (await run(["sh", "-c", f"{' '.join(sign)} < {folder}/said"])).out
 
 
 async def test_a_wireguard_key_is_replaced_by_proof_alone(tmp_path: Path) -> None:
