@@ -12,7 +12,8 @@ from textual.app import App
 
 from console.app.actions import Action
 from console.app.backend import Backend, Outcome
-from console.app.modes import Asked, Mode, Palette, Question
+from console.app.modes import Asked, Mode, Question
+from console.app.palette import Palette
 from console.app.toast import LASTS, Toast
 from console.app.view import View
 

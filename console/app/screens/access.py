@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from textual import events
 
@@ -12,23 +12,18 @@ from console.app.actions import Action
 from console.app.backend import PolicyCheck, PolicyDiff, PolicyState, Reach
 from console.app.drafts import Draft
 from console.app.editor import Editor
-from console.app.row import Row, fit
-from console.app.screens import accessdeeds, accessdraw, accesstests
+from console.app.row import Row
+from console.app.screens import accessdeeds, accesslayout
+from console.app.screens.accesslayout import DIFF, POLICY, TABS, TESTS
 from console.app.textbuffer import TextBuffer
-from console.app.times import moment, plural
+from console.app.times import moment
 from console.app.view import View
 from model.change import Committed
 from model.errors import WardgateError
 from model.records import PolicyVersion
 
-WIDE = 110
-LEAST_PANE = 42
-ROOM = 14
-"""Cells that numbers, marks and margins take beside a line of the text."""
 AFTER = 0.3
 """Seconds without a key before the draft is checked."""
-POLICY, DIFF, TESTS, HISTORY = range(4)
-TABS = ("Policy", "Diff", "Tests", "History")
 
 
 class AccessView(View):
@@ -254,81 +249,7 @@ class AccessView(View):
     # Drawing
 
     def draw(self, width: int, height: int) -> list[Row]:
-        beside = width >= WIDE and not self.wide
-        pane_width = self._pane_width(width) if beside else 0
-        rows = self._left(width - pane_width, height)
-        if beside:
-            pane = accessdraw.pane(self, pane_width, height)
-            for y, row in enumerate(rows):
-                whole = Row(width)
-                whole.lay(0, row)
-                whole.lay(width - pane_width, pane[y])
-                rows[y] = whole
-        left = self.console_app.unconfirmed
-        if left is not None and self.console_app.mode is None and height > 12:
-            ssh = "" if self.backend.proves_a_way_in() else self.backend.me().ssh
-            band = accessdraw.countdown(width, *left, accessdeeds.CONFIRM, self.console_app.glyphs, ssh=ssh)
-            rows[height - 1 - len(band) : height - 1] = band
-        return rows
-
-    def _pane_width(self, width: int) -> int:
-        """Its share, or less where lines of the text are longer than what that leaves."""
-        lines = (line.text for line in self.compared) if self.tab == DIFF else self.editor.buffer.lines
-        longest = max(map(len, lines), default=0) + ROOM + 4 * (self.tab == DIFF)
-        return max(LEAST_PANE, min(round(width * 0.38) - 1, width - longest))
-
-    def _left(self, width: int, height: int) -> list[Row]:
-        tabs = Row(width)
-        x = 2
-        came, went = linediff.counts(self.compared) if self.editor.changed else (0, 0)
-        for at, name in enumerate(TABS):
-            current = at == self.tab
-            x = tabs.put(x, name, "bright" if current else "muted", "bu" if current else "", self._to(at))
-            if name == "Diff" and (came or went):
-                x = tabs.put(x + 1, f"+{came}", "ok")
-                x = tabs.put(x + 1, f"{self.console_app.glyphs.minus}{went}", "bad")
-            if name == "Tests" and self._checked >= 0 and self.verdict.cases:
-                passed = self.verdict.tests - self.verdict.failed
-                x = tabs.put(x + 1, str(passed), "muted")
-                if self.verdict.failed:
-                    x = tabs.put(x + 1, f"{self.console_app.glyphs.bad}{self.verdict.failed}", "bad")
-            if name == "History" and self.policy.current:
-                x = tabs.put(x + 1, str(self.policy.current.number), "muted")
-            x += 3
-        body = height - 4
-        if self.tab == POLICY:
-            rows = self.editor.draw(width, body, self.console_app.glyphs, active=self.editing)
-        elif self.tab == DIFF:
-            rows = accessdraw.diff(self, width, body)
-        elif self.tab == TESTS:
-            rows = accesstests.draw(self, width, body)
-        else:
-            rows = accessdraw.history(self, width, body)
-        return [tabs, Row(width), *rows, Row(width), self.draw_status(width)]
-
-    def _to(self, at: int) -> Callable[[], None]:
-        return lambda: self.go_to(at)
+        return accesslayout.draw(self, width, height)
 
     def status(self, row: Row) -> None:
-        glyphs = self.console_app.glyphs
-        end = row.width - 2
-        if self.editing:
-            buffer = self.editor.buffer
-            end = row.right(end, f"{buffer.line + 1}:{buffer.column + 1}", "muted") - 2
-        if self.verdict.faults:
-            fault = self.verdict.faults[0]
-            x = row.put(2, f"{glyphs.bad} {plural(len(self.verdict.faults), 'error')}", "bad", "b") + 3
-            where = f"line {fault.line}: " if fault.line else ""
-            row.put(x, fit(f"{where}the draft cannot be applied", end - x), "text")
-        elif self.overtaken is not None:
-            newer = self.overtaken
-            text = f"version {newer.number} by {newer.created_by} is in force, yours is on {self.based_on}"
-            text = f"{glyphs.caution} {text}"
-            row.put(2, fit(text, end - 2), "warn")
-        elif self.editor.changed and self._checked == self.editor.buffer.version:
-            x = row.put(2, glyphs.done, "ok") + 1
-            tests = f", {plural(self.verdict.tests, 'test passes', 'tests pass')}" if self.verdict.tests else ""
-            row.put(x, fit(f"the draft is good{tests}", end - x), "text")
-        elif not self.editing and self.policy.current:
-            current = self.policy.current
-            row.put(2, fit(f"set by {current.created_by}", end - 2), "muted")
+        accesslayout.status(self, row)

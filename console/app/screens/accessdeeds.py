@@ -38,7 +38,7 @@ def editing(view: AccessView) -> list[Action]:
 
 
 def reading(view: AccessView) -> list[Action]:
-    from console.app.screens.access import HISTORY, POLICY, TESTS
+    from console.app.screens.accesslayout import HISTORY, POLICY, TESTS
 
     unconfirmed = view.console_app.unconfirmed is not None
     tab, drafted = view.tab, view.editor.changed
