@@ -177,15 +177,13 @@ async def _here(parsed: Parsed, state: Path, streams: ProcessStreams) -> int:
 async def _anywhere(
     words: list[str], parsed: Parsed, state: Path, streams: ProcessStreams, terminal: Terminal | None
 ) -> int:
-    from gate.doors import local
+    from gate.doors.calling import call
     from gate.gate import Gate, held
 
     if held(state):
         sent, stdin = await _carried(words, parsed, streams)
         with _output(sent, parsed) as write_out:
-            return await local.call(
-                state, sent, stdin=stdin, terminal=terminal, write_out=write_out, write_err=_bytes_err
-            )
+            return await call(state, sent, stdin=stdin, terminal=terminal, write_out=write_out, write_err=_bytes_err)
     from gate.actor import local_actor
 
     async with await Gate.open(state) as gate:

@@ -210,7 +210,7 @@ async def console(as_json: bool, words: tuple[str, ...], state: str | None) -> i
     folder = _folder(state)
     try:
         if held(folder):
-            from gate.doors.local import call_console
+            from gate.doors.calling import call_console
 
             with LocalTerminal() as channel:
                 return await call_console(folder, words, channel)

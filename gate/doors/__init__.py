@@ -12,7 +12,7 @@ __all__ = ["Limits", "Server", "serve"]
 
 
 def __getattr__(name: str) -> object:
-    """A command on the gate's own host goes through `gate.doors.local`, and need not wait for an SSH server."""
+    """A command on the gate's own host goes through `gate.doors.calling`, and need not wait for an SSH server."""
     if name not in __all__:
         raise AttributeError(name)
     from importlib import import_module

@@ -9,26 +9,14 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from gate.doors.socketlines import TYPED, Answer, Typed, as_text
 from gate.faces import NOBODY, ConsoleChannel, Listener, Terminal, terminal_size
-
-if TYPE_CHECKING:
-    from gate.doors.local import Answer
 
 HIGH_WATER = 256 * 1024
 """Bytes on their way to a client above which it counts as not reading."""
-
-
-class Typed(msgspec.Struct, frozen=True, omit_defaults=True):
-    input: str = ""
-    """Base64 of what was typed."""
-    size: tuple[int, int] | None = None
-
-
-_typed = msgspec.json.Decoder(Typed)
 
 
 class SocketChannel:
@@ -78,14 +66,14 @@ async def attached(
     terminal: Terminal,
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
-    answer: Callable[[bytes], Answer],
 ) -> int:
     """Runs a console for the client at the other end; raises `ConnectionError` once that is gone."""
-    channel = SocketChannel(
-        terminal,
-        lambda data: writer.write(msgspec.json.encode(answer(data)) + b"\n") if not writer.is_closing() else None,
-        writer.transport.get_write_buffer_size,
-    )
+
+    def say(data: bytes) -> None:
+        if not writer.is_closing():
+            writer.write(msgspec.json.encode(Answer(out=as_text(data))) + b"\n")
+
+    channel = SocketChannel(terminal, say, writer.transport.get_write_buffer_size)
     app = asyncio.ensure_future(face(channel))
     ears = asyncio.ensure_future(_hear(channel, reader))
     relief = asyncio.ensure_future(_relieve(channel))
@@ -105,7 +93,7 @@ async def attached(
 async def _hear(channel: SocketChannel, reader: asyncio.StreamReader) -> None:
     with contextlib.suppress(ConnectionError, msgspec.DecodeError, ValueError):
         while line := await reader.readline():
-            channel.heard(_typed.decode(line))
+            channel.heard(TYPED.decode(line))
 
 
 async def _relieve(channel: SocketChannel) -> None:

@@ -1,8 +1,6 @@
-"""The gate's own host: commands through STATE/gate.sock, while the gate runs.
+"""The gate's own host: commands through STATE/gate.sock, while the gate runs. `socketlines` is what is said there.
 
-Lines of JSON. The client says one: {"words": [...], "stdin": BASE64 | null, "terminal": {...} | null}, and hears
-{"out": BASE64}, {"err": BASE64} as they come, and {"exit": N} last. Who may open the socket (mode 0600) has the owner's
-rights; the kernel says who that is.
+Who may open the socket (mode 0600) has the owner's rights; the kernel says who that is.
 """
 
 from __future__ import annotations
@@ -15,16 +13,16 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from gate.actor import local_actor
-from gate.doors.attach import Typed, attached
-from gate.faces import ConsoleChannel, Listener, Terminal, terminal_size
-from model.errors import Conflict, Invalid, Limited, Unavailable, WardgateError
+from gate.doors.attach import attached
+from gate.doors.socketlines import CHUNK, REQUEST, SOCKET, Answer, Request, as_text, reachable
+from gate.faces import Terminal, terminal_size
+from model.errors import Conflict, Invalid, Limited, WardgateError
 
 if TYPE_CHECKING:
     from gate.faces import Faces
@@ -32,28 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wardgate.doors")
 
-SOCKET = "gate.sock"
 MAX_REQUEST = 128 * 1024 * 1024
 """Bytes of a request: a policy, or a backup on its standard input."""
-_CHUNK = 64 * 1024
-
-
-class Request(msgspec.Struct, frozen=True):
-    words: tuple[str, ...]
-    stdin: str | None = None
-    terminal: Terminal | None = None
-    console: bool = False
-    """Asks for the console instead of a command; `words` then name a screen."""
-
-
-class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
-    out: str = ""
-    err: str = ""
-    exit: int | None = None
-
-
-_request = msgspec.json.Decoder(Request)
-_answer = msgspec.json.Decoder(Answer)
 
 
 class SocketStreams:
@@ -73,11 +51,11 @@ class SocketStreams:
         self.write_bytes(text.encode("utf-8", "replace"))
 
     def write_error(self, text: str) -> None:
-        self._say(Answer(err=_text(text.encode("utf-8", "replace"))))
+        self._say(Answer(err=as_text(text.encode("utf-8", "replace"))))
 
     def write_bytes(self, data: bytes) -> None:
-        for at in range(0, len(data), _CHUNK):
-            self._say(Answer(out=_text(data[at : at + _CHUNK])))
+        for at in range(0, len(data), CHUNK):
+            self._say(Answer(out=as_text(data[at : at + CHUNK])))
 
     async def drain(self) -> None:
         await self._writer.drain()
@@ -108,7 +86,7 @@ class LocalDoor:
         self._path.unlink(missing_ok=True)
         mask = os.umask(0o177)
         try:
-            self._server = await asyncio.start_unix_server(self._accept, _reachable(self._path), limit=MAX_REQUEST)
+            self._server = await asyncio.start_unix_server(self._accept, reachable(self._path), limit=MAX_REQUEST)
         finally:
             os.umask(mask)
 
@@ -165,7 +143,7 @@ class LocalDoor:
             raise Invalid("a console needs a terminal", hint="the same commands work without one: wardgate --help")
         return await attached(
             lambda channel: self._faces.console(self._gate, actor, channel, request.words),
-            terminal, reader, writer, lambda data: Answer(out=_text(data)),
+            terminal, reader, writer,
         )  # fmt: skip
 
 
@@ -185,7 +163,7 @@ async def _while_there(face: asyncio.Future[int], reader: asyncio.StreamReader) 
 
 def _read(line: bytes) -> tuple[Request, bytes]:
     try:
-        request = _request.decode(line)
+        request = REQUEST.decode(line)
         return request, base64.b64decode(request.stdin or "", validate=True)
     except (msgspec.DecodeError, ValueError):
         raise Invalid("the local request was not understood", hint="use the program that the gate came with") from None
@@ -207,90 +185,10 @@ def _peer(writer: asyncio.StreamWriter) -> int:
     return os.getuid()
 
 
-def _reachable(path: Path) -> str:
-    """A socket's path has some hundred bytes at most: a longer one is reached through /proc, or from its folder."""
-    if len(os.fsencode(path)) < 100:
-        return str(path)
-    near = os.path.relpath(path)
-    return near if len(os.fsencode(near)) < len(os.fsencode(path)) else str(path)
-
-
 def _answered(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
-            probe.connect(_reachable(path))
+            probe.connect(reachable(path))
         except OSError:
             return False
         return True
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-async def call(
-    state: Path,
-    words: Sequence[str],
-    stdin: bytes | None,
-    terminal: Terminal | None,
-    write_out: Callable[[bytes], None],
-    write_err: Callable[[bytes], None],
-) -> int:
-    """Runs a command in the gate that serves `state`; its exit status. Raises `Unavailable` where none answers."""
-    try:
-        reader, writer = await asyncio.open_unix_connection(_reachable(state / SOCKET), limit=4 * _CHUNK)
-    except OSError:
-        raise Unavailable(f"no gate serves {state}", hint="start one with: wardgate serve") from None
-    try:
-        request = Request(tuple(words), None if stdin is None else _text(stdin), terminal)
-        writer.write(msgspec.json.encode(request) + b"\n")
-        await writer.drain()
-        while line := await reader.readline():
-            answer = _answer.decode(line)
-            if answer.out:
-                write_out(base64.b64decode(answer.out))
-            if answer.err:
-                write_err(base64.b64decode(answer.err))
-            if answer.exit is not None:
-                return answer.exit
-    except (ConnectionError, msgspec.DecodeError, ValueError):
-        pass
-    finally:
-        writer.close()
-    raise Unavailable("the gate ended before it answered", hint="`wardgate gate status` tells whether it is back")
-
-
-async def call_console(state: Path, words: Sequence[str], channel: ConsoleChannel) -> int:
-    """Shows the console of the gate that serves `state` on `channel`; its exit status. Raises `Unavailable`."""
-    try:
-        reader, writer = await asyncio.open_unix_connection(_reachable(state / SOCKET), limit=4 * _CHUNK)
-    except OSError:
-        raise Unavailable(f"no gate serves {state}", hint="start one with: wardgate serve") from None
-
-    def tell(typed: Typed) -> None:
-        if not writer.is_closing():
-            writer.write(msgspec.json.encode(typed) + b"\n")
-
-    try:
-        request = Request(tuple(words), terminal=channel.terminal, console=True)
-        writer.write(msgspec.json.encode(request) + b"\n")
-        channel.listen(
-            Listener(
-                on_input=lambda data: tell(Typed(input=_text(data))),
-                on_resize=lambda columns, rows: tell(Typed(size=(columns, rows))),
-                on_closed=writer.close,
-            )
-        )
-        while line := await reader.readline():
-            answer = _answer.decode(line)
-            if answer.out:
-                channel.write(base64.b64decode(answer.out))
-            if answer.err:
-                channel.write(base64.b64decode(answer.err).replace(b"\n", b"\r\n"))
-            if answer.exit is not None:
-                return answer.exit
-    except (ConnectionError, msgspec.DecodeError, ValueError):
-        pass
-    finally:
-        writer.close()
-    raise Unavailable("the gate ended", hint="`wardgate gate status` tells whether it is back")

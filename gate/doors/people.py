@@ -16,9 +16,9 @@ from gate.doors.connection import TOUCHED
 from gate.doors.door import KbdInt
 from gate.doors.sessions import PersonSession
 from gate.login.desk import Applicant
-from gate.login.dialogue import Conversation, by_password, log_in
+from gate.login.dialogue import by_password, log_in
 from gate.login.records import Proof
-from gate.login.talk import Challenge, Talk
+from gate.login.talk import Challenge, Conversation, Talk
 from model import change as c
 from model.errors import Ambiguous, Invalid, NotFound, Unavailable, WardgateError
 from model.ids import UserName, user_name

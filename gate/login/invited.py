@@ -14,22 +14,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gate.login import invitations, keys, records
+from gate.login.byprovider import BROWSER, by_browser, by_code, chosen
 from gate.login.desk import Applicant, Desk
-from gate.login.dialogue import (
-    BROWSER,
-    TRIES,
-    Conversation,
-    by_browser,
-    by_code,
-    chosen,
-    demanded,
-    proof_of,
-    second_factor,
-    second_factor_of,
-    set_up,
-)
 from gate.login.passwords import MAX_LENGTH, MIN_LENGTH, hash_password
 from gate.login.records import NewSecrets, Proof
+from gate.login.secondfactor import TRIES, demanded, proof_of, second_factor, second_factor_of, set_up
+from gate.login.talk import Conversation
 from model.errors import Invalid
 from model.keys import ssh_key
 from model.records import User

@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from gate.login.records import Proof
+
 T = TypeVar("T")
 Answers = tuple[str, ...]
 Prompt = tuple[str, bool]
@@ -79,3 +81,7 @@ class Talk(Generic[T]):
         self._heard = None
         if self._task and not self._task.done():
             self._task.cancel()
+
+
+Conversation = Talk[Proof | None]
+"""That of a login: it ends in a proof, or lets nobody in."""

@@ -12,6 +12,8 @@ import pytest
 from doors_harness import House, a_house
 
 from gate.doors import local
+from gate.doors.calling import call
+from gate.doors.socketlines import SOCKET
 from gate.faces import Terminal
 from model.errors import Conflict, Unavailable
 
@@ -25,7 +27,7 @@ async def said(
     house: House, words: Sequence[str], stdin: bytes | None = None, terminal: Terminal | None = None
 ) -> Said:
     out, err = bytearray(), bytearray()
-    status = await local.call(house.gate.state, words, stdin, terminal, out.extend, err.extend)
+    status = await call(house.gate.state, words, stdin, terminal, out.extend, err.extend)
     return Said(status, bytes(out), bytes(err))
 
 
@@ -35,9 +37,9 @@ async def test_a_local_command_has_the_owners_rights(tmp_path: Path) -> None:
         await door.open()
         answer = await said(house, ["users", "list"])
         assert answer.out.decode().startswith(f"local:{os.getuid()} owner ['users', 'list']")
-        assert stat.S_IMODE((house.gate.state / local.SOCKET).stat().st_mode) == 0o600
+        assert stat.S_IMODE((house.gate.state / SOCKET).stat().st_mode) == 0o600
         await door.close()
-        assert not (house.gate.state / local.SOCKET).exists()
+        assert not (house.gate.state / SOCKET).exists()
 
 
 async def test_streams_status_and_terminal_pass_through(tmp_path: Path) -> None:
@@ -75,7 +77,7 @@ async def test_a_bad_request_is_refused_in_one_line(tmp_path: Path, line: bytes)
     async with a_house(tmp_path) as house:
         door = local.LocalDoor(house.gate, house.faces)
         await door.open()
-        reader, writer = await asyncio.open_unix_connection(str(house.gate.state / local.SOCKET))
+        reader, writer = await asyncio.open_unix_connection(str(house.gate.state / SOCKET))
         writer.write(line)
         answer = await reader.read()
         assert b'"err"' in answer
@@ -86,7 +88,7 @@ async def test_a_bad_request_is_refused_in_one_line(tmp_path: Path, line: bytes)
 
 async def test_without_a_gate_the_caller_is_told(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="no gate serves"):
-        await local.call(tmp_path, ["me"], None, None, print, print)
+        await call(tmp_path, ["me"], None, None, print, print)
 
 
 async def test_a_leftover_socket_is_replaced_and_a_live_one_is_not(tmp_path: Path) -> None:

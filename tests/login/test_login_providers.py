@@ -34,7 +34,7 @@ PROMPT = b"Password, or Enter for example: "
 
 @pytest.fixture(autouse=True)
 def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gate.login.dialogue.KEEPALIVE", 0.2)
+    monkeypatch.setattr("gate.login.byprovider.KEEPALIVE", 0.2)
 
 
 async def with_provider(house: House, provider: RealProvider | FakeProvider, **more: object) -> None:
