@@ -71,7 +71,7 @@ def place(
     wants = {column.head: _wanted(column, widest or {}) for column in kept}
     while _needed(kept, wants) > end - start and any(column.drop for column in kept):
         kept.remove(max(kept, key=lambda column: column.drop))
-    widths = [column.least for column in kept]
+    widths = [_least(column) for column in kept]
     spare = end - start - _needed(kept, {})
     by_need = sorted(range(len(kept)), key=lambda at: kept[at].drop > 0)
     for at in by_need:
@@ -91,12 +91,17 @@ def place(
 def _wanted(column: Column, widest: Mapping[str, int]) -> int:
     """What it would have for its text, in steps."""
     text = -(-widest.get(column.head, 0) // STEP) * STEP
-    return max(column.least, min(column.most, text))
+    return max(_least(column), min(column.most, text))
+
+
+def _least(column: Column) -> int:
+    """No less than its head with the arrow of its order, where that would stand in the next column."""
+    return max(column.least, len(column.head) + 2) if column.right and column.sort else column.least
 
 
 def _needed(columns: Sequence[Column], wants: Mapping[str, int]) -> int:
     """Those that may drop need no more than their least."""
-    widths = (column.least if column.drop else wants.get(column.head, column.least) for column in columns)
+    widths = (_least(column) if column.drop else wants.get(column.head, _least(column)) for column in columns)
     return sum(widths) + GUTTER * max(0, len(columns) - 1)
 
 

@@ -12,6 +12,8 @@ from console.app.painted import Painted
 from console.app.row import Row, fit
 from console.app.times import clock
 
+BRAND = 12
+"""Cells of the name at the left, with what stands around it."""
 MANY_UNTOLD = 20
 """Agents that are still to be told a change, from which on it is worth a word: the last of few are told at once."""
 
@@ -22,33 +24,39 @@ def who(me: Me) -> tuple[str, str]:
 
 
 class TopLine(Painted):
+    """Air between the screens comes before the brand, and both before who one is: that the line below can say, too."""
+
     def draw(self, width: int, height: int) -> list[Row]:
         app = self.console_app
         row = Row(width, "raised")
-        me = app.backend.me()
-        screens = app.screens()
-        airy = sum(len(title) + 4 for _, title in screens)
-        x, end = int(airy < width), width
-        if self.says_who(width):
-            identity, role = who(me)
+        airy, _ = self._sizes()
+        branded = BRAND + airy <= width
+        x, end = int(branded or airy < width), width
+        if branded:
             x = row.put(2, "Wardgate", "bright", "b") + 2
-            end = row.right(row.right(width - 2, role, "muted"), identity, "text") - 1
+        if self.says_who(width):
+            name, role = who(app.backend.me())
+            end = row.right(row.right(width - 2, role, "muted"), name, "text") - 1
         self._screens(row, x, end, tight=airy > end - x)
         return [row]
 
     def says_who(self, width: int) -> bool:
         """Whether there is room for who one is; otherwise the line below says it."""
-        tight = sum(len(title) + 3 for _, title in self.console_app.screens())
-        return tight + 15 + sum(map(len, who(self.console_app.backend.me()))) <= width
+        airy, identity = self._sizes()
+        return BRAND + airy + identity <= width
+
+    def _sizes(self) -> tuple[int, int]:
+        """Cells of the screens with air between them, and of who one is."""
+        app = self.console_app
+        return sum(len(title) + 4 for _, title in app.screens()), 3 + sum(map(len, who(app.backend.me())))
 
     def _screens(self, row: Row, x: int, end: int, *, tight: bool) -> None:
-        """Each with its digit; where there is little room, the last ones by their digit alone."""
+        """Each with its digit; where there is little room, the last ones by their digit alone, but the one in use."""
         app = self.console_app
         screens = app.screens()
-        for at, (digit, title) in enumerate(screens):
-            whole = f" {digit} {title}" + ("" if tight else " ")
-            after = 2 * (len(screens) - 1 - at) if tight else 0
-            label = whole if x + len(whole) + after <= end else f" {digit}"
+        named = self._named(screens, end - x, tight=tight)
+        for digit, title in screens:
+            label = f" {digit} {title}" + ("" if tight else " ") if title in named else f" {digit}"
             if x + len(label) > end:
                 break
             current = title == app.view.title
@@ -57,6 +65,19 @@ class TopLine(Painted):
             attributes, link = "b" if current else "", self._link(title)
             row.put(x, label[:2], "accent", attributes, link)
             x = row.put(x + 2, label[2:], "bright" if current else "text", attributes, link)
+
+    def _named(self, screens: Sequence[tuple[str, str]], room: int, *, tight: bool) -> set[str]:
+        """Those whose names fit: the one in use, then from the first on."""
+        room -= 2 * len(screens)
+        out: set[str] = set()
+        current = self.console_app.view.title
+        for _, title in sorted(screens, key=lambda screen: screen[1] != current):
+            size = len(title) + (1 if tight else 2)
+            if size > room:
+                break
+            out.add(title)
+            room -= size
+        return out
 
     def _link(self, title: str):  # type: ignore[no-untyped-def]
         return lambda: self.console_app.go(title)

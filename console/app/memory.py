@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+
+import msgspec
+
 from model.errors import Invalid, Limited
 
 MAX_OUTPUT = 4 << 20
+
+
+class _Error(msgspec.Struct):
+    message: str
+    hint: str | None = None
+
+
+class _Document(msgspec.Struct):
+    error: _Error
 
 
 class MemoryStreams:
@@ -41,9 +54,12 @@ class MemoryStreams:
         return "".join(self._out) or "".join(self._errors)
 
     def fault(self) -> tuple[str, str]:
-        """The message and the hint of a refusal."""
-        message = hint = ""
-        for line in "".join(self._errors).splitlines():
+        """The message and the hint of a refusal, which with `--json` are a document."""
+        text, message, hint = "".join(self._errors), "", ""
+        with contextlib.suppress(msgspec.DecodeError):
+            told = msgspec.json.decode(text, type=_Document).error
+            return told.message, told.hint or ""
+        for line in text.splitlines():
             if line.startswith("hint: "):
                 hint = line.removeprefix("hint: ")
             elif line.strip() and not message:

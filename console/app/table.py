@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from console.app.columns import Cell, Column, Context, Placed, place
 from console.app.pages import Pages, row_id
 from console.app.row import Link, Row, fit, fit_middle
+from console.app.selection import Selection
 from model.records import Record
 
 MARK, STATE, FIRST = 2, 4, 6
@@ -18,10 +19,14 @@ MARK, STATE, FIRST = 2, 4, 6
 
 
 class Table:
-    """`state` gives a row's glyph and role. Selected rows are kept whole, so that they can be named off the page."""
+    """`state` gives a row's glyph and role. `reach` is asked for the rows of a range that are on no page."""
 
     def __init__(
-        self, columns: Sequence[Column], state: Callable[[Any, Context], tuple[str, str]], pages: Pages
+        self,
+        columns: Sequence[Column],
+        state: Callable[[Any, Context], tuple[str, str]],
+        pages: Pages,
+        reach: Callable[[range], object] = lambda _: None,
     ) -> None:
         self.columns = columns
         self.state = state
@@ -29,8 +34,8 @@ class Table:
         self.cursor = 0
         self.top = 0
         self.height = 1
-        self.selected: dict[str, Record] = {}
-        self.anchor: int | None = None
+        self.selection = Selection()
+        self._reach = reach
         self.above = 0
         """How many came before what is in sight, since the cursor was moved last."""
         self.kept: str | None = None
@@ -58,9 +63,9 @@ class Table:
         self.kept = None
         self._to_end = False
         self.above = 0
-        if self.anchor is not None:
-            self._select_range()
         self._scroll()
+        if self.selection.anchor is not None:
+            self._select_range()
 
     def end(self) -> None:
         """To the last row: at once as far as is known, and on once the rest was counted."""
@@ -90,18 +95,22 @@ class Table:
             if self.top:
                 self.above += max(0, found - self.cursor)
                 self.top = max(0, self.top + found - self.cursor)
+            self.selection.moved(self.pages.index_of, found - self.cursor)
             self.cursor = found
         self.cursor = max(0, min(self.cursor, self.total - 1))
-        for id in self.selected:
-            if (at := self.pages.index_of(id)) is not None and (row := self.pages.row(at)) is not None:
-                self.selected[id] = row
+        for row in self.pages.kept():
+            self.selection.put(row)
         self._scroll()
 
     def order(self, sort: str, descending: bool) -> None:
+        """A range ends, since it was one in the order before; what is selected stays so."""
+        self.selection.end()
         self.pages.ask(msgspec.structs.replace(self.pages.query, sort=sort, descending=descending))
         self.pages.want(self.top, self.top + self.height)
 
     def filter(self, text: str) -> None:
+        """What is selected stays so, in sight or not."""
+        self.selection.end()
         self.pages.ask(msgspec.structs.replace(self.pages.query, filter=text))
         self.cursor = self.top = 0
         self.kept = None
@@ -111,38 +120,35 @@ class Table:
 
     # What is selected
 
+    @property
+    def selected(self) -> dict[str, Record]:
+        return self.selection.rows
+
     def toggle(self) -> None:
         row = self.current()
-        if row is None:
-            return
-        id = row_id(row)
-        if id in self.selected:
-            del self.selected[id]
-        else:
-            self.selected[id] = row
-        self.move(1)
+        if row is not None:
+            self.selection.toggle(row)
+            self.move(1)
 
-    def range(self) -> None:
+    def toggle_range(self) -> None:
         """Begins a range at the cursor, or ends the one that is open."""
-        if self.anchor is None:
-            self.anchor = self.cursor
+        if self.selection.anchor is None:
+            self.selection.begin(self.cursor, self.current())
             self._select_range()
         else:
-            self.anchor = None
+            self.selection.end()
 
     def _select_range(self) -> None:
-        assert self.anchor is not None
-        first, last = sorted((self.anchor, self.cursor))
-        for index in range(first, last + 1):
-            row = self.pages.row(index)
-            if row is not None:
-                self.selected[row_id(row)] = row
+        """What is on no page has to be fetched: `reach` sees to it, and gives it to the selection."""
+        span = self.selection.span(self.cursor)
+        rows = [row for index in span if (row := self.pages.row(index)) is not None]
+        if len(rows) == len(span):
+            self.selection.take(rows)
+        else:
+            self._reach(span)
 
     def clear(self) -> bool:
-        had = bool(self.selected) or self.anchor is not None
-        self.selected.clear()
-        self.anchor = None
-        return had
+        return self.selection.clear()
 
     def chosen(self) -> list[Record]:
         """The selection, or else what the cursor is on."""
@@ -150,6 +156,11 @@ class Table:
             return list(self.selected.values())
         row = self.current()
         return [] if row is None else [row]
+
+    def out_of_sight(self) -> int:
+        """How many are selected that do not stand on the screen."""
+        shown = (self.pages.row(index) for index in range(self.top, self.top + self.height))
+        return self.selection.out_of_sight({row_id(row) for row in shown if row is not None})
 
     # Drawing
 
@@ -218,8 +229,10 @@ class Table:
             row.put(1, context.glyphs.cursor, "accent")
         else:
             flashing = self.pages.is_flashing(id)
-            if id in self.selected or (flashing and not context.calm):
+            if id in self.selected or index == self.cursor or (flashing and not context.calm):
                 row.plane("select", 1, edge)
+            if index == self.cursor:
+                row.put(1, context.glyphs.cursor, "thumb")  # what the focus, elsewhere, is about
             if flashing:
                 row.put(1, context.glyphs.flash, "accent")
         if id in self.selected:

@@ -10,12 +10,27 @@ import msgspec
 from console.app.actions import Action
 from console.app.backend import Listing
 from console.app.columns import Cell, Column, Context
+from console.app.glyphs import Glyphs
 from console.app.inert import inert
 from console.app.listview import ListView
 from console.app.pane import Pane, fact, gap
 from console.app.times import DAY, clock, day
 from model.change import Committed
 from model.records import AuditEntry
+
+_MADE = frozenset({"add", "create", "enroll", "init", "invite", "rotate", "sample-data", "sign"})
+_GONE = frozenset({"disable", "expire", "locked", "remove", "retire", "revoke"})
+_SEEN = frozenset({"backup", "key", "login"})
+"""By the last word of an action: what there is since then, what there is no more, what changed nothing."""
+
+
+def sign(entry: AuditEntry, glyphs: Glyphs) -> tuple[str, str]:
+    """What kind of deed it was, by its shape: a list of many is read down its first column."""
+    if entry.subject == "refused":
+        return glyphs.bad, "bad"
+    word = entry.action.rpartition(" ")[2]
+    known = ((_MADE, glyphs.plus), (_GONE, glyphs.minus), (_SEEN, glyphs.none))
+    return next((shape for words, shape in known if word in words), glyphs.changed), "muted"
 
 
 def _short(actor: str) -> str:
@@ -61,7 +76,7 @@ class ActivityView(ListView):
         return COLUMNS
 
     def state(self, row: Any, context: Context) -> tuple[str, str]:
-        return (context.glyphs.bad, "bad") if row.subject == "refused" else (context.glyphs.none, "muted")
+        return sign(row, context.glyphs)
 
     def called(self, row: Any) -> str:
         return str(row.number)
@@ -93,7 +108,7 @@ class ActivityView(ListView):
 
     async def facts(self, row: Any, pane: Pane, context: Context) -> None:
         entry: AuditEntry = row
-        pane.head((context.glyphs.on, "muted"), entry.action, str(entry.number))
+        pane.head(sign(entry, context.glyphs), entry.action, str(entry.number))
         lines = pane.tab("Facts").lines
         lines += [
             fact("Subject", entry.subject),

@@ -205,16 +205,15 @@ def show_once(app: ConsoleApp, outcome: Outcome) -> None:
         key, command = outcome.output.strip(), f"wardgate up {app.backend.me().gate} --key-file FILE"
     text = "\n".join(
         [
-            "The enrollment key, shown this once:",
+            "The key, shown this once:",
             "",
             f"  {key}",
             "",
             "On the device:",
             "",
             f"  {command}",
-            "",
-            *half_blocks(key, dark=app.theme_in_use.dark),
         ]
     )
     title = "new enrollment key"
-    app.overlay(Output(title, text, secret=key, note=f"shown once: {app.cap('c', title)} copies it, Esc forgets it"))
+    note = f"shown once: {app.cap('c', title)} copies it, Esc forgets it"
+    app.overlay(Output(title, text, secret=key, note=note, code=half_blocks(key, dark=app.theme_in_use.dark)))

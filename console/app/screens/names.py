@@ -38,7 +38,7 @@ COLUMNS = (
         most=11,
         right=True,
         drop=4,
-        cell=lambda r, c: Cell(day(r.created_at, c.now), "muted"),
+        cell=lambda r, c: Cell(day(r.created_at, c.now) if r.created_at else c.glyphs.absent, "muted"),
     ),
 )
 
@@ -53,7 +53,7 @@ class NamesView(ListView):
         return COLUMNS
 
     def state(self, row: Any, context: Context) -> tuple[str, str]:
-        return (context.glyphs.on, "ok") if _set_by_hand(row) else (context.glyphs.on, "muted")
+        return (context.glyphs.on, "ok") if _set_by_hand(row) else (context.glyphs.none, "muted")
 
     def called(self, row: Any) -> str:
         return inert(row.name)
@@ -151,4 +151,4 @@ class NamesView(ListView):
 
 
 def _set_by_hand(row: object) -> bool:
-    return isinstance(row, Name) and not row.created_by.startswith("device")
+    return isinstance(row, Name) and not row.created_by.startswith(("device", "certificate "))

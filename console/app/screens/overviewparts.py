@@ -103,7 +103,7 @@ def changes(entries: Sequence[AuditEntry], fresh: set[int], paused: bool, width:
     title, heads = Row(width), Row(width)
     title.put(2, "Latest changes", "bright", "b")
     title.right(width - 3, "paused" if paused else "following", "muted")
-    spots = _spots(width)
+    spots = _spots(entries, width)
     heads.right(spots[0] + 7, "Number", "muted")
     for head, x in zip(("Time", "Actor", "Action", "Subject"), spots[1:], strict=True):
         heads.put(x, head, "muted")
@@ -125,9 +125,11 @@ def changes(entries: Sequence[AuditEntry], fresh: set[int], paused: bool, width:
     return part
 
 
-def _spots(width: int) -> tuple[int, int, int, int, int]:
-    subject = max(44, width - 18 - max(0, width - 74) // 2)
-    return (1, 10, 20, 30, min(subject, width - 16))
+def _spots(entries: Sequence[AuditEntry], width: int) -> tuple[int, int, int, int, int]:
+    """Where the columns begin: an action has what the longest takes, a subject all that is left."""
+    longest = max((len(entry.action) for entry in entries), default=0)
+    action = max(14, min(longest, 24, width - 48))
+    return (1, 10, 20, 30, 32 + action)
 
 
 # The right half

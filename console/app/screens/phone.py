@@ -70,18 +70,18 @@ def show_configuration(app: ConsoleApp, name: str, private: Secret = NONE) -> No
         note = (
             f"shown once: {copies} copies it, Esc forgets it" if private else f"{PLACE} is the phone's own to fill in"
         )
-        app.overlay(
-            Output(" ".join(words), "\n".join([*_code(text, app.theme_in_use.dark), text]), secret=text, note=note)
-        )
+        code = _code(text, app.theme_in_use.dark)
+        whole = text if code else f"There are more peers than a QR code holds: copy the text.\n\n{text}"
+        app.overlay(Output(" ".join(words), whole, secret=text, note=note, code=code))
 
     app.perform([*words, "--json"], "", then=show)
 
 
 def _code(text: str, dark: bool) -> list[str]:
     try:
-        return [*half_blocks(text, dark=dark), ""]
+        return half_blocks(text, dark=dark)
     except segno.DataOverflowError:
-        return ["There are more peers than a QR code holds: copy the text.", ""]
+        return []
 
 
 def key_pair() -> tuple[Secret, str]:

@@ -22,6 +22,8 @@ PREFERENCES = (
     ("mouse", ("on", "off"), "off leaves it to the terminal, from the next session on"),
     ("motion", ("full", "reduced"), "reduced marks a changed row by its sign alone"),
 )
+ABOUT_FROM, VALUE = 96, 20
+"""Columns from which what a setting is for stands beside it, and cells of its value then; the status row says it."""
 
 
 class Entry(msgspec.Struct):
@@ -126,11 +128,11 @@ class SettingsView(View):
             places[at] = len(rows)
             rows.append(self._entry(width, entry, at == self.at))
             rows[-1].links.append((0, width, self._pick(at)))
-        room = max(1, height - 1)
+        room = max(1, height - (2 if height >= 14 else 1))
         line = places.get(self.at, 0)
         self._top = max(0, min(max(self._top, line - room + 2), line - 2, max(0, len(rows) - room)))
         shown = rows[self._top : self._top + room]
-        return [*shown, *[Row(width) for _ in range(room - len(shown))], self.draw_status(width)]
+        return [*shown, *[Row(width) for _ in range(height - 1 - len(shown))], self.draw_status(width)]
 
     def _pick(self, at: int):  # type: ignore[no-untyped-def]
         def pick() -> None:
@@ -152,11 +154,11 @@ class SettingsView(View):
             row.plane("cursor", 1, width - 1)
             row.put(1, self.console_app.glyphs.cursor, "accent")
         row.put(4, fit(entry.key, 28), "bright" if under else "text")
-        size = 22 if width >= 110 else 18
-        row.put(
-            34, fit(inert(entry.value) or "–", size), "text" if entry.changed else "muted", "b" if entry.changed else ""
-        )
-        row.put(36 + size, fit(entry.about, width - 38 - size), "text" if under else "muted")
+        told = width >= ABOUT_FROM
+        value, room = inert(entry.value) or "–", VALUE if told else width - 36
+        row.put(34, fit(value, room), "text" if entry.changed or under else "muted", "b" if entry.changed else "")
+        if told:
+            row.put(36 + VALUE, fit(entry.about, width - 38 - VALUE), "text" if under else "muted")
         return row
 
     def status(self, row: Row) -> None:
