@@ -93,6 +93,16 @@ def hosts_by_generation(r: Reader) -> dict[GenerationID, int]:
     return dict(rows.fetchall())
 
 
+def certified_hosts(r: Reader) -> frozenset[DeviceID]:
+    """The devices with a host certificate that is valid now."""
+    found = r.sql.execute(
+        "SELECT DISTINCT device_id FROM certificates"
+        " WHERE kind = 'host' AND device_id IS NOT NULL AND valid_before > ? AND revoked_at IS NULL",
+        (r.now,),
+    )
+    return frozenset(DeviceID(str(id)) for (id,) in found)
+
+
 def valid_of_device(r: Reader, device_id: DeviceID, now: int) -> tuple[Certificate, ...]:
     """Those that name this device and neither ended nor were revoked by `now`, oldest first."""
     return _ROWS.many(

@@ -165,6 +165,8 @@ class DeviceFacts(msgspec.Struct, frozen=True, kw_only=True):
     peers: int = 0
     logins: tuple[str, ...] = ()
     certificates: tuple[Certificate, ...] = ()
+    no_certificate: str = ""
+    """Why its sshd has no certificate, or no newer one; empty where it has, or nothing is known of an sshd."""
     changes: tuple[AuditEntry, ...] = ()
     reached_by: tuple[tuple[int, str], ...] = ()
     """How many devices, on which ports."""

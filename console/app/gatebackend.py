@@ -41,6 +41,7 @@ from gate.services import (
     drafts,
     enrollment_keys,
     health,
+    hosting,
     logins,
     policies,
     preferences,
@@ -218,6 +219,7 @@ class GateBackend:
             peers=len(snapshot.compiled.peers(found.id)) if found.state is DeviceState.APPROVED else 0,
             logins=tuple(snapshot.compiled.logins(found.id)),
             certificates=tuple(row for row in issued if isinstance(row, Certificate)),
+            no_certificate=(await self._ask(hosting.host, name=found.name)).problem or "",
             changes=await self._changes(f"subject:{found.name}"),
             reached_by=gatepolicy.reached_by(filters),
         )

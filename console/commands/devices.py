@@ -13,6 +13,7 @@ from console.commandline.run import Run
 from console.commandline.tags import unknown
 from console.commandline.taken import of_device
 from gate.services import devices as service
+from gate.services import hosting
 from gate.services.queries import Query
 from model.change import Change
 from model.errors import Invalid
@@ -62,10 +63,21 @@ async def list_devices(run: Run, words: str, sort: str, limit: int) -> None:
 @verb("show", "show a device", NAME, operation="devices show", examples=("devices show laptop",))
 async def show(run: Run, name: str) -> None:
     device = await run.perform(service.show, name=name)
-    run.result(document(run, device), _facts(run, device))
+    host = await run.perform(hosting.host, name=device.name)
+    newest = host.certificate
+    shown = newest and {"serial": newest.serial, "valid_before": shapes.timestamp(newest.valid_before)}
+    told = {**(shown or {}), "problem": host.problem, "hint": host.hint}
+    run.result({**document(run, device), "host_certificate": told}, _facts(run, device, host))
 
 
-def _facts(run: Run, device: Device) -> str:
+def _host(host: hosting.HostView) -> list[tuple[str, str]]:
+    newest = host.certificate
+    has = f"{newest.serial}, for {until(newest.valid_before)}" if newest else "none"
+    why = f"{host.problem} ({host.hint})" if host.hint else host.problem
+    return [("host certificate", has), *([("", why)] if why else [])]
+
+
+def _facts(run: Run, device: Device, host: hosting.HostView) -> str:
     online = run.gate.presence.online(device.id)
     return facts([
         ("id", device.id), ("name", f"{device.name}.{run.gate.snapshot.domain}"),
@@ -75,6 +87,7 @@ def _facts(run: Run, device: Device) -> str:
         ("SSH key", device.ssh_key.fingerprint if device.ssh_key else "–"),
         ("seen", "now" if online else age(device.last_seen)), ("expires", until(device.expires_at)),
         ("system", " ".join(filter(None, (device.os, device.agent_version))) or "–"),
+        *_host(host),
         *(("endpoint", endpoint) for endpoint in device.endpoints),
         *(("route", f"{route.prefix} {route.state.said}") for route in device.routes),
         *(("attribute", f"{key} = {value}") for key, value in device.attributes.items()),

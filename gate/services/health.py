@@ -14,6 +14,7 @@ from gate.actor import Actor
 from gate.backups import archived
 from gate.network import hosts_of
 from gate.operation import Call, reads
+from gate.services import hosting
 from gate.services.authority import addresses_of
 from gate.services.emergencies import BreakGlass, break_glass, told
 from gate.signers import how_to_mend
@@ -148,6 +149,7 @@ def doctor(r: Reader, call: Call) -> tuple[Finding, ...]:
                 hint=f"chmod go= {' '.join(loose)}" if loose else None),
         _emergencies(break_glass(r, call.snapshot), r.now),
         _reached(r, call),
+        _hosts(r, call),
     ]  # fmt: skip
     call.signers.check()
     held_by = {generation.id: generation.backend for generation in call.snapshot.generations}
@@ -192,6 +194,14 @@ def _reached(r: Reader, call: Call) -> Finding:
         else f"the gate's certificate names {', '.join(named)}",
         hint=f"add what is still in use: wardgate settings set gate.addresses {','.join([*addresses, *gone])}"
         if gone else None,
+    )  # fmt: skip
+
+
+def _hosts(r: Reader, call: Call) -> Finding:
+    told, hint = hosting.without(r, call)
+    return Finding(
+        ok=told is None, subject="hosts", hint=hint,
+        text="every sshd that an agent keeps has a certificate" if told is None else f"no host certificate for {told}",
     )  # fmt: skip
 
 

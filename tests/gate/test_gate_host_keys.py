@@ -10,7 +10,7 @@ import gate_builders as build
 import msgspec
 import pytest
 
-from gate.services import agents, audit, certificates, logins, users
+from gate.services import agents, audit, certificates, devices, health, hosting, logins, users
 from model.errors import Conflict, Invalid
 from model.records import Certificate, Role
 from store import Query, user_keys
@@ -72,3 +72,24 @@ async def test_a_key_that_let_its_person_in_stays_theirs(tmp_path: Path) -> None
         await gate.store.write(lambda tx: user_keys.mark_proved(tx, bob.user, key.fingerprint))  # type: ignore[arg-type]
         with pytest.raises(Invalid, match="a person's"):
             await gate.perform(agents.host_certificate, build.LOCAL, device=host.id, key=key, proved=True)
+
+
+async def test_why_a_host_has_no_certificate_is_told_where_one_looks(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        key, bob = build.an_ssh_key(), await build.a_user(gate, "bob", Role.MEMBER)
+        await gate.perform(users.add_key, bob, name="me", key=key)
+        device = await build.a_device(gate, "db-1", tags=("tag:db",))
+
+        async def seen() -> tuple[str | None, bool, str]:
+            found = {one.subject: one for one in await gate.perform(health.doctor, build.LOCAL)}["hosts"]
+            return (await gate.perform(hosting.host, build.LOCAL, name="db-1")).problem, found.ok, found.text
+
+        assert await seen() == (None, True, "every sshd that an agent keeps has a certificate")
+        gate.presence.arrived(device.id)
+        with pytest.raises(Invalid) as refused:
+            await gate.perform(agents.host_certificate, build.LOCAL, device=device.id, key=key)
+        gate.presence.refuse_host(device.id, refused.value)
+        why = "the key is a person's, not a host's"
+        assert await seen() == (why, False, f"no host certificate for db-1: {why}")
+        await gate.perform(devices.disable, build.LOCAL, names=["db-1"])
+        assert (await seen())[:2] == ('device "db-1" is disabled', True)

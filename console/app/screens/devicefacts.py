@@ -83,6 +83,8 @@ def _state(facts: DeviceFacts, context: Context) -> list[Line]:
         lines.append(fact("Expires", f"{day(device.expires_at, now)}, {when}"))
     agent = f"agent {inert(device.agent_version)}" if device.agent_version else "no agent"
     lines.append(fact("System", inert(device.os) or "–", (agent, "muted")))
+    if facts.no_certificate and device.state is DeviceState.APPROVED:
+        lines.append(fact("sshd", ("no certificate", "warn"), (inert(facts.no_certificate), "muted")))
     if device.ephemeral:
         lines.append(fact("Ephemeral", "removed when it stays away"))
     return lines
