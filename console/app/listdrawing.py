@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from console.app.columns import Context
@@ -18,6 +19,8 @@ from console.app.times import count
 from console.app.view import View, empty
 from model.records import Record
 
+NAMED = 40
+"""Of what is selected, as many as a line may have room for."""
 PANE_FROM = 110
 PANE_SHARE = 0.38
 MOVING, RESTS = 0.2, 0.08
@@ -49,7 +52,8 @@ class ListDrawing(View):
     def nothing(self) -> Sequence[tuple[str, str]]:
         return ((f"No {self.noun[1]} yet", "text"),)
 
-    def names(self) -> list[str]:
+    def called(self, row: Any) -> str:
+        """What a person calls it: in breadcrumbs, questions and commands."""
         raise NotImplementedError
 
     def _enter(self) -> None:
@@ -184,5 +188,8 @@ class ListDrawing(View):
         if table.above:
             end = row.right(end - 3, f"{table.above:,} new {'↑' if self.context.glyphs.on == '●' else '^'}", "accent")
         if table.selected:
-            x = row.put(2, f"{len(table.selected):,} selected", "accent", "b") + 3
-            row.put(x, fit(", ".join(self.names()), end - x - 2), "muted")
+            x = row.put(2, f"{len(table.selected):,} selected", "accent", "b")
+            if hidden := table.out_of_sight():
+                x = row.put(x, f", {hidden:,} not in sight", "warn")
+            named = islice(table.selected.values(), NAMED)
+            row.put(x + 3, fit(", ".join(map(self.called, named)), end - x - 5), "muted")

@@ -16,7 +16,13 @@ from console.app.listdrawing import ListDrawing
 from console.app.pages import Pages, row_id
 from console.app.pane import Pane
 from console.app.table import Table
-from model.change import Committed
+from console.app.times import count
+from model.change import Committed, DeviceChange, DeviceRemoved, UserRemoved
+from model.errors import WardgateError
+from model.records import Record
+
+MOST_SELECTED, AT_ONCE = 5000, 1000
+"""Rows that a range may hold, each kept whole, and rows that are asked for at once."""
 
 
 class ListView(ListDrawing):
@@ -31,7 +37,7 @@ class ListView(ListDrawing):
         super().__init__()
         self.pages = Pages(self._fetch, self._arrived, self._start)
         self.pages.query = Query(filter=self.base, sort=self.sort, descending=self.descending)
-        self.table = Table(self.columns(), self.state, self.pages)
+        self.table = Table(self.columns(), self.state, self.pages, self._read_range)
         self.pane = Pane()
         self.pane_open = True
         self.pane_focus = False
@@ -49,10 +55,6 @@ class ListView(ListDrawing):
         raise NotImplementedError
 
     def state(self, row: Any, context: Context) -> tuple[str, str]:
-        raise NotImplementedError
-
-    def called(self, row: Any) -> str:
-        """What a person calls it: in breadcrumbs, questions and commands."""
         raise NotImplementedError
 
     def deeds(self) -> list[Action]:
@@ -104,6 +106,40 @@ class ListView(ListDrawing):
         if self._wanted is not None:
             await self._find(self._wanted)
 
+    def _read_range(self, span: range) -> None:
+        """Selects rows that are on no page; the next key waits for them, so that it is about all that are counted."""
+        if len(span) > MOST_SELECTED:
+            self.table.selection.end()
+            self.console_app.say_refused(
+                f"a range of {count(len(span))} is more than {count(MOST_SELECTED)}", "a filter makes it fewer"
+            )
+        elif not self.reading:
+            self.reading = True
+            self.console_app.start(self._select(span))
+
+    async def _select(self, span: range) -> None:
+        selection = self.table.selection
+        try:
+            while selection.anchor is not None:
+                rows = await self._rows_of(span)
+                if selection.span(self.table.cursor) == span:
+                    selection.take(rows)
+                    break
+                span = selection.span(self.table.cursor)  # the wheel went on meanwhile
+        except WardgateError:
+            selection.end()
+            raise
+        finally:
+            self.reading = False
+            self.console_app.let_waiting_keys_go()
+
+    async def _rows_of(self, span: range) -> list[Record]:
+        rows: list[Record] = []
+        for start in range(span.start, span.stop, AT_ONCE):
+            limit = min(span.stop - start, AT_ONCE)
+            rows += (await self._fetch(msgspec.structs.replace(self.pages.query, offset=start, limit=limit))).rows
+        return rows
+
     async def _find(self, name: str) -> None:
         """Puts the cursor on the row called `name`, through the filter where it is not in sight."""
         self._wanted = None
@@ -124,7 +160,19 @@ class ListView(ListDrawing):
 
     def changed(self, changes: Sequence[Committed]) -> None:
         self._changes += 1
+        self._keep_selection(changes)
         super().changed(changes)
+
+    def _keep_selection(self, changes: Sequence[Committed]) -> None:
+        """What another renamed or removed meanwhile, on the page or off it."""
+        selection, gone = self.table.selection, 0
+        for change in (entry.change for entry in changes) if selection.rows else ():
+            if isinstance(change, DeviceChange):
+                selection.put(change.device)
+            elif isinstance(change, DeviceRemoved | UserRemoved):
+                gone += selection.drop(str(change.id))
+        if gone:
+            self.console_app.say_refused(f"{count(gone)} of what was selected {'is' if gone == 1 else 'are'} removed")
 
     def tick(self) -> bool:
         return self.pages.settle()
@@ -205,7 +253,12 @@ class ListView(ListDrawing):
             *(
                 [
                     Action(key="space", label="select", about="select the row, or let it go", run=self.table.toggle),
-                    Action(key="v", label="range", about="begin a range here, or end it", run=self.table.range),
+                    Action(
+                        key="v",
+                        label="range" if self.table.selection.anchor is None else "end range",
+                        about="begin a range here, or end it",
+                        run=self.table.toggle_range,
+                    ),
                 ]
                 if self.deeds() and self.pages.total
                 else []

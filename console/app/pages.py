@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 import msgspec
@@ -74,6 +74,10 @@ class Pages:
         rows = self._pages.get(index // PAGE, ())
         at = index % PAGE
         return rows[at] if at < len(rows) else None
+
+    def kept(self) -> Iterator[Record]:
+        """The rows that are here."""
+        return (row for rows in self._pages.values() for row in rows)
 
     def index_of(self, id: str) -> int | None:
         """Where a row is, if it is on a page that is kept."""

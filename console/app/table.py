@@ -98,8 +98,9 @@ class Table:
             self.selection.moved(self.pages.index_of, found - self.cursor)
             self.cursor = found
         self.cursor = max(0, min(self.cursor, self.total - 1))
-        for row in self.pages.kept():
-            self.selection.put(row)
+        if self.selected:
+            for row in self.pages.kept():
+                self.selection.put(row)
         self._scroll()
 
     def order(self, sort: str, descending: bool) -> None:

@@ -16,7 +16,7 @@ from model.change import Committed
 
 
 class View(Painted):
-    """`ready` is false until its first data came: keys typed until then wait."""
+    """`ready` is false until its first data came, and while it is `reading`: keys typed until then wait."""
 
     title = ""
     digit = ""
@@ -24,10 +24,16 @@ class View(Painted):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ready = False
+        self.reading = False
+        """What the next key may be about is being fetched."""
+        self._loaded_once = False
         self.filter_text = ""
         self._loading = False
         self._again = False
+
+    @property
+    def ready(self) -> bool:
+        return self._loaded_once and not self.reading
 
     @property
     def backend(self) -> Backend:
@@ -110,7 +116,7 @@ class View(Painted):
                 await self.load()
         finally:
             self._loading = False
-            self.ready = True
+            self._loaded_once = True
             self.console_app.let_waiting_keys_go()
 
     def draw_status(self, width: int, plane: str = "bg") -> Row:

@@ -95,13 +95,23 @@ def approve(view: DevicesView) -> None:
         view.console_app.say_refused("nothing here waits to be approved")
         return
     names = _names(devices)
+    words, done, undo = ["devices", "approve", *names], f"approved {bulk.shown(names)}", ["devices", "disable", *names]
+    if len(names) > bulk.MANY:
+        bulk.ask(
+            view,
+            words,
+            done,
+            title=f"Approve {bulk.called(names, 'device')}?",
+            follows=f"{bulk.shown(names)}   they reach, and are reached, as the policy lets them",
+            can="can be undone: disable them",
+            deed="Approve",
+            names=names,
+            undo=undo,
+            plane="warn",
+        )
+        return
     view.table.clear()
-    view.console_app.perform(
-        ["devices", "approve", *names],
-        f"approved {bulk.shown(names)}",
-        undo=["devices", "disable", *names],
-        undo_label="disables again",
-    )
+    view.console_app.perform(words, done, undo=undo, undo_label="disables again")
 
 
 def tag(view: DevicesView) -> None:

@@ -157,9 +157,9 @@ async def test_a_range_selects_what_lies_between() -> None:
     pages.want(0, 20)
     await calm()
     table.go(3)
-    table.range()
+    table.toggle_range()
     table.go(6)
-    table.range()
+    table.toggle_range()
     table.go(20)
     assert [row_id(row) for row in table.chosen()] == ["4", "5", "6", "7"]
 
