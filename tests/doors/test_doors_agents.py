@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncssh
 import msgspec
 import pytest
-from doors_harness import House, a_house, a_wireguard_key, eventually, peers, run
+from doors_harness import House, Peers, a_house, a_wireguard_key, eventually, peers, run
 
 from gate import netmaps
 from gate.actor import GATE
@@ -309,3 +309,25 @@ def a_mac(challenge: dict, private: str, public: str, key) -> str:  # type: igno
     gate_key = X25519PublicKey.from_public_bytes(b64decode(challenge["gate_key"]))
     shared = X25519PrivateKey.from_private_bytes(b64decode(private)).exchange(gate_key)
     return b64encode(proof_mac(shared, b64decode(challenge["nonce"]), key, public)).decode()
+
+
+async def test_deltas_go_on_in_order_while_keys_are_renewed_under_them(tmp_path: Path) -> None:
+    """A delta takes a way of its own past asyncssh: nonces and numbers of packets have to go on over new keys."""
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-1")
+        other = await house.a_device("db-2")
+        process = await house.start("device", "peers", key="db-1", options=("-s", "-v", "-o", "RekeyLimit=16K"))
+        listening = Peers(process)
+        held = msgspec.convert(await listening.next(), NetMap)
+        for number in range(300):
+            endpoints = [f"192.0.2.{number % 250 + 1}:{port}" for port in range(1000, 1008)]
+            await house.gate.perform(agent_operations.report_endpoints, GATE, device=other.id, endpoints=endpoints)
+            if number % 3 == 0:
+                await asyncio.sleep(0.005)
+        truth = netmaps.netmap(house.gate.snapshot, held.device.id)
+        while held.peers != truth.peers:
+            held = apply_delta(held, msgspec.convert(await listening.next(), Delta))
+        process.kill()
+        log = (await process.stderr.read()).decode()  # type: ignore[union-attr]
+        assert log.count("SSH2_MSG_NEWKEYS received") > 2
+        await process.wait()

@@ -133,7 +133,12 @@ async def test_an_ipv4_client_has_its_own_address_and_not_a_mapped_one(tmp_path:
 
 
 class StubbornFaces(EchoFaces):
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+
     async def command(self, *arguments, **more) -> int:  # type: ignore[no-untyped-def]
+        self.asked.set()
         while True:
             try:
                 await asyncio.sleep(60)
@@ -149,7 +154,7 @@ async def test_an_ending_gate_does_not_wait_for_what_will_not_end(tmp_path: Path
         house.server.keeper.faces = faces
         client = await house.connect("alice")
         process = await client.create_process("anything")
-        await asyncio.sleep(0.2)
+        await asyncio.wait_for(faces.asked.wait(), 10)
         await asyncio.wait_for(house.server.close(), 10)
         await asyncio.wait_for(client.wait_closed(), 10)
         process.close()

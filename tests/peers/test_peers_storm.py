@@ -17,10 +17,12 @@ from peers_builders import Served, a_served_gate, acls, eventually
 from gate import advancing, netmaps
 from gate.actor import GATE
 from gate.doors import agents as agents_door
+from gate.doors import door as door_limits
 from gate.doors import lobby
 from gate.doors.agentsession import AgentSession
-from gate.services import agents, devices
+from gate.services import agents, devices, names
 from model.ids import DeviceID
+from model.records import NameType
 from model.wire import Hello, Refused, write_line
 
 CELLS = 10
@@ -187,7 +189,10 @@ async def test_a_client_that_does_not_answer_is_dropped_after_three_questions(tm
         await eventually(lambda: agent.wholes)
         assert agent.connection is not None
         transport = agent.connection._transport
-        await asyncio.sleep(1.2)
+        (door,) = served.server.keeper.open
+        asked = []
+        ask, door._connection.ask_alive = door._connection.ask_alive, lambda: (asked.append(1), ask())  # type: ignore[method-assign, union-attr, misc]
+        await eventually(lambda: len(asked) > door_limits.UNANSWERED + 1, 20)
         assert served.gate.presence.online(device.id), "one that answers stays"
         transport.pause_reading()  # half-open: the kernel still takes what is sent
         await eventually(lambda: not served.gate.presence.online(device.id), 10)
@@ -285,9 +290,10 @@ async def test_an_endpoint_is_told_to_those_who_see_the_device_and_to_no_one_els
         moved = served.gate.snapshot.by_name["db-1"]  # type: ignore[index]
         await served.gate.perform(agents.report_endpoints, GATE, device=moved, endpoints=["192.0.2.1:1"])
         await eventually(lambda: plugged["web-1"].deltas > before["web-1"])
-        await asyncio.sleep(0.2)
+        await served.gate.perform(names.set_name, GATE, name="wiki.net.test", type=NameType.A, value="192.0.2.2")
+        await eventually(lambda: all_fresh(served, plugged))  # of the record all are told, and it comes last
         assert {name: agent.deltas - before[name] for name, agent in plugged.items()} == {
-            "db-1": 0, "web-1": 1, "ci-1": 0,
+            "db-1": 1, "web-1": 2, "ci-1": 1,
         }  # fmt: skip
         for agent in plugged.values():
             assert agent.connection is not None
