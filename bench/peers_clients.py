@@ -2,6 +2,7 @@
 
     connect FIRST COUNT AT_A_TIME   each until it has its whole map
     mark                            lines count from here
+    mark later                      and what comes is read and stamped at once, but put into plain text only at `await`
     await N LINES                   until N agents got so many lines
     say NUMBER LINE                 an agent says a line
     end
@@ -18,18 +19,21 @@ import random
 import re
 import sys
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import asyncssh
+from asyncssh import connection
 
 from bench.peers_network import private_text
 
+NOW = time.monotonic
 RETRY = re.compile(r"retry in (\d+) s")
 
 
 class Agent(asyncssh.SSHClientSession):  # type: ignore[type-arg, misc]
     """Counts lines; what they say is not looked at, so that the clients take little of the machine."""
 
+    clock = staticmethod(NOW)
     __slots__ = ("channel", "connection", "first_at", "last_at", "lines", "whole")
 
     def __init__(self) -> None:
@@ -44,7 +48,7 @@ class Agent(asyncssh.SSHClientSession):  # type: ignore[type-arg, misc]
         ends = data.count(b"\n")
         if ends:
             self.lines += ends
-            self.last_at = time.monotonic()
+            self.last_at = self.clock()
             if not self.first_at:
                 self.first_at = self.last_at
                 self.whole.set_result(None)
@@ -52,6 +56,32 @@ class Agent(asyncssh.SSHClientSession):  # type: ignore[type-arg, misc]
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.whole.done():
             self.whole.set_exception(exc or ConnectionError("the gate ended the session"))
+
+
+class Connection(asyncssh.SSHClientConnection):
+    """Where agents are thousands, the machines on which they are decrypt at the same time. Here that would be counted
+    as the gate's: a connection on `hold` stamps what comes, and takes it apart when it is let go."""
+
+    hold = False
+    held: ClassVar[list[tuple[Connection, float, bytes]]] = []
+
+    def data_received(self, data: bytes, datatype: Any = None) -> None:
+        if Connection.hold:
+            Connection.held.append((self, NOW(), data))
+        else:
+            super().data_received(data, datatype)
+
+    @classmethod
+    def let_go(cls) -> None:
+        cls.hold = False
+        held, cls.held = cls.held, []
+        for one, at, data in held:
+            Agent.clock = staticmethod(lambda at=at: at)
+            one.data_received(data)
+        Agent.clock = staticmethod(NOW)
+
+
+connection.SSHClientConnection = Connection  # type: ignore[misc]  # what asyncssh.connect makes
 
 
 class Crowd:
@@ -74,8 +104,8 @@ class Crowd:
         where = f"127.{1 + number // 60000}.{number // 250 % 240}.{number % 250 + 1}"
         while True:
             try:
-                connection = await asyncssh.connect("127.0.0.1", self.port, options=options, local_addr=(where, 0))
-                _, agent = await connection.create_session(Agent, subsystem="peers", encoding=None)
+                made = await asyncssh.connect("127.0.0.1", self.port, options=options, local_addr=(where, 0))
+                _, agent = await made.create_session(Agent, subsystem="peers", encoding=None)
                 agent.channel.write(b'{"type":"hello"}\n')
                 await agent.whole
             except (OSError, asyncssh.Error) as error:
@@ -83,7 +113,7 @@ class Crowd:
                 self.turned_away += 1
                 await asyncio.sleep(int(told[1]) * random.uniform(0.9, 1.0) if told else random.uniform(0.5, 2))
                 continue
-            agent.connection = connection
+            agent.connection = made
             self.agents[number] = agent
             return
 
@@ -104,7 +134,8 @@ class Crowd:
             "turned_away": self.turned_away,
         }  # fmt: skip
 
-    def mark(self) -> None:
+    def mark(self, *, later: bool) -> None:
+        Connection.hold = later
         self.marks = {number: agent.lines for number, agent in self.agents.items()}
 
     async def wait(self, count: int, lines: int) -> dict[str, float]:
@@ -112,6 +143,9 @@ class Crowd:
             return [agent.last_at for number, agent in self.agents.items() if agent.lines >= self.marks[number] + lines]
 
         async with asyncio.timeout(60):
+            while Connection.hold and len({id(one) for one, _, _ in Connection.held}) < count:
+                await asyncio.sleep(0.05)
+            Connection.let_go()
             while len(found := arrived()) < count:
                 await asyncio.sleep(0.05)
         return {"last": max(found, default=0.0)}
@@ -129,7 +163,7 @@ async def main(port: int) -> None:
             case "connect":
                 answer = await crowd.connect_all(int(words[0]), int(words[1]), int(words[2]))
             case "mark":
-                crowd.mark()
+                crowd.mark(later=bool(words))
             case "await":
                 answer = await crowd.wait(int(words[0]), int(words[1]))
             case "say":

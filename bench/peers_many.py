@@ -104,20 +104,23 @@ class Person:
 
 def _endpoints(clients: Crowds, gate: int, count: int) -> dict[str, float]:
     """From the hub's saying its endpoint to the last of all others: the median of some rounds, and the best."""
-    took, cpu = [], []
+    took, cpu, readers = [], [], []
     for turn in range(ENDPOINT_ROUNDS):
-        clients.ask("mark")
+        clients.ask("mark later")
+        theirs = clients.cpu()
         began = cpu_seconds(gate)
         said = clients.tell(0, f'say 0 {{"type":"endpoints","endpoints":["198.51.100.{turn + 1}:51820"]}}')["said"]
         share = -(-count // len(clients.processes))
         answers = clients.ask(*(f"await {min(share, count - place * share) - (place == 0)} 1"
                                 for place in range(len(clients.processes))))  # fmt: skip
+        readers.append((clients.cpu() - theirs) * 1000)
         took.append((max(answer["last"] for answer in answers) - said) * 1000)
         cpu.append((cpu_seconds(gate) - began) * 1000)
         time.sleep(0.3)
     return {
         "endpoint_last_ms": round(statistics.median(took), 1), "endpoint_last_best_ms": round(min(took), 1),
         "endpoint_gate_cpu_ms": round(statistics.median(cpu), 1), "endpoint_gate_cpu_best_ms": round(min(cpu), 1),
+        "endpoint_clients_cpu_ms": round(statistics.median(readers), 1),
         "endpoint_raw_sends_ms": round(raw_send_us() * count / 1000, 1),
     }  # fmt: skip
 
