@@ -147,8 +147,11 @@ class Gate:
     async def _first(
         self, operation: Operation[S, ..., T], first: First, actor: Actor, arguments: dict[str, object]
     ) -> Prepared:
-        proved, own = await self.store.fetch(lambda r: self._authorize(operation, r, actor))
-        return await asyncio.to_thread(first, self._call(operation, proved, own), **arguments)
+        def work(r: Reader) -> Prepared:
+            proved, own = self._authorize(operation, r, actor)
+            return first(r, self._call(operation, proved, own), **arguments)
+
+        return await self._heavy.run(actor.name, operation.name, lambda: self.store.read(work))
 
     async def perform_if_due(
         self, operation: Operation[S, [], T], due: Callable[[Snapshot, Presence, int], bool]

@@ -60,8 +60,8 @@ class Prepared(Protocol):
 
 
 First = Callable[..., Prepared]
-"""Called with the `Call` and the operation's arguments, once the actor is authorized, in a thread of its own: for what
-takes too long for a transaction. The operation gets the outcome as `prepared`."""
+"""Called with a `Reader`, the `Call` and the operation's arguments, once the actor is authorized, in a thread of
+`gate.heavy`: for what takes too long for a transaction. The operation gets the outcome as `prepared`."""
 
 
 class Operation(Generic[S, P, T_co]):

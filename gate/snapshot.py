@@ -138,9 +138,7 @@ def policy_network(
 def load(r: Reader) -> Snapshot:
     """The snapshot of what the store holds."""
     values = settings.all(r)
-    facts = NetworkFacts(
-        domain=Domain(str(values["domain"])), ipv4=Prefix(str(values["ipv4"])), ipv6=Prefix(str(values["ipv6"]))
-    )
+    facts = _facts(values)
     people = {user.name: user for user in users.all(r)}
     machines = {device.id: device for device in devices.all(r)}
     in_force, compiled, fault = _last_good(r, policy_network(people, machines, facts, _standby(values)))
@@ -155,6 +153,20 @@ def load(r: Reader) -> Snapshot:
         krl=encode_krl(cas, revocations), settings=values, claims=claims_of(values),
         deadlines=deadlines(machines.values()),
     )  # fmt: skip
+
+
+def network_of(r: Reader) -> Network:
+    """What a policy sees of what the store holds."""
+    values = settings.all(r)
+    people = {user.name: user for user in users.all(r)}
+    machines = {device.id: device for device in devices.all(r)}
+    return policy_network(people, machines, _facts(values), _standby(values))
+
+
+def _facts(values: Mapping[str, object]) -> NetworkFacts:
+    return NetworkFacts(
+        domain=Domain(str(values["domain"])), ipv4=Prefix(str(values["ipv4"])), ipv6=Prefix(str(values["ipv6"]))
+    )
 
 
 def _standby(values: Mapping[str, object]) -> frozenset[DeviceID]:

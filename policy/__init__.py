@@ -8,7 +8,7 @@ from policy.access import RuleRef
 from policy.admissions import SSHRule
 from policy.advance import advance
 from policy.compiled import Compiled
-from policy.compiling import check, compile
+from policy.compiling import check, check_again, compile
 from policy.default import DEFAULT_POLICY
 from policy.described import check_described, described_network
 from policy.diff import Change, Diff, diff
@@ -19,6 +19,6 @@ from policy.reading import read
 
 __all__ = [
     "DEFAULT_POLICY", "Change", "Compiled", "Diff", "Document", "Explanation", "Login", "Reach", "Reached", "RuleRef",
-    "SSHExplanation", "SSHRule", "advance", "check", "check_described", "compile", "described_network", "diff",
-    "explain", "explain_ssh", "reach", "read",
+    "SSHExplanation", "SSHRule", "advance", "check", "check_again", "check_described", "compile", "described_network",
+    "diff", "explain", "explain_ssh", "reach", "read",
 ]  # fmt: skip

@@ -31,7 +31,7 @@ def advance(
     Only what changed is worked out anew. `changed`, where the caller knows it, names every device that was added,
     removed or changed; without it they are found by comparing. A policy's tests are not run again.
     """
-    if _is_another(before.world, network):
+    if is_another(before.world, network):
         return _anew(before, network)
     taken = step(before.world, network, changed)
     if not taken.devices and not taken.users:
@@ -41,7 +41,7 @@ def advance(
     return after, after.ids(_affected(before, after, taken))
 
 
-def _is_another(old: World, network: Network) -> bool:
+def is_another(old: World, network: Network) -> bool:
     """Whether the network differs in what the policy itself was checked against."""
     first = network.users[0].name.rpartition("@")[2] if network.users else None
     return (network.ipv4, network.ipv6, first) != (old.network.ipv4, old.network.ipv6, old.domain())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from model.network import Network
 from policy import tests
+from policy.advance import advance, is_another
 from policy.compiled import Compiled
 from policy.document import Document
 from policy.fault import Fault, located
@@ -32,3 +33,18 @@ def compile(document: Document, network: Network, *, run_tests: bool = False, ov
 def check(text: str, network: Network, *, over: Compiled | None = None) -> Compiled:
     """`text` read, compiled for `network`, and held to its own tests. Raises `PolicyRefused`."""
     return compile(read(text), network, run_tests=True, over=over)
+
+
+def check_again(before: Compiled, network: Network) -> Compiled:
+    """A policy that was checked, held to its own tests in the network as it is now. Raises `PolicyRefused`.
+
+    Only what changed since is worked out anew.
+    """
+    if is_another(before.world, network):
+        return compile(before.document, network, run_tests=True, over=before)
+    after, _ = advance(before, network)
+    try:
+        tests.run_tests(after)
+    except Fault as fault:
+        raise located(fault, before.document.text) from None
+    return after

@@ -60,7 +60,13 @@ def _view(r: Reader, call: Call, generation: Generation, certified: Mapping[Gene
 
 
 def _next_key(
-    call: Call, *, kind: CertificateKind, algorithm: str = "ed25519", emergency: bool = False, backend: str = "file"
+    r: Reader,
+    call: Call,
+    *,
+    kind: CertificateKind,
+    algorithm: str = "ed25519",
+    emergency: bool = False,
+    backend: str = "file",
 ) -> Prepared:
     if backend != "file" and call.actor.source != "local":
         raise Denied(

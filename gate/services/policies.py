@@ -10,11 +10,11 @@ import policy
 from gate import reached
 from gate.operation import Call, reads, writes
 from gate.presence import Presence
-from gate.snapshot import Snapshot, policy_network
+from gate.services.checked import Checked, as_it_is_now, checked, network
+from gate.snapshot import Snapshot
 from model import change as c
 from model.errors import Conflict, Invalid, PolicyRefused
 from model.ids import DeviceName
-from model.network import Network
 from model.records import PolicyVersion
 from policy.described import answer as document_of
 from store import Reader, Transaction, policies
@@ -36,7 +36,7 @@ def history(r: Reader, call: Call, *, limit: int = 50) -> tuple[PolicyVersion, .
 @reads("policy check", heavy=True)
 def check(r: Reader, call: Call, *, text: str) -> policy.Compiled:
     """Reads, compiles and runs the policy's own tests against this network. Raises `PolicyRefused`."""
-    return policy.check(text, _network(call), over=call.snapshot.compiled)
+    return policy.check(text, network(call), over=call.snapshot.compiled)
 
 
 @reads("policy explain")
@@ -62,15 +62,15 @@ def reach(r: Reader, call: Call, *, name: str) -> policy.Reach:
 @reads("policy check", heavy=True)
 def answer(r: Reader, call: Call, *, text: str) -> dict[str, object]:
     """What a check against this network comes to: what each approved device is told, or the refusal."""
-    network = _network(call)
-    names = {device.id: device.name for device in network.devices}
-    return document_of(text, network, names, over=call.snapshot.compiled)
+    here = network(call)
+    names = {device.id: device.name for device in here.devices}
+    return document_of(text, here, names, over=call.snapshot.compiled)
 
 
 @reads("policy diff", heavy=True)
 def diff(r: Reader, call: Call, *, text: str) -> policy.Diff:
     """What setting `text` would change: who gains and who loses which access. Raises `PolicyRefused`."""
-    return policy.diff(call.snapshot.compiled, policy.check(text, _network(call), over=call.snapshot.compiled))
+    return policy.diff(call.snapshot.compiled, policy.check(text, network(call), over=call.snapshot.compiled))
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +106,25 @@ def effect(r: Reader, call: Call, *, before: Snapshot, number: int) -> Effect | 
     return in_figures(policy.diff(before.compiled, call.snapshot.compiled), call.snapshot)
 
 
-@writes("policy set")
+def _based_on(r: Reader, if_version: int | None) -> PolicyVersion:
+    """The version in force. Raises `Conflict` where it waits for confirmation, or is not `if_version`."""
+    _settled(r)
+    was = policies.current(r)
+    if if_version is not None and was.number != if_version:
+        raise Conflict(
+            f"version {was.number} by {was.created_by} came first; yours is based on {if_version}",
+            hint="look at it with `policy show`, and merge",
+        )
+    return was
+
+
+def _to_set(r: Reader, call: Call, *, text: str, if_version: int | None = None, **_: object) -> Checked:
+    _based_on(r, if_version)
+    _shown_as_it_is(text)
+    return checked(call, text)
+
+
+@writes("policy set", first=_to_set)
 def set_policy(
     tx: Transaction,
     call: Call,
@@ -115,18 +133,11 @@ def set_policy(
     if_version: int | None = None,
     confirm_within: int | None = None,
     allow_all: bool = False,
+    prepared: Checked,
 ) -> PolicyVersion:
     """With `confirm_within`, goes back by itself after so many seconds, unless confirmed from a newer connection."""
-    _settled(tx)
-    was = policies.current(tx)
-    if if_version is not None and was.number != if_version:
-        raise Conflict(
-            f"version {was.number} by {was.created_by} came first; yours is based on {if_version}",
-            hint="look at it with `policy show`, and merge",
-        )
-    _shown_as_it_is(text)
-    compiled = policy.check(text, _network(call), over=call.snapshot.compiled)
-    if compiled.allows_all and not allow_all:
+    was = _based_on(tx, if_version)
+    if as_it_is_now(tx, prepared).allows_all and not allow_all:
         raise Invalid(
             "this policy lets everything pass: it has neither acls nor grants",
             hint='say so with --allow-all, or begin with "acls": []',
@@ -162,14 +173,26 @@ def proves_a_way_in(connection: int, waiting: PolicyVersion) -> bool:
     return not connection or connection > (int(last) if last.isdigit() else 0)
 
 
-@writes("policy rollback")
-def rollback(tx: Transaction, call: Call, *, number: int | None = None) -> PolicyVersion:
-    """Sets the text of an older version anew, as a version of its own; without a number, of the one before."""
-    was = policies.current(tx)
-    target = policies.by_number(tx, number if number is not None else was.number - 1)
+def _target(r: Reader, number: int | None) -> tuple[PolicyVersion, PolicyVersion]:
+    """The version in force, and the one to go back to."""
+    was = policies.current(r)
+    target = policies.by_number(r, number if number is not None else was.number - 1)
     if target.number == was.number:
         raise Conflict(f"version {was.number} is the one in force")
-    policy.check(target.text, _network(call), over=call.snapshot.compiled)
+    return was, target
+
+
+def _to_go_back_to(r: Reader, call: Call, *, number: int | None = None) -> Checked:
+    return checked(call, _target(r, number)[1].text)
+
+
+@writes("policy rollback", first=_to_go_back_to)
+def rollback(tx: Transaction, call: Call, *, number: int | None = None, prepared: Checked) -> PolicyVersion:
+    """Sets the text of an older version anew, as a version of its own; without a number, of the one before."""
+    was, target = _target(tx, number)
+    if target.text != prepared.text:
+        raise Conflict(f"version {was.number} by {was.created_by} came first", hint="look at it with `policy show`")
+    as_it_is_now(tx, prepared)
     return revert(tx, call, was, target)
 
 
@@ -205,11 +228,11 @@ def _shown_as_it_is(text: str) -> None:
                 )
 
 
-def _settled(tx: Transaction) -> None:
-    waiting = policies.waiting(tx)
+def _settled(r: Reader) -> None:
+    waiting = policies.waiting(r)
     if waiting is not None and waiting.confirm_by is not None:
         raise Conflict(
-            f"version {waiting.number} waits for confirmation for {max(0, waiting.confirm_by - tx.now)} s more",
+            f"version {waiting.number} waits for confirmation for {max(0, waiting.confirm_by - r.now)} s more",
             hint="keep it with `policy confirm`, or go back with `policy rollback`",
         )
 
@@ -224,8 +247,3 @@ def _put(
         before={"version": was.number}, after={"version": version.number, "note": note, "confirm_by": confirm_by},
     )  # fmt: skip
     return version
-
-
-def _network(call: Call) -> Network:
-    found = call.snapshot
-    return policy_network(found.users, found.devices, found.network, found.standby)

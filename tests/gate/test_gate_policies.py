@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gate_builders as build
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "commands"))
 import command_harness as h
 
-from gate.services import policies
+import policy
+from gate.gate import Gate
+from gate.services import devices, policies, users
+from model import change as c
+from model.errors import Conflict, PolicyRefused
+from model.ids import UserName
+from model.records import Role
 from store import policies as rows
 
+OTHER = build.as_actor("alice", Role.OWNER)
 BROKEN = '{"acls": [{"action": "accept", "src": ["tag:gone"], "dst": ["*:*"]}]}'
 
 
@@ -117,3 +128,85 @@ async def test_a_failing_test_of_the_policy_refuses_it_and_says_what_failed(tmp_
         assert refused.status == 1
         assert "test(s) failed" in refused.err
         assert "tag:db:22" in refused.err
+
+
+# --- what happens while a policy is being checked
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Any]) -> list[bool]:
+    """Once a policy was checked, and before it is set, `happens` is awaited on the gate's loop. Says which were."""
+    loop, check, done = asyncio.get_running_loop(), policy.check, []
+
+    def checked(*args: Any, **more: Any) -> policy.Compiled:
+        compiled = check(*args, **more)
+        if not done:
+            done.append(True)
+            asyncio.run_coroutine_threadsafe(happens(), loop).result(20)
+        return compiled
+
+    monkeypatch.setattr("policy.check", checked)
+    return done
+
+
+REACHES_DB = json.dumps({
+    "tagOwners": {"tag:web": [], "tag:db": []},
+    "acls": [{"action": "accept", "src": ["tag:web"], "dst": ["tag:db:22"]}],
+    "tests": [{"src": "tag:web", "accept": ["tag:db:22"]}],
+})  # fmt: skip
+
+
+async def test_others_write_while_a_policy_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        done = meanwhile(monkeypatch, lambda: gate.perform(users.add, build.LOCAL, name="bob"))
+        await build.a_policy(gate, build.acls())
+        assert done
+        assert gate.snapshot.policy is not None
+        assert gate.snapshot.policy.number == 2
+
+
+async def test_a_policy_is_refused_where_its_tests_fail_in_the_network_that_came_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await a_web_and_a_db(gate)
+        meanwhile(monkeypatch, lambda: gate.perform(devices.remove, build.LOCAL, names=["db-1"]))
+        with pytest.raises(PolicyRefused, match="failed") as refused:
+            await build.a_policy(gate, REACHES_DB)
+        assert "names no device here" in (refused.value.hint or "")
+        assert refused.value.line
+        assert gate.snapshot.policy is not None
+        assert gate.snapshot.policy.number == 1
+
+
+async def test_a_policy_is_compiled_once_where_nothing_that_it_sees_came_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await a_web_and_a_db(gate)
+        meanwhile(monkeypatch, lambda: gate.store.write(lambda tx: tx.record(c.UserUnlocked(user=UserName("bob")))))
+        monkeypatch.setattr("policy.check_again", lambda *_: pytest.fail("it was checked again"))
+        await build.a_policy(gate, REACHES_DB)
+        assert gate.snapshot.policy is not None
+        assert gate.snapshot.policy.text == REACHES_DB
+
+
+async def test_of_two_policies_at_once_the_later_one_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        meanwhile(monkeypatch, lambda: gate.perform(policies.set_policy, OTHER, text=build.acls(("*", "*:22"))))
+        with pytest.raises(Conflict, match="came first"):
+            await gate.perform(policies.set_policy, build.LOCAL, text=build.acls(), if_version=1)
+
+
+async def test_a_rollback_goes_nowhere_else_than_where_it_was_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_policy(gate, build.acls())
+        meanwhile(monkeypatch, lambda: gate.perform(policies.set_policy, OTHER, text=build.acls(("*", "*:22"))))
+        with pytest.raises(Conflict, match="came first"):
+            await gate.perform(policies.rollback, build.LOCAL)
+
+
+async def a_web_and_a_db(gate: Gate) -> None:
+    await build.a_device(gate, "web-1", tags=["tag:web"])
+    await build.a_device(gate, "db-1", tags=["tag:db"])
