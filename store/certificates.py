@@ -51,7 +51,7 @@ def add(tx: Transaction, certificate: Certificate) -> None:
 
 
 def add_issued(tx: Transaction, certificate: Certificate) -> None:
-    """`add` for one whose serial `next_serial` dealt: a user's is written with others of its savepoint."""
+    """`add` for one whose serial `next_serial` dealt: a user's is written with others of its part of the commit."""
     if certificate.kind is CertificateKind.USER:
         tx.later.row(*_ROWS.insertion(certificate))
     else:

@@ -1,4 +1,4 @@
-"""Rows that are written together, where much work shares a savepoint, and the ends of sequences that they carry on."""
+"""Rows that are written together, where much work is one part of a commit, and the ends of sequences it carries on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Values = Sequence[Any]
 
 
 class Later:
-    """What one savepoint has yet to write. `Transaction.sql` writes it first, so nobody misses it.
+    """What one part of a commit has yet to write. `Transaction.sql` writes it first, so nobody misses it.
 
     A row costs less among others of its kind, and a sequence's end is read and written once for all that go on from it.
     """
@@ -35,7 +35,7 @@ class Later:
             rows.append(values)
 
     def end(self, query: str) -> Values:
-        """The one row that `query` yields, as this savepoint left it."""
+        """The one row that `query` yields, as this part left it."""
         found = self._ends.get(query)
         if found is None:
             row: Values = self._sql.execute(query).fetchone()
@@ -50,7 +50,7 @@ class Later:
             self._moved[query] = update
 
     def write(self) -> None:
-        """Leaves nothing to be written. What failed fails again, until the savepoint is undone."""
+        """Leaves nothing to be written. What failed fails again, until the part is undone."""
         if self._fault is not None:
             raise self._fault
         try:

@@ -56,7 +56,7 @@ class Transaction(Reader):
         self.beside = db.conn
         self.now = now
         self.later = later
-        """Changes, audit entries and users' certificates that wait to be written, with others of the same savepoint."""
+        """Changes, audit entries and users' certificates that wait to be written, with others of the same part."""
         self.changes: list[Committed] = []
         """What this work recorded, in order."""
 

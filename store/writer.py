@@ -19,6 +19,7 @@ from model.change import Committed
 from model.errors import Unavailable, WardgateError
 from store.faults import translated
 from store.later import Later
+from store.parts import Parts
 from store.transaction import Transaction
 
 T = TypeVar("T")
@@ -77,7 +78,7 @@ class Writer:
         """On an event loop: hands the work over at once, and gives what becomes of it.
 
         Work that is `repeatable` may be done twice, the first time undone, and writes nothing that counts before it
-        refuses with a `WardgateError`. Pieces of it share one savepoint, which costs as much as some of them do.
+        refuses with a `WardgateError`. Pieces of it are undone together, which costs less than one by one.
         """
         job = _Job(work, repeatable)
         job.loop = asyncio.get_running_loop()
@@ -117,7 +118,6 @@ class Writer:
 
     def _commit(self, batch: Sequence[_Job]) -> None:
         try:
-            self._sql.execute("BEGIN IMMEDIATE")
             committed = self._attempt(batch)
             self.epoch += 1
             try:
@@ -132,34 +132,34 @@ class Writer:
 
     def _attempt(self, batch: Sequence[_Job]) -> list[Committed]:
         """Runs each piece of work; a fault undoes that piece alone. Raises where the whole transaction is lost."""
-        now, committed = self._now(), list[Committed]()
+        now, committed, parts = self._now(), list[Committed](), Parts(self._sql)
         for repeatable, group in groupby(batch, lambda job: job.repeatable):
             jobs = list(group)
-            if not (repeatable and len(jobs) > 1 and self._together(jobs, now, committed)):
+            if not (repeatable and len(jobs) > 1 and self._together(jobs, parts, now, committed)):
                 for job in jobs:
-                    self._alone(job, now, committed)
+                    self._alone(job, parts, now, committed)
         return committed
 
-    def _alone(self, job: _Job, now: int, committed: list[Committed]) -> None:
-        later, run = Later(self._sql), self._sql.execute
+    def _alone(self, job: _Job, parts: Parts, now: int, committed: list[Committed]) -> None:
+        later = Later(self._sql)
         tx = Transaction(self._db, now, later)
-        run("SAVEPOINT work")
+        parts.begin()
         try:
             job.result = job.work(tx)
             later.write()
         except BaseException as fault:
             if not self._sql.in_transaction:
                 raise
-            run("ROLLBACK TO work")
             job.fault = translated(fault, self._path)
+            parts.undo()
         else:
+            parts.keep()
             committed += tx.changes
-        run("RELEASE work")
 
-    def _together(self, jobs: Sequence[_Job], now: int, committed: list[Committed]) -> bool:
-        """Under one savepoint; False, and all of it undone, where one failed otherwise than by refusing."""
-        run, recorded, later = self._sql.execute, list[Committed](), Later(self._sql)
-        run("SAVEPOINT work")
+    def _together(self, jobs: Sequence[_Job], parts: Parts, now: int, committed: list[Committed]) -> bool:
+        """As one part; False, and all of it undone, where one failed otherwise than by refusing."""
+        recorded, later = list[Committed](), Later(self._sql)
+        parts.begin()
         try:
             for job in jobs:
                 tx = Transaction(self._db, now, later)
@@ -172,12 +172,11 @@ class Writer:
         except BaseException:
             if not self._sql.in_transaction:
                 raise
-            run("ROLLBACK TO work")
-            run("RELEASE work")
+            parts.undo()
             for again in jobs:
                 again.result = again.fault = None
             return False
-        run("RELEASE work")
+        parts.keep()
         committed += recorded
         return True
 

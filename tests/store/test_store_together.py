@@ -1,4 +1,4 @@
-"""Work that may be done twice shares a savepoint: nothing of it is lost, doubled, or kept where it failed."""
+"""Work that may be done twice is undone together: nothing of it is lost, doubled, or kept where it failed."""
 
 from __future__ import annotations
 

@@ -60,6 +60,27 @@ async def test_work_that_raises_does_not_touch_work_of_the_same_commit(store: St
     assert [c.number for c in store.read(lambda r: changes.since(r, 0))] == list(range(1, 51))
 
 
+@pytest.mark.parametrize("repeatable", [False, True])
+@pytest.mark.parametrize("failing", [{0}, {0, 1, 2}, {1, 4}, {5}, set(range(6))], ids=str)
+async def test_whichever_pieces_of_a_commit_fail_the_others_are_kept(
+    store: Store, failing: set[int], repeatable: bool
+) -> None:
+    def work(number: int, tx: Transaction) -> None:
+        settings.put(tx, f"key-{number}", number)
+        tx.record(set_to(f"key-{number}"))
+        if number in failing:
+            raise ValueError(number)
+
+    results = await asyncio.gather(
+        *(store.write(lambda tx, n=n: work(n, tx), repeatable=repeatable and n != 3) for n in range(6)),
+        return_exceptions=True,
+    )
+    kept = sorted(set(range(6)) - failing)
+    assert [number for number, result in enumerate(results) if result is None] == kept
+    assert list(store.read(settings.all).values()) == kept
+    assert [c.number for c in store.read(lambda r: changes.since(r, 0))] == list(range(1, len(kept) + 1))
+
+
 def test_changes_are_published_in_order_before_their_writer_is_told(store: Store) -> None:
     seen = list[int]()
     store.on_commit = lambda committed: seen.extend(c.number for c in committed)
