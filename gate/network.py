@@ -19,7 +19,7 @@ from gate.signers import Signers
 from gate.snapshot import Snapshot
 from model import change as c
 from model.errors import Conflict, Invalid, Unavailable
-from model.ids import Domain, GenerationID, Prefix, domain, prefix, user_name
+from model.ids import Domain, GenerationID, Prefix, domain, new_user_name, prefix, user_name
 from model.keys import Secret, SSHKey
 from model.network import DEFAULT_IPV4, DEFAULT_IPV6
 from model.records import Certificate, CertificateKind, CertificateState, Generation, GenerationState, Role, User
@@ -119,7 +119,7 @@ def _make(state: Path, new: NewNetwork, checked: _Checked, passphrase: Secret | 
             for key, value in values.items():
                 settings.put(tx, key, value)
             made = tuple(_generation(tx, kind, id, key) for kind, id, key in made_keys)
-            owner = users.add(tx, name=user_name(checked.owner, checked.user_domain), role=Role.OWNER)
+            owner = users.add(tx, name=new_user_name(user_name(checked.owner, checked.user_domain)), role=Role.OWNER)
             tx.record(c.UserAdded(user=owner))
             for own_key, emergency in ((new.owner_key, False), (sealed.key if sealed else None, True)):
                 if own_key is not None:

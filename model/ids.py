@@ -108,6 +108,17 @@ def user_name(text: str, default_domain: str) -> UserName:
     return UserName(f"{local}@{domain(domain_part)}")
 
 
+def new_user_name(name: UserName) -> UserName:
+    """`name` for a new user. `Invalid` where no host could let them in: sshd takes what follows a `#` in its list of
+    principals as a comment, within a name too, and there is no way of quoting (auth2-pubkeyfile.c)."""
+    if "#" in name:
+        raise Invalid(
+            f'{_quoted(name)} has a "#", and a person called so could log in to no host',
+            hint="sshd reads the rest of the name as a comment; choose another name",
+        )
+    return name
+
+
 def device_name(text: str) -> DeviceName:
     name = text.strip().lower()
     if not _LABEL.fullmatch(name):

@@ -22,7 +22,7 @@ from model.netmap import Logins, Trust
 FOLDER: Final = "/etc/ssh/wardgate"
 DROP_IN: Final = "/etc/ssh/sshd_config.d/10-wardgate.conf"
 _LOGIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\$?")
-_PRINCIPAL: Final = re.compile(r"[^\s#\"'\\,]\S*")
+_PRINCIPAL: Final = re.compile(r"[^\s#\"'\\,][^\s#]*")
 
 
 class Paths(msgspec.Struct, frozen=True):
@@ -126,8 +126,12 @@ def any_login_file(logins: Logins) -> str:
 
 
 def principals_file(principals: Iterable[str]) -> str:
-    """One principal a line, as AuthorizedPrincipalsFile has it: no options, so none may look like one."""
-    names = sorted(set(principals))
+    """One principal a line, as AuthorizedPrincipalsFile has it: no options, so none may look like one.
+
+    A person whose name has a `#`, from before that was refused, has no certificate and is left out: sshd would take
+    the name up to there for another's.
+    """
+    names = sorted(name for name in set(principals) if "#" not in name)
     for name in names:
         if not _PRINCIPAL.fullmatch(name) or not name.isprintable():
             raise Invalid(f"{quoted(name)} cannot stand in a file of principals")

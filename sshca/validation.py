@@ -87,6 +87,11 @@ def _check_principals(spec: Specification) -> None:
 
 def check_person(principal: str) -> None:
     """Raises `Invalid` unless a user certificate can have this principal."""
+    if "#" in principal:
+        raise Invalid(
+            f'the principal {quoted(principal)} has a "#", and sshd takes what follows it in its list as a comment',
+            hint="let an operator make this person a user under another name: wardgate users add NAME",
+        )
     if not principal.isprintable() or not (_PERSON.fullmatch(principal) or _TAG.fullmatch(principal)):
         raise Invalid(
             f"the principal {quoted(principal)} is neither a person nor a tag",

@@ -12,7 +12,7 @@ from gate.login.issuers import Issuer
 from gate.login.who import Told
 from model import change as c
 from model.errors import Conflict, Denied, NotFound
-from model.ids import UserName
+from model.ids import UserName, new_user_name
 from model.keys import SSHKey
 from model.records import Role, User, UserState
 from store import Reader, Transaction, codes, identities, logins, totp, user_keys, users
@@ -124,7 +124,7 @@ def _bound(
     if user is None:
         if not issuer.create:
             raise Denied(f"{wanted} may not log in", hint="ask an operator of this network")
-        user = users.add(tx, name=wanted, email=told.email)
+        user = users.add(tx, name=new_user_name(wanted), email=told.email)
         tx.record(c.UserAdded(user=user))
         tx.audit("gate", "users add", user.name, after={"provider": issuer.issuer}, source=source)
     if any(one.issuer == issuer.issuer for one in identities.of_user(tx, user.name)):

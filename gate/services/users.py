@@ -13,7 +13,7 @@ from gate.services import emergencies, enrollment_keys, logins, own, revocations
 from gate.services.queries import whole
 from model import change as c
 from model.errors import Conflict, Denied, Invalid
-from model.ids import quoted, user_name
+from model.ids import new_user_name, quoted, user_name
 from model.keys import SSHKey
 from model.records import Page, Role, User, UserKey, UserState
 from store import Query, Reader, Transaction, devices, user_keys, users
@@ -37,7 +37,9 @@ def add(
     _may_grant(call, role)
     if email is not None and ("@" not in email or len(email) > 254 or not email.isprintable()):
         raise Invalid(f"{quoted(email)} is not an e-mail address")
-    user = users.add(tx, name=user_name(name, call.snapshot.user_domain), email=email, role=role, service=service)
+    user = users.add(
+        tx, name=new_user_name(user_name(name, call.snapshot.user_domain)), email=email, role=role, service=service
+    )
     tx.record(c.UserAdded(user=user))
     call.audit(tx, user.name, after={"role": role.value, "email": email, "service": service})
     return user

@@ -174,6 +174,12 @@ async def test_a_device_that_changes_hands_takes_no_certificate_along(tmp_path: 
         assert await is_revoked(gate, issued)
 
 
+async def test_a_name_that_no_host_could_let_in_is_refused(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        with pytest.raises(Invalid, match="could log in to no host"):
+            await gate.perform(users.add, build.LOCAL, name="al#ice")
+
+
 async def test_a_key_id_is_revoked_whether_or_not_it_is_on_record(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         await build.a_device(gate, "laptop")

@@ -37,7 +37,7 @@ def refused(spec: Specification, because: str) -> None:
         pytest.param({"principals": ("a@x.org ",)}, "neither a person", id="space-after-principal"),
         pytest.param({"principals": ("a\u2028b@x.org",)}, "neither a person", id="line-separator-in-principal"),
         pytest.param({"principals": ("a@x.org\0",)}, "neither a person", id="nul-in-principal"),
-        pytest.param({"principals": ("#a@x.org",)}, "neither a person", id="comment-as-principal"),
+        pytest.param({"principals": ("#a@x.org",)}, "has a \"#\"", id="comment-as-principal"),
         pytest.param({"principals": ('from="*"@x.org',)}, "neither a person", id="option-as-principal"),
         pytest.param({"principals": ("fresh:0:a@x.org",)}, "neither a person", id="fresh-for-no-time"),
         pytest.param({"principals": ("fresh:60:root",)}, "neither a person", id="fresh-login"),

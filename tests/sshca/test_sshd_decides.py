@@ -234,6 +234,23 @@ def test_why_a_krl_is_written_whole(krl: bytes, let_in: bool, tmp_path: Path) ->
         assert host.lets_in(a_login_key(tmp_path / "key", now_spec()), "web") == let_in
 
 
+@pytest.mark.parametrize(
+    ("line", "let_in"),
+    [
+        pytest.param("alice@example.com#1", True, id="in-a-name"),
+        pytest.param('"alice@example.com"', False, id="quoted"),
+        pytest.param("o'alice@example.com", False, id="with-a-quote"),
+    ],
+)
+def test_why_no_name_has_a_hash(line: str, let_in: bool, tmp_path: Path) -> None:
+    """sshd takes the rest of a line for a comment, also within a word: another's name would be let in."""
+    with Host(tmp_path) as host:
+        host.trusts(TRUST, {"web": ("alice@example.com",)})
+        (host.etc / "wardgate/logins/web").write_text(f"{line}\n")
+        host.serves()
+        assert host.lets_in(a_login_key(tmp_path / "key", now_spec()), "web") == let_in
+
+
 def a_krl(*entries: Revocation) -> bytes:
     return krl(
         version=2, generated_at=epoch(), comment="", revocations=entries, ca_keys={GenerationID("user-1"): USER_CA.key}

@@ -111,10 +111,14 @@ def test_a_login_that_is_no_files_name_is_refused(login: str) -> None:
         login_files({login: ("alice@example.com",)})
 
 
-@pytest.mark.parametrize("principal", ["", "#x", "a b", "a\nb", 'from="*" a', "a,b\0", "\x1b"])
+@pytest.mark.parametrize("principal", ["", "a b", "a\nb", 'from="*" a', "a,b\0", "\x1b"])
 def test_a_principal_that_would_read_otherwise_is_refused(principal: str) -> None:
     with pytest.raises(Invalid, match="cannot stand"):
         principals_file([principal])
+
+
+def test_a_principal_with_a_hash_is_left_out_and_keeps_nobody_else_out() -> None:
+    assert principals_file(["#x@example.com", "al#ice@example.com", "bob@example.com"]) == "bob@example.com\n"
 
 
 def test_another_ca_that_sshd_trusts_is_found_with_its_merge() -> None:
