@@ -35,7 +35,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
 _CAPS = {
     "enter": "Enter", "escape": "Esc", "tab": "Tab", "shift+tab": "Shift+Tab", "colon": ":", "slash": "/",
-    "question_mark": "?", "pageup": "PgUp", "pagedown": "PgDn", "home": "Home", "end": "End",
+    "question_mark": "?", "pageup": "PgUp", "pagedown": "PgDn", "home": "Home", "end": "End", "delete": "Del",
     "left_square_bracket": "[",
     "right_square_bracket": "]", "less_than_sign": "<", "greater_than_sign": ">", "ctrl+underscore": "ctrl+_",
     "plus": "+", "minus": "-", "asterisk": "*", "exclamation_mark": "!", "equals_sign": "=",

@@ -96,7 +96,7 @@ class ConsoleApp(Keyboard):
         self._own_the_process_less()
         from console.app.screens import first_screen
 
-        self.view = self._view(first_screen(backend.me(), words))
+        self.view = self.view_of(first_screen(backend.me(), words))
         self._words = tuple(words)
 
     def _own_the_process_less(self) -> None:

@@ -65,7 +65,7 @@ class Desk(App[int]):
 
         return screens_of(self.backend.me())
 
-    def _view(self, title: str) -> View:
+    def view_of(self, title: str) -> View:
         from console.app.screens import make
 
         if title not in self._views:
@@ -76,7 +76,7 @@ class Desk(App[int]):
         """To a screen and a thing on it."""
         if trail and title != self.view.title:
             self._trail = [*self._trail[-TRAIL:], (self.view.title, tuple(self.view.crumbs()[1:]))]
-        self.show(self._view(title))
+        self.show(self.view_of(title))
         self.view.open(words)
         self.view.reload()
 
@@ -113,7 +113,7 @@ class Desk(App[int]):
         if self._trail:
             title, _ = self._trail.pop()
             gone = self.view
-            self.show(self._view(title))
+            self.show(self.view_of(title))
             self.view.reload()
             if gone.title not in {name for _, name in self.screens()}:
                 self._views.pop(gone.title, None)

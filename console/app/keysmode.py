@@ -31,9 +31,10 @@ class KeysMode(Mode):
 
     right_hints = (("Esc", "close"),)
 
-    def __init__(self, app: ConsoleApp, view: View) -> None:
+    def __init__(self, app: ConsoleApp, *views: View) -> None:
+        """Of these screens, and of everywhere."""
         super().__init__(app)
-        self.view = view
+        self.views = {view.title: view for view in views}
         self.edit = LineEdit()
         self.at = 0
         self.waits = False
@@ -49,9 +50,10 @@ class KeysMode(Mode):
         """Those that may be moved, once each, of the screen and of everywhere."""
         words = self.edit.text.lower().split()
         out: dict[tuple[str, str], Entry] = {}
-        for scope, actions in ((self.view.title, self.view.actions()), (EVERYWHERE, self.app.global_actions())):
+        scopes = [(title, view.actions()) for title, view in self.views.items()]
+        for scope, actions in (*scopes, (EVERYWHERE, self.app.global_actions())):
             for action in actions:
-                text = f"{action.label} {action.about}".lower()
+                text = f"{scope} {action.label} {action.about}".lower()
                 if action.key not in FIXED and not action.cap and all(word in text for word in words):
                     out.setdefault((scope, action.key), Entry(scope, action))
         return list(out.values())
@@ -81,7 +83,7 @@ class KeysMode(Mode):
 
     def _move(self, entry: Entry, new: str) -> None:
         app = self.app
-        here = app.global_actions() if entry.scope == EVERYWHERE else self.view.actions()
+        here = app.global_actions() if entry.scope == EVERYWHERE else self.views[entry.scope].actions()
         try:
             keymap = app.keymap.moving(entry.scope, entry.made.key, new, here, self._beside(entry.scope))
         except Refused as refused:
@@ -95,12 +97,12 @@ class KeysMode(Mode):
         app = self.app
         if scope != EVERYWHERE:
             return app.actions_everywhere()
-        views = {title: app._view(title) for _, title in app.screens()} | {self.view.title: self.view}
+        views = {title: app.view_of(title) for _, title in app.screens()} | self.views
         return [action for title, view in views.items() for action in app.keymap.shown(title, view.actions())]
 
     def draw(self, width: int) -> list[Row]:
         entries = self.entries()
-        size = max(1, min(10, self.app.size.height - 8))
+        size = max(1, min(10, self.app.size.height - 8, len(entries)))
         top = max(0, min(self.at - size + 1, len(entries) - size))
         rows = [Row(width, "raised") for _ in range(size + 1)]
         for at, entry in enumerate(entries[top : top + size]):
@@ -125,8 +127,9 @@ class KeysMode(Mode):
             row.put(1, self.app.glyphs.cursor, "accent")
         (shown,) = self.app.keymap.shown(entry.scope, [entry.made])
         row.put(3, shown.keycap, "accent", "b")
-        row.put(14, fit(entry.made.label, 20), "text")
-        row.put(36, "everywhere" if entry.scope == EVERYWHERE else fit(entry.scope, 12), "muted")
+        row.put(12, fit(entry.made.label, 18), "text")
+        row.put(32, "everywhere" if entry.scope == EVERYWHERE else fit(entry.scope, 12), "muted")
+        x = 46
         if shown.key != entry.made.key:
-            row.put(50, f"was {keycap(entry.made.key)}", "muted")
-        row.put(62, fit(entry.made.about, row.width - 64), "muted")
+            x = row.put(x, f"was {keycap(entry.made.key)}", "accent") + 3
+        row.put(x, fit(entry.made.about, row.width - x - 2), "muted")

@@ -1,10 +1,9 @@
-"""Settings: the network's, and below them the person's own look."""
+"""Settings: the network's, and below them the person's own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
 from textual import events
 
 from console.app.actions import Action
@@ -13,25 +12,12 @@ from console.app.inert import inert
 from console.app.lineedit import LineEdit
 from console.app.modes import Field, Form
 from console.app.row import Row, fit
+from console.app.screens import ownsettings
+from console.app.screens.ownsettings import Entry
 from console.app.view import View
 
-PREFERENCES = (
-    ("theme", ("auto", "dark", "light"), "the colours of this console; auto asks the terminal"),
-    ("colours", ("auto", "truecolor", "256", "16", "none"), "what the terminal can show, where auto is wrong"),
-    ("glyphs", ("auto", "unicode", "ascii"), "signs of states"),
-    ("mouse", ("on", "off"), "off leaves it to the terminal, from the next session on"),
-    ("motion", ("full", "reduced"), "reduced marks a changed row by its sign alone"),
-)
 ABOUT_FROM, VALUE = 96, 20
 """Columns from which what a setting is for stands beside it, and cells of its value then; the status row says it."""
-
-
-class Entry(msgspec.Struct):
-    key: str
-    value: str
-    about: str
-    changed: bool = False
-    choices: tuple[str, ...] = ()
 
 
 class SettingsView(View):
@@ -58,11 +44,7 @@ class SettingsView(View):
         return had
 
     def entries(self) -> tuple[list[Entry], list[Entry]]:
-        chosen = self.console_app.preferences
-        own = [
-            Entry(key, chosen.get(key, choices[0]), about, key in chosen, choices)
-            for key, choices, about in PREFERENCES
-        ]
+        own = ownsettings.entries(self.console_app)
         network = [Entry(row.key, row.value, row.about, row.changed) for row in self.rows]
         words = self.filter_text.lower().split()
         return tuple(  # type: ignore[return-value]
@@ -85,17 +67,31 @@ class SettingsView(View):
 
     def actions(self) -> list[Action]:
         entries = self._all()
-        own = self.at < len(entries) and bool(entries[self.at].choices)
-        writes = not own
+        under = entries[self.at] if self.at < len(entries) else None
+        own = under is not None and under.own
+        about = "the setting under the cursor"
         return [
-            Action(key="enter", label="change", about="the setting under the cursor", run=self._change, writes=writes)
+            Action(key="enter", label="change", about=about, run=self._change, writes=not own),
+            Action(
+                key="delete",
+                label="as made",
+                about="take back what you chose here",
+                run=self._take_back,
+                when=lambda: own and under is not None and under.changed,
+            ),
         ]
+
+    def _take_back(self) -> None:
+        self.console_app.set_preference(self._all()[self.at].key, "")
 
     def _change(self) -> None:
         entries = self._all()
         if self.at >= len(entries):
             return
         entry = entries[self.at]
+        if entry.open is not None:
+            entry.open()
+            return
         if entry.choices:
             after = entry.choices[(entry.choices.index(entry.value) + 1) % len(entry.choices)]
             self.console_app.set_preference(entry.key, after)

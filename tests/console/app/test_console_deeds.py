@@ -284,5 +284,5 @@ async def test_a_setting_is_changed_and_an_own_one_is_kept() -> None:
         await until(lambda: backend.ran == [("settings", "set", "devices.approval", "automatic")])
         await session.type(ESC)
         await until(lambda: not session.app.view.filter_text)
-        await session.type("\x1b[F", UP * 4, ENTER, ENTER)
+        await session.type("/theme\r", ENTER, ENTER)
     assert backend.saved == {"theme": "light"}

@@ -54,7 +54,7 @@ async def test_help_and_palette_show_the_keys_as_they_are_now() -> None:
         assert any("U" in line and "undo:" in line for line in lines)
         await left(session)
         await session.type("\x10", "approve")
-        await session.shows("A          approve")
+        await session.shows("A        approve")
 
 
 async def test_undo_is_offered_by_its_own_key() -> None:
@@ -126,7 +126,7 @@ async def test_no_screen_has_a_key_that_everywhere_has() -> None:
                 everywhere = {action.key for action in session.app.global_actions()}
             for _, title in session.app.screens():
                 with session.app._context():
-                    here = {action.key for action in session.app._view(title).actions()}
+                    here = {action.key for action in session.app.view_of(title).actions()}
                 assert not everywhere & here, title
 
 
