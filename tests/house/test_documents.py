@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
+
+from console.__main__ import PROGRAMS
+from console.commandline import face
+from console.commandline.local import without_state
 
 TOP = Path(__file__).parents[2]
 PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())
@@ -57,12 +64,42 @@ def test_the_list_of_commands_is_current() -> None:
     assert (TOP / "docs/commands.md").read_text() == made.stdout, "make docs writes it anew"
 
 
-def test_the_readme_names_only_commands_that_exist() -> None:
-    commands = (TOP / "docs/commands.md").read_text()
-    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", (TOP / "README.md").read_text(), re.DOTALL))
-    named = re.findall(r"(?:wardgate|alice@gate\.example\.com) ([a-z-]+(?: [a-z-]+)?)", blocks)
-    assert named
-    assert [words for words in named if words not in commands and words.split()[0] not in commands] == []
+ELSEWHERE = {"help", *PROGRAMS}
+"""Commands that are programs of their own, not commands of the gate."""
+
+
+def the_gates_commands(text: str) -> list[list[str]]:
+    """Those that a document shows in blocks of shell, without what surrounds them in the shell."""
+    blocks = re.findall(r"```(?:sh)?\n(.*?)```", text.replace("\\\n", " "), re.DOTALL)
+    found = []
+    for line in (line for block in blocks for line in block.splitlines()):
+        shown = re.search(r"(?:^|[ /(])wardgate ([a-z].*)$|\w@gate\.example\.com ([a-z].*)$", line)
+        if shown is None or "[OPTIONS]" in line or "…" in line or "$(" in line:
+            continue
+        lexer = shlex.shlex(shown[1] or shown[2], posix=True, punctuation_chars=True)
+        lexer.whitespace_split, lexer.commenters = True, "#"
+        try:
+            words = list(itertools.takewhile(lambda word: not set(word) & set("|<>&;()"), lexer))
+        except ValueError:  # a quoted word that goes on in the next line
+            continue
+        if words and words[0] not in ELSEWHERE and "--network" not in words:
+            found.append(without_state(words)[0])
+    return found
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_a_document_shows_only_commands_that_are_taken_as_they_stand(document: Path) -> None:
+    refused = []
+    for words in the_gates_commands((TOP / document).read_text()):
+        try:
+            face.parse(words)
+        except click.UsageError as fault:
+            refused.append(f"{shlex.join(words)}: {fault.format_message()}")
+    assert refused == []
+
+
+def test_the_documents_show_commands() -> None:
+    assert sum(len(the_gates_commands((TOP / document).read_text())) for document in DOCUMENTS) > 100
 
 
 @pytest.mark.parametrize("target", ["run", "test", "setup", "bench", "screenshots", "docs", "lint"])
