@@ -59,9 +59,12 @@ async def rotate(run: Run, kind: str, algorithm: str, backend: str, emergency: b
     later = f"when every host has taken it: wardgate ca promote {kind}\n"
     ended = _living(kind, views)
     if emergency:
-        revoked = f"{plural(ended, 'certificate')} {'is' if ended == 1 else 'are'} revoked\n"
-        later = revoked + _afterwards(run, changed[0])
+        later = _revoked(ended) + _afterwards(run, changed[0])
     run.result({**shapes.generation(changed[0]), "certificates_revoked": ended}, said + later)
+
+
+def _revoked(ended: int) -> str:
+    return f"{plural(ended, 'certificate')} {'is' if ended == 1 else 'are'} revoked\n"
 
 
 def _breaks(kind: str, views: Sequence[service.GenerationView]) -> str:
@@ -102,7 +105,13 @@ def _afterwards(run: Run, made: Generation) -> str:
 )
 async def promote(run: Run, kind: str) -> None:
     found = await run.perform(service.promote, kind=CertificateKind(kind))
-    run.result([shapes.generation(one) for one in found], "".join(f"{one.id} is {one.state.value}\n" for one in found))
+    views = {view.generation.id: view for view in await run.perform(service.show)}
+    risen = views[found[0].id]
+    said = "".join(f"{one.id} is {one.state.value}\n" for one in found)
+    shaped = [{**shapes.generation(one), "hosts": views[one.id].hosts, "taken": views[one.id].taken} for one in found]
+    run.result(
+        shaped, f"{said}{risen.generation.id} is taken by {risen.taken} of {risen.hosts} hosts: wardgate ca show\n"
+    )
 
 
 @verb(
@@ -112,7 +121,9 @@ async def promote(run: Run, kind: str) -> None:
 )  # fmt: skip
 async def retire(run: Run, generation: str, anyway: bool) -> None:
     gone = await run.perform(service.retire, id=generation, anyway=anyway)
-    run.result(shapes.generation(gone), f"{gone.id} is trusted no more")
+    known = gone.generation.id
+    said = f"{known} is trusted no more\n{_revoked(gone.revoked) if gone.revoked else ''}"
+    run.result({**shapes.generation(gone.generation), "certificates_revoked": gone.revoked}, said)
 
 
 @verb(

@@ -40,6 +40,8 @@ class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
 
 @reads("ca show")
 def show(r: Reader, call: Call) -> tuple[GenerationView, ...]:
+    if not call.watch.on:  # a gate that serves asks its keys each minute; here nobody has yet
+        call.signers.check()
     certified = rows.hosts_by_generation(r)
     return tuple(_view(r, call, generation, certified) for generation in generations.all(r))
 
@@ -122,8 +124,14 @@ def promote(tx: Transaction, call: Call, *, kind: CertificateKind) -> tuple[Gene
     return tuple(_put(tx, call, by_id[one.id], one) for one in reversed(changed))
 
 
+class Retired(msgspec.Struct, frozen=True, kw_only=True):
+    generation: Generation
+    revoked: int
+    """Certificates that it ended before their time."""
+
+
 @writes("ca retire")
-def retire(tx: Transaction, call: Call, *, id: str, anyway: bool = False) -> Generation:
+def retire(tx: Transaction, call: Call, *, id: str, anyway: bool = False) -> Retired:
     """Nobody trusts it from now on. `anyway` is needed while certificates of it still live: its key is revoked then,
     and they with it."""
     known = generations.all(tx)
@@ -137,7 +145,7 @@ def retire(tx: Transaction, call: Call, *, id: str, anyway: bool = False) -> Gen
     ended = _put(tx, call, generations.by_id(tx, GenerationID(id)), gone)
     if living:
         revocations.revoke_key(tx, call, ended.key, f"{id} was retired early")
-    return ended
+    return Retired(generation=ended, revoked=living)
 
 
 def _put(tx: Transaction, call: Call, before: Generation, after: Generation) -> Generation:

@@ -373,7 +373,7 @@ async def test_a_rotation_overlaps_and_then_ends(tmp_path: Path) -> None:
         with pytest.raises(Conflict, match="still live"):
             await gate.perform(authority.retire, build.LOCAL, id="user-1")
         gone = await gate.perform(authority.retire, build.LOCAL, id="user-1", anyway=True)
-        assert gone.state is GenerationState.RETIRED
+        assert (gone.generation.state, gone.revoked) == (GenerationState.RETIRED, 1)
         assert len(gate.snapshot.trust.user_ca) == 1
 
 
@@ -416,7 +416,7 @@ async def test_a_generation_retired_while_its_certificates_live_is_revoked_with_
         await gate.perform(authority.rotate, build.LOCAL, kind=CertificateKind.USER)
         await gate.perform(authority.promote, build.LOCAL, kind=CertificateKind.USER)
         gone = await gate.perform(authority.retire, build.LOCAL, id="user-1", anyway=True)
-        assert [one.key for one in gate.snapshot.revocations] == [gone.key]
+        assert [one.key for one in gate.snapshot.revocations] == [gone.generation.key]
         dead = await gate.perform(certificates.show, build.LOCAL, serial=issued.serial)
         assert dead.state(int(time.time())) is CertificateState.REVOKED
 
