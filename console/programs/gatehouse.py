@@ -33,7 +33,8 @@ log = logging.getLogger("wardgate.console")
 STATE = option("--state", help="The state's folder; WARDGATE_STATE, else a default, without it.", metavar="DIR")
 PASSPHRASE = option(
     "--ca-passphrase-file", "passphrase_file", metavar="FILE",
-    help="A file whose first line encrypts the CA's keys; - asks. A systemd credential `wardgate-ca` serves too.",
+    help="A file whose first line encrypts the CA's keys; - asks, or reads standard input. A systemd credential "
+         "`wardgate-ca` serves too.",
 )  # fmt: skip
 
 
@@ -46,6 +47,8 @@ def _passphrase(path: str | None, *, new: bool = False) -> Secret | None:
         return None
     if path != "-":
         text = read_file(path).decode().split("\n", 1)[0]
+    elif not sys.stdin.isatty():
+        text = sys.stdin.readline().rstrip("\n")
     else:
         text = getpass.getpass("passphrase of the CA keys: ")
         if new and text != getpass.getpass("once more: "):

@@ -58,6 +58,24 @@ def test_without_the_right_one_all_else_goes_on_and_says_so(tmp_path: Path, said
     assert all(because in str(fault) for fault in faults(state, **environment))
 
 
+@pytest.mark.parametrize(("piped", "status"), [(f"{PASSPHRASE}\n", 0), (PASSPHRASE, 0), ("", 1)])
+def test_without_a_terminal_standard_input_has_the_passphrase(tmp_path: Path, piped: str, status: int) -> None:
+    new = ["--domain", "net.example.com", "--owner", "alice", "--ca-passphrase-file", "-"]
+    done = subprocess.run(
+        [WARDGATE, "init", "--state", tmp_path / "state", *new],
+        input=piped,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stderr
+    if status:
+        assert done.stderr.startswith("error: the passphrase is empty\nhint: ")
+    else:
+        (tmp_path / "passphrase").write_text(PASSPHRASE)
+        assert faults(tmp_path / "state", WARDGATE_CA_PASSPHRASE_FILE=f"{tmp_path}/passphrase") == {None}
+
+
 @pytest.mark.parametrize(("typed", "signs"), [(PASSPHRASE, True), ("wrong", False)])
 def test_a_gate_that_asks_serves_whatever_is_typed(tmp_path: Path, typed: str, signs: bool) -> None:
     state = a_state(tmp_path)
