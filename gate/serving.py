@@ -18,6 +18,7 @@ from gate.faces import Faces
 from gate.gate import Gate
 from gate.services import agents, authority, policies, routers
 from model.errors import WardgateError
+from model.ids import quoted
 from model.records import Certificate
 from sshca import load
 from store.layout import host_key
@@ -34,6 +35,8 @@ CERTIFY_AGAIN = 60.0
 ASK_CA_KEYS_EVERY = 60.0
 """Seconds between looks whether CA keys in an ssh-agent or on a token sign, so that `gate status` need not wait."""
 
+TELL_STEPS_EVERY, WORTH_TELLING = 60.0, 0.05
+"""Seconds between lines in the log about steps of the loop that were long, and how long one of them has to be."""
 SET_ASIDE_EVERY, MANY = 3.0, 200
 """Seconds between looks whether so many more connections are open that the collector had better pass over them."""
 COLLECT_EVERY = 6 * 3600.0
@@ -56,6 +59,7 @@ class Serving:
             asyncio.create_task(_repeat(SAVE_PRESENCE_EVERY, self._save)),
             asyncio.create_task(_repeat(ASK_CA_KEYS_EVERY, self._ask_ca_keys)),
             asyncio.create_task(_repeat(SET_ASIDE_EVERY, self._set_aside)),
+            asyncio.create_task(_repeat(TELL_STEPS_EVERY, self._tell_steps)),
             asyncio.create_task(_repeat(COLLECT_EVERY, self._collect)),
         ]
 
@@ -105,6 +109,15 @@ class Serving:
             self._online = online
             log.info("agents online=%d", online)
         await self.gate.save_presence()
+
+    async def _tell_steps(self) -> None:
+        long = self.gate.watch.steps.long
+        if long.longest and long.longest.seconds > WORTH_TELLING:
+            log.info(
+                "steps of the loop over 5 ms=%d by cpu=%d longest_ms=%.1f cpu_ms=%.1f at=%s",
+                long.number, long.of_cpu, long.longest.seconds * 1000, long.longest.cpu * 1000,
+                quoted(long.longest.what),
+            )  # fmt: skip
 
     async def _set_aside(self) -> None:
         """Connections are many, live long and are freed without the collector: it need not walk them."""

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import NamedTuple
 
+from gate.steps import Steps
+
 BEAT = 0.05
 """Seconds between two looks."""
 WINDOW = 60
@@ -44,13 +46,16 @@ class _Doing:
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._watch.spent[self._what] += time.perf_counter() - self._since
+        took = time.perf_counter() - self._since
+        self._watch.spent[self._what] += took
+        self._watch.steps.name(self._what, took)
 
 
 class Watch:
     """`doing` names what the loop is at; lateness is put down to what took most of the time since the last look."""
 
     def __init__(self) -> None:
+        self.steps = Steps()
         self.spent: defaultdict[str, float] = defaultdict(float)
         self.now = 0.0
         """Seconds that the last look came late."""
@@ -64,11 +69,13 @@ class Watch:
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
+        self.steps.start(loop)
         self._next = loop.call_later(BEAT, self._look, loop, loop.time() + BEAT)
 
     def stop(self) -> None:
         if self._next:
             self._next.cancel()
+            self.steps.stop()
         self._next = None
 
     @property

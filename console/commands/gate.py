@@ -8,7 +8,7 @@ from pathlib import Path
 
 from console.commandline import shapes
 from console.commandline.command import OutFileParameter, argument, option, verb
-from console.commandline.render import Column, age, facts, span
+from console.commandline.render import Column, age, facts, plural, span
 from console.commandline.run import Run
 from gate import backups
 from gate.services import health as service
@@ -31,11 +31,24 @@ async def status(run: Run) -> None:
             ("users", str(found.users)), ("certificates", f"{found.certificates_valid} valid"),
             ("policy", found.policy_fault or f"version {found.policy_version}"),
             *((id, state) for id, state in found.signs.items()),
+            ("loop", _loop(found)),
             ("KRL", f"{found.krl_entries} entries"), ("disk", f"{found.disk_free_percent} % free"),
             ("break-glass", "; ".join(f"{told(entry)}, {age(entry.at)} ago" for entry in found.break_glass.rings)
                             or ("none is left" if found.break_glass.lost else f"{len(found.break_glass.keys)} sealed")),
         ]),
     )  # fmt: skip
+
+
+def _loop(found: service.GateStatus) -> str:
+    """What kept those waiting who were served in the last minute."""
+    if not found.served:
+        return "not running"
+    if not found.long_steps:
+        return "no step over 5 ms in the last minute"
+    return (
+        f"{plural(found.long_steps, 'step')} over 5 ms in the last minute, {found.long_steps_cpu} of CPU; the longest "
+        f"{found.longest_step_ms:g} ms ({found.longest_step_cpu_ms:g} of CPU): {found.longest_step}"
+    )
 
 
 @verb("doctor", "check the gate, and say what to do", operation="gate doctor", examples=("gate doctor",))

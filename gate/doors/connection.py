@@ -3,6 +3,7 @@ can make it keep."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import struct
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from asyncssh.packet import SSHPacket
 
     from gate.doors.door import Door
+    from gate.steps import Steps
 
 KEX = ("curve25519-sha256", "curve25519-sha256@libssh.org")
 CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
@@ -42,6 +44,12 @@ ENVIRONMENT = frozenset({b"COLORTERM", b"NO_COLOR", b"LANG", b"LC_ALL", b"LC_CTY
 
 class GateConnection(Packets):
     _owner: Door
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, options: asyncssh.SSHServerConnectionOptions, steps: Steps
+    ) -> None:
+        super().__init__(loop, options)
+        self._steps = steps
 
     async def reload_config(self) -> None:
         """There are no configuration files, so nothing depends on the user's name."""
@@ -103,7 +111,7 @@ class GateConnection(Packets):
 
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
         if not self._ending:
-            super().data_received(data, datatype)
+            self._steps.run(super().data_received, data, datatype)
 
     def pause_writing(self) -> None:
         """A client that takes no answers is asked and told nothing more: neither can pile up here."""

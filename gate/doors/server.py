@@ -90,7 +90,7 @@ async def _prepare(keeper: Keeper, key: asyncssh.SSHKey, certificate: bytes | No
     """What connections are made with from now on."""
     options = await _options(key, certificate, keeper.limits, lambda: Door(keeper))
     loop = asyncio.get_running_loop()
-    keeper.lobby.make = lambda: GateConnection(loop, options)
+    keeper.lobby.make = lambda: GateConnection(loop, options, keeper.gate.watch.steps)
 
 
 async def _options(

@@ -18,6 +18,7 @@ from gate.services import hosting
 from gate.services.authority import addresses_of
 from gate.services.emergencies import BreakGlass, break_glass, told
 from gate.signers import how_to_mend
+from gate.steps import Step
 from model.ids import GenerationID
 from model.records import Certificate, UserState
 from store import Query, Reader, audit, certificates, devices
@@ -47,6 +48,14 @@ class GateStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The most by which the event loop was late in the last minute."""
     lag_cause: str
     """What it was at then; empty where it was fair."""
+    long_steps: int
+    """Steps of the event loop over 5 ms in the last minute, by the clock."""
+    long_steps_cpu: int
+    """Of them, those that took as long of the CPU; the others were kept by other processes or threads."""
+    longest_step_ms: float
+    longest_step_cpu_ms: float
+    longest_step: str
+    """What it was at; empty where no step was long."""
     queue: int
     """Connections that wait to be spoken to: a storm, as after a restart."""
     logins_per_second: int
@@ -66,6 +75,8 @@ def status(r: Reader, call: Call) -> GateStatus:
     disk = shutil.disk_usage(call.state)
     now = int(time.time())
     (late, cause), crowd = call.watch.worst, call.watch.crowd()
+    long = call.watch.steps.long
+    longest = long.longest or Step(0.0, 0.0, "")
     return GateStatus(
         domain=found.domain, served=call.watch.on, version=found.version, devices=states,
         online=call.presence.online_count,
@@ -74,7 +85,9 @@ def status(r: Reader, call: Call) -> GateStatus:
         policy_version=found.policy.number if found.policy else None, policy_fault=found.policy_fault,
         signs=dict.fromkeys(sorted(call.signers.ready), "ready") | dict(sorted(call.signers.faults.items())),
         krl_entries=len(found.revocations), disk_free_percent=round(100 * disk.free / disk.total),
-        lag_ms=round(late * 1000, 1), lag_cause=cause, queue=crowd.waiting,
+        lag_ms=round(late * 1000, 1), lag_cause=cause,
+        long_steps=long.number, long_steps_cpu=long.of_cpu, longest_step_ms=round(longest.seconds * 1000, 1),
+        longest_step_cpu_ms=round(longest.cpu * 1000, 1), longest_step=longest.what, queue=crowd.waiting,
         logins_per_second=round(crowd.per_second), turned_away=crowd.turned_away, untold=crowd.untold,
         break_glass=break_glass(r, found), at=now,
     )  # fmt: skip
@@ -97,6 +110,7 @@ def metrics(r: Reader, call: Call) -> dict[str, int]:
         "policy_version": found.policy.number if found.policy else 0,
         "signers_ready": len(call.signers.ready),
         "loop_lag_microseconds": round(call.watch.worst[0] * 1_000_000),
+        "loop_long_steps": call.watch.steps.long.number,
         "connections_waiting": call.watch.crowd().waiting,
         "connections_turned_away": call.watch.crowd().turned_away,
         "agents_untold": call.watch.crowd().untold,
