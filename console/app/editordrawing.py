@@ -6,6 +6,8 @@ import bisect
 import re
 from collections.abc import Callable, Sequence
 
+from rich.cells import cell_len, set_cell_size
+
 from console.app import folding
 from console.app.backend import Fault
 from console.app.glyphs import Glyphs
@@ -80,6 +82,9 @@ class EditorDrawing:
             caret = max(0, bisect.bisect_right(shown, buffer.line) - 1)
             top = max(min(top, caret), caret - height + 1 + min(extra + 1, height - 1))
             self._left = max(min(self._left, buffer.column), buffer.column - room + 1)
+            line = buffer.lines[buffer.line]
+            while not line.isascii() and cell_len(line[self._left : buffer.column]) >= room:
+                self._left += 1
         top = max(0, min(top, len(shown) - 1))
         self.top = shown[top]
         rows: list[Row] = []
@@ -104,6 +109,10 @@ class EditorDrawing:
             row.put(TEXT - 2, glyphs.plus if mark == "+" else glyphs.changed, "ok" if mark == "+" else "warn")
         for start, end, role, attributes in self._colours.pieces(number):
             self._piece(row, text, start, end, role, attributes)
+        if self._left and text:
+            row.put(TEXT - 1, glyphs.more, "muted")
+        if self._cell(text, len(text)) > width - 3:
+            row.put(width - 3, glyphs.more, "muted")
         if number in self.folded:
             self._folded(row, number, glyphs)
         out = [row]
@@ -112,7 +121,7 @@ class EditorDrawing:
             self._piece(row, text, start, max(end, start + 1), "bad", "bu")
             out.append(self._fault(fault, width, glyphs))
         if active and number == self.buffer.line:
-            at = TEXT + self.buffer.column - self._left
+            at = self._cell(text, self.buffer.column)
             row.put(at, text[self.buffer.column : self.buffer.column + 1] or " ", "inverse")
             row.plane("editor", at, at + 1)
         return out
@@ -132,8 +141,16 @@ class EditorDrawing:
 
     def _piece(self, row: Row, text: str, start: int, end: int, role: str, attributes: str) -> None:
         start, end = max(start, self._left), min(end, self._left + row.width - TEXT - 3)
-        if end > start:
-            row.put(TEXT + start - self._left, text[start:end], role, attributes)
+        x = self._cell(text, start)
+        if end > start and x < row.width - 3:
+            piece = text[start:end]
+            row.put(x, piece if piece.isascii() else set_cell_size(piece, min(cell_len(piece), row.width - 3 - x)),
+                    role, attributes)  # fmt: skip
+
+    def _cell(self, text: str, at: int) -> int:
+        """The column of the `at`th character."""
+        before = text[self._left : at]
+        return TEXT + (len(before) if before.isascii() else cell_len(before))
 
     def _fault(self, fault: Fault, width: int, glyphs: Glyphs) -> Row:
         row = Row(width)
@@ -143,7 +160,10 @@ class EditorDrawing:
         meant = MEANT.search(fault.hint or "")
         aside = 14 if meant else 0
         message = inert(fault.message + (f"; {fault.hint}" if fault.hint else ""))
-        end = row.put(TEXT + 2, fit(message, width - TEXT - 5 - aside), "text")
+        room = width - TEXT - 5 - aside
+        if meant and cell_len(message) > room:
+            message = inert(fault.hint or "")  # the line above shows what is wrong, this what was meant
+        end = row.put(TEXT + 2, fit(message, room), "text")
         if meant:
             row.put(row.put(end + 2, "F2", "accent", "b") + 1, "takes it", "text")
         return row

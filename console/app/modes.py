@@ -118,19 +118,22 @@ class Question(Mode):
 
     def draw(self, width: int) -> list[Row]:
         asked, plane = self.asked, self.asked.plane
-        follows = wrapped(asked.follows, width - (22 if asked.typed else 6), 2)
+        follows = wrapped(asked.follows, width - (22 if asked.typed else 6), 3)
         command = wrapped(asked.command, width - 6, max(1, self.app.size.height // 3))
-        rows = [Row(width, plane) for _ in range(5 + len(command))]
+        first = 3 + len(follows)
+        rows = [Row(width, plane) for _ in range(first + 1 + len(command))]
         for row in rows:
             row.put(0, self.app.glyphs.cursor, plane)
         end = self._answers(rows[1], rows[2], width)
         rows[1].put(3, fit(asked.title, max(0, end - 5)), "bright", "b")
-        for row, line in zip(rows[2:4], follows, strict=False):
+        for row, line in zip(rows[2:], follows, strict=False):
             row.put(3, line, "text")
-        for row, line in zip(rows[4:], command, strict=False):
+        for row, line in zip(rows[first:], command, strict=False):
             end = row.put(3, line, "text")
         aside = len(command) == 1 and end + 5 + len(asked.undo) <= width - 3
-        rows[4 if aside else -1].put(end + 5 if aside else 3, fit(asked.undo, width - 6), "text" if aside else "muted")
+        rows[first if aside else -1].put(
+            end + 5 if aside else 3, fit(asked.undo, width - 6), "text" if aside else "muted"
+        )
         return rows
 
     def _answers(self, row: Row, below: Row, width: int) -> int:
@@ -153,6 +156,7 @@ class Question(Mode):
 
 def wrapped(text: str, width: int, lines: int) -> list[str]:
     """At most so many lines; the last ends in an ellipsis where there is more."""
+    text = text[: max(1, width) * (lines + 2)]  # of thousands of names the most are not looked at
     found = textwrap.wrap(text, max(1, width), break_on_hyphens=False) or [""]
     return [*found[: lines - 1], fit(" ".join(found[lines - 1 :]), max(1, width))] if len(found) > lines else found
 
@@ -232,9 +236,10 @@ class Form(Mode):
 
     def draw(self, width: int) -> list[Row]:
         title = wrapped(self.title, width - 6, 3)
-        command = wrapped(shlex.join(self._command(self)), width - 6, max(1, self.app.size.height // 3))
-        first = 1 + len(title)
-        rows = [Row(width, "select") for _ in range(first + len(self.fields) + 1 + len(command))]
+        told = " ".join(shlex.quote(word) if word else "…" for word in self._command(self))
+        command = wrapped(told, width - 6, max(1, self.app.size.height // 3))
+        first, below = 1 + len(title), int(self.app.size.height >= 20)
+        rows = [Row(width, "select") for _ in range(first + len(self.fields) + 1 + len(command) + below)]
         for row in rows:
             row.put(0, self.app.glyphs.cursor, "accent")
         for row, line in zip(rows[1:], title, strict=False):
@@ -244,7 +249,7 @@ class Form(Mode):
             row = rows[first + at]
             row.put(3, field.label, "text" if at == self.at else "muted")
             self._field(row, column, field, at == self.at, width)
-        for row, line in zip(rows[-len(command) :], command, strict=True):
+        for row, line in zip(rows[first + len(self.fields) + 1 :], command, strict=False):
             row.put(3, line, "muted")
         return rows
 
@@ -261,7 +266,8 @@ class Form(Mode):
             row.put(end + 1, "‹ ›" if not self.app.theme_in_use.flat else "< >", "accent")
             end += 4
         if field.hint and (not text or field.choices):
-            row.put(end + 2, fit(field.hint, width - end - 4), "muted")
+            start = end + 2 if text or current else x
+            row.put(start, fit(field.hint, width - start - 2), "muted")
 
 
 def draw_prompt(row: Row, sign: str, edit: LineEdit, app: ConsoleApp, ghost: str = "") -> int:

@@ -56,8 +56,9 @@ class Palette(Mode):
         self.edit.insert(text)
 
     def draw(self, width: int) -> list[Row]:
+        """No higher than what is found, so that the list stays in sight."""
         found = self.found()
-        size = max(1, min(10, self.app.size.height - 8))
+        size = max(1, min(10, self.app.size.height - 8, len(found)))
         top = max(0, min(self.at - size + 1, len(found) - size))
         rows = [Row(width, "raised") for _ in range(size + 1)]
         for at, action in enumerate(found[top : top + size]):
@@ -66,9 +67,11 @@ class Palette(Mode):
                 row.plane("cursor")
                 row.put(1, self.app.glyphs.cursor, "accent")
             row.put(3, action.keycap, "accent", "b")
-            row.put(14, fit(action.label, 24), "text")
-            row.put(40, fit(inert(action.about), width - 42), "muted")
+            row.put(12, fit(action.label, 18), "text")
+            row.put(32, fit(inert(action.about), width - 34), "muted")
         if not found:
             rows[0].put(3, "nothing matches", "muted")
-        draw_prompt(rows[-1], "ctrl+p", self.edit, self.app)
+        draw_prompt(rows[-1], "do", self.edit, self.app)
+        if len(found) > size:
+            rows[-1].right(width - 2, f"{top + 1}–{top + size} of {len(found)}", "muted")
         return rows

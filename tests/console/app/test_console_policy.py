@@ -17,7 +17,7 @@ async def test_a_draft_is_checked_while_it_is_typed() -> None:
     async with a_console(Seeded(size=60), "access") as session:
         await session.type("i", DOWN * 14, '"group:oncal",')
         await session.shows("× 1 error")
-        await session.shows('no group is called "group:oncal"')
+        await session.shows("did you mean group:oncall?")
         await session.type("\x1bOQ")
         await session.shows("the draft is good")
 
