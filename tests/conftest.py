@@ -15,7 +15,11 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")  # a law holds as well on a machine that is busy
 
 SYSTEM_PATHS = ("/usr/sbin", "/sbin")
 """Where Debian keeps sshd, nft and ip; not on every person's PATH."""

@@ -350,3 +350,13 @@ def test_a_policy_is_compiled_over_the_index_of_an_earlier_network():
     after = check(a_policy(acls=[allow(ALICE, "tag:db:22")]), a_network(laptop, server), over=before)
     assert after.visible_from(server.id) == {laptop.id}
     assert before.visible_from(server.id) == frozenset()
+
+
+def test_the_first_device_with_a_tag_is_a_principal_where_tagged_devices_may_log_in():
+    ssh = [{"action": "accept", "src": ["autogroup:tagged"], "dst": ["tag:db"], "users": ["deploy"]}]
+    db, ci = a_device(1, tags=["tag:db"]), a_device(2, tags=["tag:ci"])
+    found = compiled(a_network(db), acls=[], ssh=ssh, tagOwners={"tag:ci": []})
+    assert found.logins(db.id) == {"deploy": ("tag:db",)}
+    after, touched = advance(found, a_network(db, ci))
+    assert after.logins(db.id) == {"deploy": ("tag:ci", "tag:db")}
+    assert db.id in touched

@@ -122,6 +122,18 @@ def test_a_login_that_is_refused_is_explained_by_what_is_missing(src, login, hos
     assert (said.action, said.why) == ("deny", why)
 
 
+@pytest.mark.parametrize(
+    ("dst", "named"),
+    [
+        pytest.param("10.1.2.3", "10.1.2.3", id="an-address-by-itself"),
+        pytest.param("printer", "printer", id="a-host-by-its-name"),
+        pytest.param("10.1.2.0/24", "10.1.2.0 of 10.1.2.0/24", id="a-prefix-by-its-first"),
+    ],
+)
+def test_an_address_that_no_device_has_is_named_as_it_was_asked_for(dst, named):
+    assert f"lets laptop reach {named}" in explain(FOUND, "laptop", dst, 631).why
+
+
 def test_reach_lists_what_a_person_reaches_and_who_reaches_a_device():
     out = reach(FOUND, "alice").outgoing
     assert [(str(each.rule), each.devices, each.nets, each.ways) for each in out] == [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -134,9 +133,9 @@ def test_many_threads_each_get_their_own_answer(store: Store) -> None:
 
 
 async def test_a_write_that_was_cancelled_before_its_turn_is_not_done(store: Store) -> None:
-    gate = threading.Event()
-    first = asyncio.create_task(store.write(lambda tx: gate.wait()))
-    await asyncio.sleep(0.05)
+    gate, begun = threading.Event(), threading.Event()
+    first = asyncio.create_task(store.write(lambda tx: (begun.set(), gate.wait())))
+    await asyncio.to_thread(begun.wait)
     second = asyncio.create_task(store.write(lambda tx: settings.put(tx, "a", 1)))
     await asyncio.sleep(0)
     second.cancel()
@@ -196,26 +195,26 @@ def test_a_closed_store_refuses_and_a_second_close_changes_nothing(store: Store)
         store.read(changes.last)
 
 
-def test_closing_finishes_what_was_handed_over(store: Store) -> None:
-    gate, begun, done = threading.Event(), threading.Event(), list[int]()
-
-    def slow(_: Transaction) -> None:
-        begun.set()
-        gate.wait()
-
-    threads = [
-        threading.Thread(target=lambda: store.transact(slow)),
-        threading.Thread(target=lambda: done.append(store.transact(lambda tx: tx.record(set_to("a"))))),
-        threading.Thread(target=store.close),
-    ]
-    for thread in threads:
-        thread.start()
-        begun.wait()
-        time.sleep(0.05)
+async def test_closing_finishes_what_was_handed_over(store: Store) -> None:
+    gate, begun = threading.Event(), threading.Event()
+    slow = asyncio.create_task(store.write(lambda tx: (begun.set(), gate.wait())))
+    await asyncio.to_thread(begun.wait)
+    late = asyncio.create_task(store.write(lambda tx: tx.record(set_to("a"))))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(asyncio.to_thread(store.close))
+    while not await is_refused(store):
+        await asyncio.sleep(0.01)
     gate.set()
-    for thread in threads:
-        thread.join()
-    assert done == [1]
+    await closing
+    assert await late == 1
+    await slow
+
+
+async def is_refused(store: Store) -> bool:
+    """Whether the store takes no more work."""
+    one_more = asyncio.ensure_future(store.write(lambda tx: None))
+    await asyncio.sleep(0)
+    return one_more.done() and isinstance(one_more.exception(), Unavailable)
 
 
 def test_time_does_not_run_backwards_when_the_clock_does(store: Store, clock: Clock) -> None:
