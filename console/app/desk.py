@@ -6,6 +6,7 @@ import asyncio
 import base64
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import App
@@ -74,11 +75,15 @@ class Desk(App[int]):
 
     def go(self, title: str, *words: str, trail: bool = True) -> None:
         """To a screen and a thing on it."""
-        if trail and title != self.view.title:
+        if trail and (title != self.view.title or words):
             self._trail = [*self._trail[-TRAIL:], (self.view.title, tuple(self.view.crumbs()[1:]))]
         self.show(self.view_of(title))
         self.view.open(words)
         self.view.reload()
+
+    def way(self, title: str, *words: str) -> Callable[[], None] | None:
+        """What goes there, where the person has that screen."""
+        return partial(self.go, title, *words) if title in {name for _, name in self.screens()} else None
 
     def show(self, view: View) -> None:
         if view is self.view:
@@ -111,9 +116,11 @@ class Desk(App[int]):
         if self.view.back():
             return
         if self._trail:
-            title, _ = self._trail.pop()
+            title, words = self._trail.pop()
             gone = self.view
             self.show(self.view_of(title))
+            if words and tuple(self.view.crumbs()[1:]) != words:  # another thing on it was looked at since
+                self.view.open(words)
             self.view.reload()
             if gone.title not in {name for _, name in self.screens()}:
                 self._views.pop(gone.title, None)

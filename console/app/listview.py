@@ -251,6 +251,11 @@ class ListView(ListDrawing):
                 else []
             ),
             *(
+                [Action(key="enter", label="go there", about="to what stands under the cursor", run=self.pane.follows)]
+                if self.pane_focus and self.pane.follows
+                else []
+            ),
+            *(
                 [
                     Action(key="space", label="select", about="select the row, or let it go", run=self.table.toggle),
                     Action(
@@ -267,10 +272,10 @@ class ListView(ListDrawing):
             Action(
                 key="enter",
                 label="open",
-                about="its facts",
+                about="its facts" if self.has_pane else "what it is about",
                 run=self._enter,
                 shown=not self.deeds(),
-                when=lambda: self.has_pane,
+                when=lambda: self.has_pane or self._leads() is not None,
             ),
             Action(key="tab", label="pane", about="into the facts and back", run=self._tab, when=lambda: self.has_pane),
             Action(key="o", label="order", about="sort by the next column", run=self._next_order, shown=False),
@@ -288,6 +293,16 @@ class ListView(ListDrawing):
     def _enter(self) -> None:
         if self.has_pane and self.table.current() is not None:
             self.pane_open = self.pane_focus = True
+        elif (way := self._leads()) is not None:
+            way()
+
+    def leads(self, row: Any) -> Callable[[], None] | None:
+        """Where a row without facts of its own leads."""
+        return None
+
+    def _leads(self) -> Callable[[], None] | None:
+        row = self.table.current()
+        return None if self.has_pane or row is None else self.leads(row)
 
     def _tab(self) -> None:
         self.pane_focus = not self.pane_focus

@@ -31,7 +31,10 @@ class Tab(msgspec.Struct):
 
 
 class Pane:
-    """Filled anew for each row; the tab in sight and the place in it stay."""
+    """Filled anew for each row; the tab in sight and the place in it stay.
+
+    While it has the keys, a cursor goes over the lines that lead somewhere.
+    """
 
     def __init__(self) -> None:
         self.title: Sequence[Span] = ()
@@ -39,6 +42,8 @@ class Pane:
         self.tabs: list[Tab] = []
         self.at = 0
         self.top = 0
+        self.on: int | None = None
+        """The line of the tab in sight that Enter follows."""
         self._room = 1
 
     def clear(self) -> None:
@@ -66,14 +71,46 @@ class Pane:
     def key(self, key: str) -> bool:
         if key in {"left", "right", "left_square_bracket", "right_square_bracket", "h", "l"} and self.tabs:
             step = -1 if key in {"left", "left_square_bracket", "h"} else 1
-            self.at, self.top = (self.at + step) % len(self.tabs), 0
-        elif key in {"down", "j", "pagedown"}:
-            self.top += self._room - 1 if key == "pagedown" else 1
-        elif key in {"up", "k", "pageup"}:
-            self.top = max(0, self.top - (self._room - 1 if key == "pageup" else 1))
+            self.at, self.top, self.on = (self.at + step) % len(self.tabs), 0, None
+        elif key in {"down", "j", "up", "k"}:
+            self._step(1 if key in {"down", "j"} else -1)
+        elif key in {"pagedown", "pageup"}:
+            self.top, self.on = max(0, self.top + (self._room - 1) * (1 if key == "pagedown" else -1)), None
+        elif key == "enter" and self.follows:
+            self.follows()
         else:
             return False
         return True
+
+    @property
+    def follows(self) -> Link | None:
+        """Where Enter leads."""
+        lines = self._lines
+        return lines[self.on].link if self.on is not None and self.on < len(lines) else None
+
+    @property
+    def _lines(self) -> list[Line]:
+        return self.tabs[self.at].lines if self.tabs else []
+
+    def _step(self, step: int) -> None:
+        """To the next line that leads somewhere, or scrolls until one is in sight."""
+        links = [at for at in self._in_sight() if self._lines[at].link]
+        further = [at for at in links if self.on is not None and (at - self.on) * step > 0]
+        if further:
+            self.on = further[0 if step > 0 else -1]
+            return
+        self.top = max(0, min(self.top + step, len(self._lines) - self._room))
+        edge = list(self._in_sight())[-1 if step > 0 else 0 :][:1]
+        if edge and self._lines[edge[0]].link:
+            self.on = edge[0]
+
+    def _in_sight(self) -> range:
+        return range(self.top, min(self.top + self._room, len(self._lines)))
+
+    def _put_cursor(self) -> None:
+        links = [at for at in self._in_sight() if self._lines[at].link]
+        if self.on not in links:
+            self.on = links[0] if links else None
 
     # Drawing
 
@@ -81,10 +118,17 @@ class Pane:
         rows = [self._head(width, plane, focused, context), Row(width, plane)]
         if len(self.tabs) > 1:
             rows += [self._tabs(width, plane), Row(width, plane)]
-        lines = self.tabs[self.at].lines if self.tabs else []
+        lines = self._lines
         self._room = max(1, height - len(rows))
         self.top = max(0, min(self.top, len(lines) - self._room))
-        rows += [self._line(line, width, plane) for line in lines[self.top : self.top + self._room]]
+        if focused:
+            self._put_cursor()
+        for at in self._in_sight():
+            rows.append(self._line(lines[at], width, plane))
+            if focused and at == self.on:
+                rows[-1].plane("cursor", 1, width - 1)
+                rows[-1].lift(1, width - 1)
+                rows[-1].put(1, context.glyphs.cursor, "accent")
         rows += [Row(width, plane) for _ in range(height - len(rows))]
         return rows[:height]
 
@@ -115,7 +159,7 @@ class Pane:
 
     def _to(self, at: int) -> Link:
         def go() -> None:
-            self.at, self.top = at, 0
+            self.at, self.top, self.on = at, 0, None
 
         return go
 
@@ -149,6 +193,6 @@ def gap() -> Line:
     return Line()
 
 
-def listed(spans: Sequence[Span], aside: str = "") -> Line:
+def listed(spans: Sequence[Span], aside: str = "", *, link: Link | None = None) -> Line:
     """A line without a label, as in lists inside a pane."""
-    return Line("", tuple((inert(text), role) for text, role in spans), aside=aside or " ")
+    return Line("", tuple((inert(text), role) for text, role in spans), aside=aside or " ", link=link)

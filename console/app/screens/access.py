@@ -49,6 +49,7 @@ class AccessView(View):
         self._checked = -1
         self._timer: asyncio.TimerHandle | None = None
         self._draft = Draft()
+        self._wanted = ""
 
     # Data
 
@@ -59,6 +60,8 @@ class AccessView(View):
             await self._bring_draft(current)
         if current is not None and current.number != self.based_on and not self.editor.changed:
             self.take(current)
+        if self._wanted:
+            self._show_wanted()
         self._compare()
         if self.tab == TESTS and self._checked != self.editor.buffer.version:
             self._check_soon()
@@ -228,10 +231,23 @@ class AccessView(View):
             self._check_soon()
 
     def open(self, words: Sequence[str]) -> None:
-        """A part of it by its name."""
+        """A part of it by its name, a line (`line:12`), or where a tag or group stands first."""
         names = [name.lower() for name in TABS]
         if words and words[0].lower() in names:
             self.tab = names.index(words[0].lower())
+        elif words:
+            self._wanted = words[0]
+
+    def _show_wanted(self) -> None:
+        wanted, self._wanted = self._wanted, ""
+        lines, number = self.editor.buffer.lines, wanted.removeprefix("line:")
+        if wanted.startswith("line:") and number.isdigit():
+            found: int | None = min(int(number), len(lines)) - 1
+        else:
+            found = next((at for at, line in enumerate(lines) if f'"{wanted}' in line), None)
+        if found is not None:
+            self.tab = POLICY
+            self.editor.show(found)
 
     def widen(self) -> None:
         self.wide = not self.wide

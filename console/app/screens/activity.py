@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -65,6 +65,13 @@ COLUMNS = (
 )
 
 
+SCREENS = {
+    "devices": "Devices", "users": "Users", "certs": "Certificates", "names": "Names", "enrollment-keys": "Keys",
+    "settings": "Settings",
+}  # fmt: skip
+"""Where the subject of an action stands, by its noun."""
+
+
 class ActivityView(ListView):
     title = "Activity"
     listing = Listing.ACTIVITY
@@ -101,6 +108,27 @@ class ActivityView(ListView):
             self.table.kept = None
         super().changed(changes)
 
+    def _way_to(self, entry: AuditEntry) -> Callable[[], None] | None:
+        """To what was done something to; it may be gone since."""
+        title = SCREENS.get(entry.action.partition(" ")[0])
+        return self.console_app.way(title, entry.subject) if title and " " not in entry.subject else None
+
+    async def _find(self, name: str) -> None:
+        """Entries are numbered without gaps: it is known where one stands."""
+        newest = self.pages.row(0)
+        if not name.isdigit() or not isinstance(newest, AuditEntry):
+            await super()._find(name)
+            return
+        self._wanted = None
+        query = self.pages.query
+        if self.filter_text or (query.sort, query.descending) != (self.sort, self.descending):
+            self.filter_text = ""
+            self.table.filter("")
+            self.table.order(self.sort, self.descending)
+            newest = (await self._fetch(self.pages.query)).rows[0]
+            assert isinstance(newest, AuditEntry)
+        self.table.go(newest.number - int(name))
+
     def _verify(self) -> None:
         self.console_app.perform(
             ["audit", "verify"], "", then=lambda outcome: self.console_app.show_output("audit verify", outcome.output)
@@ -111,8 +139,8 @@ class ActivityView(ListView):
         pane.head(sign(entry, context.glyphs), entry.action, str(entry.number))
         lines = pane.tab("Facts").lines
         lines += [
-            fact("Subject", entry.subject),
-            fact("Actor", entry.actor),
+            fact("Subject", entry.subject, link=self._way_to(entry)),
+            fact("Actor", entry.actor, link=self.console_app.way("Users", entry.actor) if "@" in entry.actor else None),
             fact("At", f"{day(entry.at, context.now)} {clock(entry.at)}Z"),
             fact("Source", entry.source),
             fact("Hash", (entry.hash, "muted"), middle=True),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from console.app.columns import Cell, Column, Context
 from console.app.inert import inert
 from console.app.pane import Pane, fact, gap
 from console.app.times import HOUR, age, clock, moment, span
 from model.records import Certificate, CertificateState
+
+if TYPE_CHECKING:
+    from console.app.app import ConsoleApp
 
 BAR = 10
 
@@ -104,19 +109,20 @@ COLUMNS = (
 )
 
 
-def fill(pane: Pane, certificate: Certificate, context: Context) -> None:
+def fill(pane: Pane, certificate: Certificate, context: Context, app: ConsoleApp) -> None:
     """What the pane tells of one."""
     pane.head(state_of(certificate, context), certificate.key_id, certificate.state(context.now).value)
-    lines = pane.tab("Facts").lines
+    lines, device = pane.tab("Facts").lines, certificate.device
     lines += [
         fact("Serial", str(certificate.serial), (f"{certificate.kind.value}, {certificate.generation}", "muted")),
+        *([fact("User", user, link=app.way("Users", user))] if (user := certificate.user) else []),
         fact("Principals", certificate.principals[0] if certificate.principals else "–"),
         *(fact("", principal) for principal in certificate.principals[1:8]),
         gap(),
         fact("From", moment(certificate.valid_after, context.now), (clock(certificate.valid_after), "muted")),
         fact("Until", moment(certificate.valid_before, context.now), (ends(certificate, context).text, "muted")),
         gap(),
-        fact("Device", certificate.device or "–"),
+        fact("Device", device or "–", link=app.way("Devices", device) if device else None),
         *(fact("Sources" if at == 0 else "", a) for at, a in enumerate(certificate.source_addresses)),
         fact("Key", (certificate.fingerprint, "muted"), middle=True),
     ]

@@ -51,6 +51,13 @@ class CertificatesView(ListView):
             *(((f"{self.cap('h')} shows those that are over", "muted"),) if self.base else ()),
         )
 
+    def open(self, words: Sequence[str]) -> None:
+        """One that is over is looked for among all."""
+        if words and words[0].isdigit() and self.pages.index_of(words[0]) is None:
+            self.base = ""
+            self.filter(self.filter_text)
+        super().open(words)
+
     async def load(self) -> None:
         self.authorities = await self.backend.authorities()
         await super().load()
@@ -180,4 +187,4 @@ class CertificatesView(ListView):
         )
 
     async def facts(self, row: Any, pane: Pane, context: Context) -> None:
-        fill(pane, row, context)
+        fill(pane, row, context, self.console_app)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from console.app.backend import DeviceFacts, PeerFacts, RuleFacts, Ways
@@ -30,18 +29,18 @@ def fill(pane: Pane, facts: DeviceFacts, ways: Ways, context: Context, app: Cons
     for part in (
         _identity(facts, app),
         _state(facts, context),
-        _endpoints(facts, context),
+        _endpoints(facts, context, app),
         _routes(device, context),
         _reach(facts, ways),
-        _certificate(facts, context),
-        _last(facts, context),
+        _certificate(facts, context, app),
+        _last(facts, context, app),
     ):
         if part:
             tab.lines += [*([gap()] if tab.lines else []), *part]
     _peers(pane.tab("Peers", facts.peers), facts, ways, context, app)
     _rules(pane.tab("Rules"), ways, context, app)
-    _certificates(pane.tab("Certs", len(facts.certificates)), facts, context)
-    _changes(pane.tab("Changes"), facts, context)
+    _certificates(pane.tab("Certs", len(facts.certificates)), facts, context, app)
+    changes(pane.tab("Changes"), facts.changes, context, app, none="nothing since it joined")
 
 
 def _aside(facts: DeviceFacts, context: Context) -> str:
@@ -61,11 +60,20 @@ def _aside(facts: DeviceFacts, context: Context) -> str:
 def _identity(facts: DeviceFacts, app: ConsoleApp) -> list[Line]:
     device = facts.device
     if device.tags:
-        who = fact("Tags", " ".join(device.tags))
+        who = [
+            fact("Tags" if at == 0 else "", (tag, "accent"), link=app.way("Access", tag))
+            for at, tag in enumerate(device.tags)
+        ]
     else:
         user = device.user or "–"
-        who = fact("Owner", (user, "accent"), link=partial(app.go, "Users", user))
-    return [who, fact("IPv4", device.ipv4), fact("IPv6", device.ipv6), fact("Name", facts.fqdn or device.name)]
+        who = [fact("Owner", (user, "accent"), link=app.way("Users", user) if device.user else None)]
+    name = facts.fqdn or device.name
+    return [
+        *who,
+        fact("IPv4", device.ipv4),
+        fact("IPv6", device.ipv6),
+        fact("Name", name, link=app.way("Names", name)),
+    ]
 
 
 def _state(facts: DeviceFacts, context: Context) -> list[Line]:
@@ -95,7 +103,7 @@ def _by(changes: Sequence[AuditEntry], action: str) -> str:
     return f"by {found.actor.partition('@')[0]}, " if found else "since "
 
 
-def _endpoints(facts: DeviceFacts, context: Context) -> list[Line]:
+def _endpoints(facts: DeviceFacts, context: Context, app: ConsoleApp) -> list[Line]:
     """Its own, then those at which others see it besides: behind a NAT these are the ones that work."""
     device, seen = facts.device, dict(facts.observed)
     lines = [fact("WireGuard", device.wireguard_key, middle=True)]
@@ -109,7 +117,7 @@ def _endpoints(facts: DeviceFacts, context: Context) -> list[Line]:
     if newest is not None and newest.handshake_at is not None:
         ago = age(newest.handshake_at, context.now)
         ago = ago if ago == "now" else f"{ago} ago"
-        lines.append(fact("Handshake", ago, (f"with {newest.name}", "muted")))
+        lines.append(fact("Handshake", ago, (f"with {newest.name}", "muted"), link=app.way("Devices", newest.name)))
     return lines
 
 
@@ -150,7 +158,7 @@ def _all(ports: str) -> str:
     return "all ports" if ports == "*" else ports
 
 
-def _certificate(facts: DeviceFacts, context: Context) -> list[Line]:
+def _certificate(facts: DeviceFacts, context: Context, app: ConsoleApp) -> list[Line]:
     now = context.now
     hosts = [c for c in facts.certificates
              if c.kind is CertificateKind.HOST and c.state(now) is CertificateState.VALID]  # fmt: skip
@@ -160,17 +168,23 @@ def _certificate(facts: DeviceFacts, context: Context) -> list[Line]:
     renewal = newest.valid_after + round((newest.valid_before - newest.valid_after) * RENEWED)
     note = f"renews in {span(renewal - now)}" if renewal > now else "to be renewed"
     return [
-        fact("Certificate", str(newest.serial), (f"host, {newest.generation}", "muted")),
+        fact(
+            "Certificate",
+            str(newest.serial),
+            (f"host, {newest.generation}", "muted"),
+            link=app.way("Certificates", str(newest.serial)),
+        ),
         fact("", (context.glyphs.on, "ok"), f"{span(newest.valid_before - now)} left", (note, "muted")),
     ]
 
 
-def _last(facts: DeviceFacts, context: Context) -> list[Line]:
+def _last(facts: DeviceFacts, context: Context, app: ConsoleApp) -> list[Line]:
     if not facts.changes:
         return []
     newest = facts.changes[0]
     who = inert(newest.actor.partition("@")[0])
-    return [fact("Last change", newest.action, (f"by {who}, {moment(newest.at, context.now)}", "muted"))]
+    when = (f"by {who}, {moment(newest.at, context.now)}", "muted")
+    return [fact("Last change", newest.action, when, link=app.way("Activity", str(newest.number)))]
 
 
 # Peers and rules
@@ -194,7 +208,7 @@ def _peer(peer: PeerFacts, ways: Ways, context: Context, app: ConsoleApp) -> lis
     ago = age(peer.handshake_at, context.now) if peer.handshake_at is not None else ""
     where = peer.endpoint or ("direct" if peer.seen else "")
     first = listed([glyph, (peer.name, "text"), (where, "muted")], ago)
-    first.link = partial(app.go, "Devices", peer.name)
+    first.link = app.way("Devices", peer.name)
     lines = [first]
     for outgoing, ports, rule in ways.by_peer.get(peer.name, ()):
         sign = context.glyphs.to if outgoing else context.glyphs.back
@@ -217,7 +231,7 @@ def _rule(rule: RuleFacts, app: ConsoleApp) -> list[Line]:
     what = plural(rule.devices, "device") if rule.devices else ""
     head = listed([(what, "text"), (f"on {ports}", "muted")] if what else [(f"on {ports}", "text")],
                   f"{rule.rule}, line {rule.line}")  # fmt: skip
-    head.link = partial(app.go, "Access")
+    head.link = app.way("Access", f"line:{rule.line}")
     lines = [head]
     if rule.names:
         more = [f"{rule.devices - len(rule.names):,} more"] if rule.devices > len(rule.names) else []
@@ -230,20 +244,26 @@ def _rule(rule: RuleFacts, app: ConsoleApp) -> list[Line]:
 # Lists
 
 
-def _certificates(tab: Tab, facts: DeviceFacts, context: Context) -> None:
+def _certificates(tab: Tab, facts: DeviceFacts, context: Context, app: ConsoleApp) -> None:
     from console.app.screens.certificatecolumns import ends, state_of
 
     for certificate in facts.certificates:
-        cell = ends(certificate, context)
-        spans = [state_of(certificate, context), (str(certificate.serial), "text"), (certificate.kind.value, "muted")]
-        tab.lines.append(listed([*spans, (" ".join(certificate.principals), "muted")], cell.text))
+        cell, serial = ends(certificate, context), str(certificate.serial)
+        spans = [state_of(certificate, context), (serial, "text"), (certificate.kind.value, "muted")]
+        principals = (" ".join(certificate.principals), "muted")
+        tab.lines.append(listed([*spans, principals], cell.text, link=app.way("Certificates", serial)))
     if not facts.certificates:
         tab.lines.append(listed([("no certificates", "muted")]))
 
 
-def _changes(tab: Tab, facts: DeviceFacts, context: Context) -> None:
-    for entry in facts.changes:
-        spans = [(entry.actor.partition("@")[0], "text"), (entry.action, "muted")]
-        tab.lines.append(listed(spans, moment(entry.at, context.now)))
-    if not facts.changes:
-        tab.lines.append(listed([("nothing since it joined", "muted")]))
+def changes(
+    tab: Tab, entries: Sequence[AuditEntry], context: Context, app: ConsoleApp, *, none: str = "", whose: bool = True
+) -> None:
+    """What was done, newest first: by whom, or, where all is by one, to what."""
+    for entry in entries:
+        actor = (entry.actor.partition("@")[0], "text")
+        spans = [actor, (entry.action, "muted")] if whose else [(entry.action, "text"), (entry.subject, "muted")]
+        way = app.way("Activity", str(entry.number))
+        tab.lines.append(listed(spans, moment(entry.at, context.now), link=way))
+    if not entries and none:
+        tab.lines.append(listed([(none, "muted")]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -112,6 +112,9 @@ class EnrollmentKeysView(ListView):
 
     def called(self, row: Any) -> str:
         return inert(row.id)
+
+    def leads(self, row: Any) -> Callable[[], None] | None:
+        return self.console_app.way(*("Users", row.user) if row.user else ("Access", row.tags[0]))
 
     def nothing(self) -> Sequence[tuple[str, str]]:
         return (

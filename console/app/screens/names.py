@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from console.app.actions import Action
@@ -57,6 +57,11 @@ class NamesView(ListView):
 
     def called(self, row: Any) -> str:
         return inert(row.name)
+
+    def leads(self, row: Any) -> Callable[[], None] | None:
+        if row.created_by == "device":
+            return self.console_app.way("Devices", inert(row.name).partition(".")[0])
+        return self.console_app.way("Users", row.created_by) if "@" in row.created_by else None
 
     def nothing(self) -> Sequence[tuple[str, str]]:
         return (

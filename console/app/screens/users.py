@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from console.app.actions import Action
@@ -16,7 +15,7 @@ from console.app.listview import ListView
 from console.app.modes import Field, Form
 from console.app.pane import Pane, fact, gap, listed
 from console.app.screens import bulk
-from console.app.times import count, day, moment
+from console.app.times import count, day
 from model.records import Role, UserState
 
 _ROLE = {Role.OWNER: "bright", Role.ADMIN: "text", Role.OPERATOR: "text"}
@@ -152,7 +151,7 @@ class UsersView(ListView):
                 label="Invitation",
                 edit=LineEdit("yes"),
                 choices=("yes", "no"),
-                hint="yes: text to send them, with the gate's key",
+                hint="text to send them, with the gate's key",
             ),
         ]
 
@@ -238,6 +237,7 @@ class UsersView(ListView):
 def _fill(view: UsersView, pane: Pane, facts: UserFacts, context: Context) -> None:
     from console.app.screens.certificatecolumns import ends
     from console.app.screens.certificatecolumns import state_of as certificate_state
+    from console.app.screens.devicefacts import changes
     from console.app.screens.devices import seen
     from console.app.screens.devices import state_of as device_state
 
@@ -249,7 +249,11 @@ def _fill(view: UsersView, pane: Pane, facts: UserFacts, context: Context) -> No
     lines += [
         fact("Role", user.role.value),
         fact("E-mail", (user.email or "–", "text" if user.email else "muted")),
-        fact("Groups", *(user.groups or (("none from the provider", "muted"),))),
+        *(
+            fact("Groups" if at == 0 else "", (group, "accent"), link=app.way("Access", group))
+            for at, group in enumerate(user.groups)
+        ),
+        *([] if user.groups else [fact("Groups", ("none from the provider", "muted"))]),
         fact("Added", day(user.created_at, context.now)),
     ]
     lines.append(gap())
@@ -266,7 +270,7 @@ def _fill(view: UsersView, pane: Pane, facts: UserFacts, context: Context) -> No
                 device_state(device, context),
                 device.name,
                 (seen(device, context).text, "muted"),
-                link=partial(app.go, "Devices", device.name),
+                link=app.way("Devices", device.name),
             )
         )
     if not facts.devices:
@@ -278,8 +282,6 @@ def _fill(view: UsersView, pane: Pane, facts: UserFacts, context: Context) -> No
             (str(certificate.serial), "text"),
             (certificate.device or "–", "muted"),
         ]
-        tab.lines.append(listed(spans, ends(certificate, context).text))
-    changes = pane.tab("Changes")
-    for entry in facts.changes:
-        spans = [(entry.action, "text"), (entry.subject, "muted")]
-        changes.lines.append(listed(spans, moment(entry.at, context.now)))
+        way = app.way("Certificates", str(certificate.serial))
+        tab.lines.append(listed(spans, ends(certificate, context).text, link=way))
+    changes(pane.tab("Changes"), facts.changes, context, app, whose=False)

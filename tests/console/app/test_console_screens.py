@@ -39,7 +39,7 @@ async def test_a_digit_goes_to_its_screen(digit: str, title: str, text: str) -> 
 async def test_words_open_a_screen_at_a_thing() -> None:
     async with a_console(Seeded(size=60), "devices", "web-fra-5") as session:
         await session.shows("Devices › web-fra-5")
-        await session.shows("tag:web tag:canary")
+        await session.shows("tag:canary")
 
 
 async def test_a_name_beyond_the_first_page_is_found() -> None:
