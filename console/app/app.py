@@ -257,14 +257,14 @@ class ConsoleApp(Keyboard):
             self._band_height = height
             self._band.styles.height = height
             self._band.display = height > 0
-            self._band._strips = []
+            self._band.forget()
 
     def paint_whole(self) -> None:
         """Every cell again: after frames were dropped, and for another theme."""
         if isinstance(self._driver, ChannelDriver):
             self._driver.paint_all()
         for widget in (self.view, *self._frame, self._band):
-            widget._strips = []
+            widget.forget()
         self.screen.refresh()
         for widget in (self.view, *self._frame, self._band):
             widget.refresh()

@@ -90,6 +90,7 @@ class Desk(App[int]):
             return
         old, self.view = self.view, view
         old.display = False
+        old.forget()
         view.display = True
         if not view.is_attached:
             self.query_one("#body").mount(view)

@@ -72,11 +72,18 @@ class Painted(Widget):
         self._links, self._theme = rows, theme
         return self._strips
 
-    def render_line(self, y: int) -> Strip:
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """As they were drawn: Textual's cache would copy each for margins and borders, and outlive the session."""
         width, height = self.size
         if len(self._strips) != height or (self._strips and self._strips[0].cell_length != width):
             self._paint(width, height)
-        return self._strips[y] if y < len(self._strips) else Strip.blank(width)
+        strips = self._strips[crop.y : crop.bottom]
+        strips += [Strip.blank(width)] * (crop.height - len(strips))
+        return strips if crop.column_span == (0, width) else [strip.crop(*crop.column_span) for strip in strips]
+
+    def forget(self) -> None:
+        """Keeps nothing of what was drawn, for as long as it is not in sight."""
+        self._strips, self._links = [], []
 
     def text(self) -> str:
         """What stands on it, for tests."""
