@@ -63,14 +63,15 @@ class Tmux:
 class ServedGate:
     """A new network in `folder`, served by a process of its own, with alice as owner."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, program: Sequence[str] = PROGRAM) -> None:
+        """`program` serves it."""
         self.folder = folder
         self.key = folder / "alice"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
         words = ["init", "--state", str(folder / "net"), "--domain", "example.com", "--owner", "alice"]
         subprocess.run([*PROGRAM, *words, "--owner-key", f"{self.key}.pub"], check=True, capture_output=True)
         self.log = (folder / "log").open("w")
-        serve = [*PROGRAM, "serve", "--state", str(folder / "net"), "--listen", "127.0.0.1:0"]
+        serve = [*program, "serve", "--state", str(folder / "net"), "--listen", "127.0.0.1:0"]
         self.process = subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=self.log, text=True)
         assert self.process.stdout
         self.port = self.process.stdout.readline().split()[2].rpartition(":")[2]
@@ -96,8 +97,8 @@ class ServedGate:
 
 
 @contextlib.contextmanager
-def a_served_gate(folder: Path) -> Iterator[ServedGate]:
-    gate = ServedGate(folder)
+def a_served_gate(folder: Path, program: Sequence[str] = PROGRAM) -> Iterator[ServedGate]:
+    gate = ServedGate(folder, program)
     try:
         yield gate
     finally:

@@ -4,9 +4,11 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
+import sys
 import termios
 import time
 from collections.abc import Iterator
@@ -169,3 +171,41 @@ def test_a_gate_that_ends_says_so_on_every_terminal_and_leaves_them_clean(tmp_pa
         finally:
             for terminal in terminals:
                 terminal.close()
+
+
+FAULTY = [sys.executable, str(Path(__file__).with_name("faulty_gate.py"))]
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        pytest.param(("/", "draw"), "a screen failed and was opened anew", id="while-drawing"),
+        pytest.param(("!",), "a screen failed and was opened anew", id="at-a-key"),
+        pytest.param(("/", "load", "Enter", "1", "3"), "this did not work", id="while-loading"),
+    ],
+)
+def test_a_screen_that_fails_is_a_number_to_one_and_nothing_to_the_others(
+    tmp_path: Path, keys: tuple[str, ...], said: str
+) -> None:
+    with a_served_gate(tmp_path, FAULTY) as gate:
+        gate.run("gate", "sample-data")
+        with a_terminal_at(gate, "devices") as one, a_terminal_at(gate, "devices", "db-fra-2") as other:
+            one.shows("db-fra-2")
+            other.shows("Devices › db-fra-2")
+            one.keys(*keys)
+            screen = one.shows(said)
+            number = re.search(r"error ([0-9a-f]{6})", screen)
+            assert number, screen
+            one.keys("2")
+            one.shows("carol-sample")
+
+            gate.run("devices", "rename", "db-fra-2", "renamed-2")
+            screen = other.shows("renamed-2")
+            assert "error" not in screen
+            for terminal in (one, other):
+                terminal.keys("C-q")
+                terminal.shows("ended with 0")
+    log = (tmp_path / "log").read_text()
+    assert f"console error {number[1]}: RuntimeError" in log
+    assert "faulty_gate.py" in log
+    assert "s3cr3t" not in log
