@@ -27,15 +27,15 @@ MANY = 25_000
 def is_light(old: Snapshot, committed: Sequence[c.Committed]) -> bool:
     """Whether `advance` takes so little that it may run on the event loop: nothing is compiled, indexed or encoded
     whole."""
-    told = [entry.change for entry in committed if not isinstance(entry.change, c.CertificateIssued)]
+    told = [entry.change for entry in committed if entry.change.shows]
     heavy = HEAVY if len(old.devices) <= MANY else HEAVY | MOVING
     return old.compiled.indexed and len(told) <= 2 and not any(isinstance(change, heavy) for change in told)
 
 
 def advance(old: Snapshot, committed: Sequence[c.Committed]) -> Snapshot:
     """`old` with `committed` applied, in their order; `news` says whose NetMaps may differ, and in what."""
-    told = [entry.change for entry in committed if not isinstance(entry.change, c.CertificateIssued)]
-    if not told:  # a certificate is no part of a snapshot, and nobody's map tells of it
+    told = [entry.change for entry in committed if entry.change.shows]
+    if not told:
         return msgspec.structs.replace(old, version=committed[-1].number, news=News())
     now = _Draft(old)
     for change in told:

@@ -173,7 +173,7 @@ class Gate:
     def _authorize(self, operation: Operation[S, ..., T], r: Reader, actor: Actor) -> tuple[Actor, bool]:
         if self.connections.over(actor):
             raise Denied("the login of this connection was ended", hint="connect again")
-        return operation.authorize(r, actor)
+        return operation.authorize(r, actor, self.snapshot)
 
     def _call(self, operation: Operation[S, ..., T], actor: Actor, own: bool) -> Call:
         return Call(

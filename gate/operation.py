@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, Protocol, Typ
 
 import msgspec
 
+from gate import present
 from gate.actor import Actor
 from gate.roles import PERMISSIONS, Permission
 from model.errors import Denied
 from model.records import Role
-from store import Reader, Transaction, users
+from store import Reader, Transaction
 
 if TYPE_CHECKING:
     from gate.connections import Connections
@@ -86,13 +87,13 @@ class Operation(Generic[S, P, T_co]):
         self.permission: Permission = PERMISSIONS["agent" if name.startswith("agent ") else name]
         self.__doc__ = run.__doc__
 
-    def authorize(self, r: Reader, actor: Actor) -> tuple[Actor, bool]:
+    def authorize(self, r: Reader, actor: Actor, snapshot: Snapshot) -> tuple[Actor, bool]:
         """The actor with the role of this moment, and whether only their own things are open to them.
 
         Raises `Denied`. A person is looked up anew: one disabled or demoted since they logged in is so at once.
         """
         if actor.user is not None:
-            role = users.active_role(r, actor.user)
+            role = present.active_role(r, snapshot, actor.user)
             if role is None:
                 raise Denied(f"{actor.user} is disabled or removed", hint="ask an operator of this network")
             if role is not actor.role:

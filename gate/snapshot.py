@@ -101,6 +101,12 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
                 return device
         raise NotFound(f"no device is called {quoted(text)}", hint="`wardgate devices list` shows them")
 
+    def approved_of(self, name: UserName) -> tuple[Device, ...]:
+        """The approved devices of a person who is not disabled, in order of id."""
+        world = self.compiled.world
+        mine = [self.devices[world.names[slot]] for slot in world.by_user.get(name, ())]
+        return tuple(sorted(mine, key=lambda device: device.rank))
+
     def user(self, text: str) -> User:
         """By full name, or by a local part that one person alone has."""
         wanted = text.strip().casefold()

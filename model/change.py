@@ -6,6 +6,8 @@ Changes are numbered without gaps, in the transaction that made them.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 from model.ids import DeviceID, DeviceName, DNSName, EnrollmentKeyID, UserID, UserName, Version
@@ -24,6 +26,9 @@ from model.records import (
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="change"):
     """The base of all; `change` in the log is the name of the type."""
+
+    shows: ClassVar[bool] = True
+    """A snapshot of the network may differ by it."""
 
 
 class UserChange(Change, frozen=True, kw_only=True):
@@ -160,6 +165,7 @@ class NameRemoved(Change, frozen=True, kw_only=True):
 
 
 class CertificateIssued(Change, frozen=True, kw_only=True):
+    shows: ClassVar[bool] = False
     certificate: Certificate
 
 

@@ -28,6 +28,8 @@ def append(tx: Transaction, change: Change) -> Committed:
         "INSERT INTO changes (number, at, change) VALUES (?, ?, ?)", (number, tx.now, _encode(change).decode())
     )
     tx.later.move(_LAST, (number,))
+    if change.shows:
+        tx.newest.shown = number
     return Committed(Version(number), tx.now, cast(AnyChange, change))
 
 

@@ -44,19 +44,34 @@ class Reader:
         total: int = self.sql.execute(query, parameters).fetchone()[0]
         return total
 
+    def holds(self, version: Version) -> bool:
+        """Whether a snapshot as of change `version` is known to show the network as this work sees it."""
+        return False
+
+
+class Newest:
+    """How far the change log is, with what the commit under way has recorded. Kept by the writer."""
+
+    __slots__ = ("shown",)
+
+    def __init__(self, shown: int) -> None:
+        self.shown = shown
+        """No change above this number shows in a snapshot. What was undone may have raised it."""
+
 
 class Transaction(Reader):
     """A piece of work on the one writer. It is durable as a whole, or nothing of it happened."""
 
-    __slots__ = ("changes", "later")
+    __slots__ = ("changes", "later", "newest")
 
-    def __init__(self, db: Database, now: int, later: Later) -> None:
+    def __init__(self, db: Database, now: int, later: Later, newest: Newest) -> None:
         self._totals = None
         self._db = db
         self.beside = db.conn
         self.now = now
         self.later = later
         """Changes, audit entries and users' certificates that wait to be written, with others of the same part."""
+        self.newest = newest
         self.changes: list[Committed] = []
         """What this work recorded, in order."""
 
@@ -71,6 +86,9 @@ class Transaction(Reader):
         if self.later.waits:
             self.later.write()
         return self.beside
+
+    def holds(self, version: Version) -> bool:
+        return version >= self.newest.shown
 
     def record(self, change: Change) -> Version:
         """Adds `change` to the log under the next number: no number is ever left out."""

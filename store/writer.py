@@ -17,10 +17,11 @@ from sqlite_utils import Database
 
 from model.change import Committed
 from model.errors import Unavailable, WardgateError
+from store import changes
 from store.faults import translated
 from store.later import Later
 from store.parts import Parts
-from store.transaction import Transaction
+from store.transaction import Newest, Reader, Transaction
 
 T = TypeVar("T")
 Work = Callable[[Transaction], T]
@@ -54,6 +55,7 @@ class Writer:
         self.on_commit: Callable[[Sequence[Committed]], None] | None = None
         self._db = db
         self._sql: sqlite3.Connection = db.conn
+        self._newest = Newest(changes.last(Reader(db, now=0)))
         self._path = path
         self._now = now
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
@@ -142,7 +144,7 @@ class Writer:
 
     def _alone(self, job: _Job, parts: Parts, now: int, committed: list[Committed]) -> None:
         later = Later(self._sql)
-        tx = Transaction(self._db, now, later)
+        tx = Transaction(self._db, now, later, self._newest)
         parts.begin()
         try:
             job.result = job.work(tx)
@@ -162,7 +164,7 @@ class Writer:
         parts.begin()
         try:
             for job in jobs:
-                tx = Transaction(self._db, now, later)
+                tx = Transaction(self._db, now, later, self._newest)
                 try:
                     job.result = job.work(tx)
                     recorded += tx.changes

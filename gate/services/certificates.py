@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 import sshca
-from gate import reached
+from gate import present, reached
 from gate.operation import Call, reads, writes
 from gate.services import own
 from gate.services.queries import whole
@@ -79,7 +79,7 @@ def for_myself(
 
 
 def _device_of(tx: Transaction, call: Call, user: UserName, wanted: str | None) -> Device:
-    mine = devices.approved_of(tx, user, call.snapshot.devices)
+    mine = present.approved_of(tx, call.snapshot, user)
     if wanted is not None:
         named = [device for device in mine if wanted.strip().lower() in {device.name, device.id, *device.addresses}]
         if not named:

@@ -98,7 +98,7 @@ async def test_every_role_is_let_in_by_the_table_and_kept_out_by_it(tmp_path: Pa
 def authorized(running: Any, operation: Operation[Any, ..., Any], actor: Actor) -> bool | None:
     """Whether only one's own is open; None where the actor is denied."""
     try:
-        return running.store.read(lambda r: operation.authorize(r, actor))[1]  # type: ignore[no-any-return]
+        return running.store.read(lambda r: operation.authorize(r, actor, running.snapshot))[1]  # type: ignore[no-any-return]
     except Denied:
         return None
 

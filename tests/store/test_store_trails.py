@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-from store_builders import Clock, a_user
+from pathlib import Path
 
-from model.change import SettingSet, UserAdded
-from model.errors import NotFound
+import pytest
+from store_builders import Clock, a_certificate, a_generation, a_store, a_user
+
+from model.change import CertificateIssued, SettingSet, UserAdded
+from model.errors import Conflict, NotFound
+from model.ids import Version
 from store import Query, Store, Transaction, audit, changes
 
 
@@ -49,6 +52,39 @@ def test_pruning_keeps_the_newest_and_numbers_go_on(store: Store) -> None:
     store.transact(lambda tx: changes.prune(tx, 0))
     record(store, 1)
     assert store.read(lambda r: (changes.oldest(r), changes.last(r))) == (10, 11)
+
+
+def test_a_snapshot_holds_until_a_change_that_shows_is_recorded(store: Store) -> None:
+    def work(tx: Transaction) -> list[bool]:
+        before, issued = changes.last(tx), tx.record(CertificateIssued(certificate=a_certificate(tx, a_generation(tx))))
+        held = [tx.holds(before), tx.holds(issued)]
+        tx.record(SettingSet(key="a", value=1))
+        return [*held, tx.holds(before), tx.holds(issued), tx.holds(changes.last(tx))]
+
+    record(store, 3)
+    assert store.transact(work) == [True, True, False, False, True]
+
+
+def test_what_was_undone_leaves_no_snapshot_that_holds_wrongly(store: Store) -> None:
+    def fails(tx: Transaction) -> None:
+        tx.record(SettingSet(key="a", value=1))
+        raise Conflict("no")
+
+    record(store, 3)
+    with pytest.raises(Conflict):
+        store.transact(fails)
+    assert not store.transact(lambda tx: tx.holds(Version(2)))
+    record(store, 1)
+    assert store.transact(lambda tx: (tx.holds(Version(3)), tx.holds(Version(4)))) == (False, True)
+
+
+def test_a_snapshot_of_a_store_that_was_opened_anew_holds(tmp_path: Path) -> None:
+    store = a_store(tmp_path)
+    record(store, 3)
+    store.close()
+    store = Store.open(store.path)
+    assert store.transact(lambda tx: (tx.holds(Version(2)), tx.holds(Version(3)))) == (False, True)
+    store.close()
 
 
 def test_an_audit_trail_as_it_was_written_holds(store: Store) -> None:
