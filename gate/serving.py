@@ -17,6 +17,7 @@ from gate.doors.server import Server
 from gate.faces import Faces
 from gate.gate import Gate
 from gate.services import agents, authority, policies, routers
+from gate.steps import LATE
 from model.errors import WardgateError
 from model.ids import quoted
 from model.records import Certificate
@@ -37,8 +38,10 @@ ASK_CA_KEYS_EVERY = 60.0
 
 TELL_STEPS_EVERY, WORTH_TELLING = 60.0, 0.05
 """Seconds between lines in the log about steps of the loop that were long, and how long one of them has to be."""
-SET_ASIDE_EVERY, MANY = 3.0, 200
+SET_ASIDE_EVERY, MANY = 0.5, 100
 """Seconds between looks whether so many more connections are open that the collector had better pass over them."""
+COLLECT_OLD_EVERY = 5.0
+"""Seconds between looks whether it is time, and quiet enough, to collect what became garbage late."""
 COLLECT_EVERY = 6 * 3600.0
 
 
@@ -54,12 +57,15 @@ class Serving:
         self._lapses = agents.Lapses()
         gate.watch.start()
         self._set_aside_at = self._online = 0
+        self._caught = False
+        """Whether somebody was at a console when objects were set aside."""
         self._tasks = [
             asyncio.create_task(_repeat(EVERY, self._due)),
             asyncio.create_task(_repeat(SAVE_PRESENCE_EVERY, self._save)),
             asyncio.create_task(_repeat(ASK_CA_KEYS_EVERY, self._ask_ca_keys)),
             asyncio.create_task(_repeat(SET_ASIDE_EVERY, self._set_aside)),
             asyncio.create_task(_repeat(TELL_STEPS_EVERY, self._tell_steps)),
+            asyncio.create_task(_repeat(COLLECT_OLD_EVERY, self._collect_old)),
             asyncio.create_task(_repeat(COLLECT_EVERY, self._collect)),
         ]
 
@@ -80,7 +86,6 @@ class Serving:
         collecting.seldom()
         gc.collect()
         gc.freeze()  # what is here now stays: later collections need not walk it
-        gc.collect()  # of nothing: old objects are looked through when there are a quarter more than at the last time
         return cls(gate, server, local, certificate)
 
     async def _due(self) -> None:
@@ -125,10 +130,20 @@ class Serving:
         if now > self._set_aside_at + MANY:
             gc.freeze()
             self._set_aside_at = now
+            self._caught |= bool(len(self.server.keeper.people))
         self._set_aside_at = min(now, self._set_aside_at)
 
+    async def _collect_old(self) -> None:
+        crowd = self.gate.watch.crowd()
+        if collecting.old_are_due(quiet=not crowd.waiting and not crowd.untold and self.gate.watch.now < LATE):
+            with self.gate.watch.doing("collecting garbage"):
+                gc.collect()
+
     async def _collect(self) -> None:
-        """What was set aside and went in a circle after all, as consoles do; the one long step there is."""
+        """What was set aside and went in a circle after all, as consoles do: where none was open, nothing did."""
+        if not self._caught:
+            return
+        self._caught = False
         with self.gate.watch.doing("collecting garbage"):
             gc.unfreeze()
             gc.collect()

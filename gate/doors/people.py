@@ -232,6 +232,10 @@ class People:
         if not self._doors[name]:
             del self._doors[name]
 
+    def __len__(self) -> int:
+        """How many people are connected."""
+        return len(self._doors)
+
     def of(self, name: UserName) -> tuple[Door, ...]:
         return tuple(self._doors.get(name, ()))
 
