@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
@@ -84,27 +85,40 @@ def krl(
 
 def _by_ca(
     revocations: list[Revocation], ca_keys: Mapping[GenerationID, SSHKey]
-) -> tuple[dict[bytes, list[int]], list[Revocation]]:
+) -> tuple[dict[bytes, array[int]], list[Revocation]]:
     """The revoked serials by CA key blob, an empty one standing for all CAs; and the revocations without a serial."""
     rest: list[Revocation] = []
-    numbers = list(map(_SERIAL, revocations))
-    if type(None) in set(map(type, numbers)):  # quicker than to compare each with None
+    try:
+        numbers = _numbers(revocations)
+    except TypeError:  # some have no serial, which an array tells sooner than a look at each
         rest = [revocation for revocation in revocations if revocation.serial is None]
         revocations = [revocation for revocation in revocations if revocation.serial is not None]
-        numbers = list(map(_SERIAL, revocations))
-    generations = list(map(_GENERATION, revocations))
-    serials: defaultdict[bytes, list[int]] = defaultdict(list)
-    named = set(generations)
+        numbers = _numbers(revocations)
+    named = set(map(_GENERATION, revocations))
+    serials: defaultdict[bytes, array[int]] = defaultdict(_no_numbers)
     for generation in named:
         key = ca_keys.get(generation)
-        of_it = (
-            numbers if len(named) == 1 else [n for n, of in zip(numbers, generations, strict=True) if of == generation]
-        )
+        of_it = numbers
+        if len(named) > 1:
+            of_it = array("Q", [n for n, one in zip(numbers, revocations, strict=True) if one.generation == generation])
         serials[key.blob if key else b""] += of_it
     return serials, rest
 
 
-def _certificate_sections(serials: Mapping[bytes, list[int]], key_ids: Iterable[str]) -> Iterator[bytes]:
+def _no_numbers() -> array[int]:
+    return array("Q")
+
+
+def _numbers(revocations: list[Revocation]) -> array[int]:
+    """Their serials, side by side: as objects they lie all over the memory, and to visit each of them again costs more
+    than all else that is done with it. Raises `TypeError` where one has none."""
+    try:
+        return array("Q", list(map(_SERIAL, revocations)))
+    except OverflowError:
+        raise Invalid("a KRL holds serials from 1 to 2^64-1") from None
+
+
+def _certificate_sections(serials: Mapping[bytes, array[int]], key_ids: Iterable[str]) -> Iterator[bytes]:
     for ca_key in sorted(key for key in serials if serials[key]):
         yield _section(CERTIFICATES, string(ca_key) + string(b"") + serial_sections(serials[ca_key]))
     if key_ids:

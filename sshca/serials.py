@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from collections.abc import Collection, Sequence
 from typing import Final
 
@@ -59,7 +61,10 @@ def serial_range(first: int, last: int) -> bytes:
 
 
 def _list(serials: Sequence[int]) -> bytes:
-    return _section(SERIAL_LIST, struct.pack(f">{len(serials)}Q", *serials))
+    listed = array("Q", serials)
+    if sys.byteorder == "little":
+        listed.byteswap()
+    return _section(SERIAL_LIST, listed.tobytes())
 
 
 def _alone(blocks: list[Block]) -> tuple[list[int], list[Block]]:

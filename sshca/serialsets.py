@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from operator import sub
 from typing import Final, Protocol
@@ -22,6 +23,9 @@ _GAP: Final = bytes(FAR - 1)
 _DENSE: Final = 32
 """As many bytes a serial are spent on marks, which is what a number in a list takes."""
 _TO_DIGITS: Final = b"01" + bytes(254)
+_NEVER: Final = 2**64
+_HEAP: Final = 64
+"""Serials in a heap, about, where they lie evenly."""
 
 
 Block = tuple[int, int, int, bool]
@@ -58,7 +62,7 @@ def serial_set(serials: Collection[int]) -> SerialSet:
     for start in (0, low):
         if high - start < _DENSE * len(serials):
             return MarkedSerials(serials, start, high)
-    return SortedSerials(serials)
+    return SortedSerials(serials, high)
 
 
 class MarkedSerials:
@@ -108,21 +112,21 @@ class MarkedSerials:
 
 
 class SortedSerials:
-    """In order, with the steps between neighbours: for serials that lie far apart."""
+    """In order: for serials that lie far apart."""
 
-    def __init__(self, serials: Collection[int]) -> None:
-        ordered = sorted(serials)
-        steps = list(map(sub, islice(ordered, 1, None), ordered))
-        if 0 in steps:
-            ordered = sorted(set(ordered))
-            steps = list(map(sub, islice(ordered, 1, None), ordered))
-        self._ordered, self._steps = ordered, steps
+    def __init__(self, serials: Collection[int], high: int) -> None:
+        ordered = _in_order(serials, high)
+        closest = min(_steps(ordered), default=_NEVER)
+        if closest == 0:
+            ordered = array("Q", sorted(set(ordered)))
+            closest = min(_steps(ordered), default=_NEVER)
+        self._ordered, self._closest = ordered, closest
 
     def apart(self, step: int) -> bool:
-        return min(self._steps, default=step + 1) > step
+        return self._closest > step
 
     def blocks(self) -> list[Block]:
-        ordered, steps = self._ordered, self._steps
+        ordered, steps = self._ordered, list(_steps(self._ordered))
         ones = bytes(map((1).__eq__, steps))
         rows = {match.start(): match.end() + 1 for match in _STEPS_OF_ONE.finditer(ones)}
         starts = {0, *[at for at, step in enumerate(steps, 1) if step >= FAR], *rows, *rows.values()} - {len(ordered)}
@@ -145,3 +149,22 @@ class SortedSerials:
     def after(self, serial: int) -> int:
         at = bisect_left(self._ordered, serial)
         return self._ordered[at] if at < len(self._ordered) else 0
+
+
+def _steps(ordered: array[int]) -> Iterator[int]:
+    """Between neighbours. They are looked at as they come: to keep them takes longer than to make them twice."""
+    return map(sub, islice(ordered, 1, None), ordered)
+
+
+def _in_order(serials: Collection[int], high: int) -> array[int]:
+    """Sorted, side by side. They are put into heaps by their leading bits first: a sort compares less where there are
+    few, and what it put in order is still at hand when it is copied."""
+    shift = max(0, high.bit_length() - (len(serials) // _HEAP).bit_length())
+    heaps: list[list[int]] = [[] for _ in range((high >> shift) + 1)]
+    for serial in serials:
+        heaps[serial >> shift].append(serial)
+    ordered = array("Q")
+    for heap in heaps:
+        heap.sort()
+        ordered.fromlist(heap)
+    return ordered

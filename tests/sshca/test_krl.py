@@ -174,7 +174,7 @@ def test_no_plainer_way_is_shorter(serials: set[int]) -> None:
 @settings(deadline=None)
 def test_marks_and_order_tell_the_same_of_a_set(serials: set[int], around: int) -> None:
     near = {number for number in serials if number < 10**7} | {7}
-    marked, ordered = MarkedSerials(near, 0, max(near)), SortedSerials(near)
+    marked, ordered = MarkedSerials(near, 0, max(near)), SortedSerials(near, max(near))
     assert marked.blocks() == ordered.blocks()
     for first, last, count, row in ordered.blocks():
         assert list(marked.values(first, last)) == list(ordered.values(first, last))
