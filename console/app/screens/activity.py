@@ -13,7 +13,8 @@ from console.app.columns import Cell, Column, Context
 from console.app.glyphs import Glyphs
 from console.app.inert import inert
 from console.app.listview import ListView
-from console.app.pane import Pane, fact, gap
+from console.app.pane import Pane, fact, gap, listed
+from console.app.screens import deeds
 from console.app.times import DAY, clock, day
 from model.change import Committed
 from model.records import AuditEntry
@@ -59,7 +60,7 @@ COLUMNS = (
     Column(head="Time", sort="at", least=8, most=8, cell=lambda r, c: Cell(clock(r.at), "muted")),
     Column(head="Actor", sort="actor", least=9, most=14, weight=1, cell=lambda r, c: Cell(_short(r.actor))),
     Column(head="Action", sort="action", least=14, most=24, weight=1, cell=lambda r, c: Cell(inert(r.action))),
-    Column(head="Subject", sort="subject", least=12, most=24, weight=2, cell=lambda r, c: Cell(inert(r.subject))),
+    Column(head="Subject", least=12, most=24, weight=2, cell=lambda r, c: Cell(inert(r.subject))),
     Column(head="Source", least=14, most=22, drop=3, since=100, cell=lambda r, c: Cell(inert(r.source), "muted")),
     Column(head="Hash", least=12, most=16, drop=4, since=150, cell=lambda r, c: Cell(r.hash, "muted", middle=True)),
 )
@@ -72,6 +73,10 @@ SCREENS = {
 """Where the subject of an action stands, by its noun."""
 
 
+SAID_ONCE = frozenset({"Date", "Time", "Actor", "Action", "Source"})
+"""Columns in which all that one command did is the same."""
+
+
 class ActivityView(ListView):
     title = "Activity"
     listing = Listing.ACTIVITY
@@ -79,17 +84,37 @@ class ActivityView(ListView):
     sort = "number"
     descending = True
 
+    def __init__(self) -> None:
+        self._several: Mapping[int, int] = {}
+        super().__init__()
+
     def columns(self) -> Sequence[Column]:
-        return COLUMNS
+        """What one command did to several stands there once: who, when and what in the first row, then its subjects."""
+        return tuple(
+            msgspec.structs.replace(column, cell=self._once(column)) if column.head in SAID_ONCE else column
+            for column in COLUMNS
+        )
+
+    def _once(self, column: Column) -> Callable[[Any, Context], Cell]:
+        def cell(row: AuditEntry, context: Context) -> Cell:
+            several = self._several.get(row.number)
+            if several == 0:
+                return Cell("")
+            plain = column.cell(row, context)
+            counts = several and column.head == "Action"
+            return msgspec.structs.replace(plain, text=f"{plain.text} ({several})") if counts else plain
+
+        return cell
+
+    def before_drawing(self) -> None:
+        self._several = deeds.in_sight(self.pages.row, self.table.top, self.table.height)
+        super().before_drawing()
 
     def state(self, row: Any, context: Context) -> tuple[str, str]:
         return sign(row, context.glyphs)
 
     def called(self, row: Any) -> str:
         return str(row.number)
-
-    def deeds(self) -> list[Action]:
-        return []
 
     def actions(self) -> list[Action]:
         return [
@@ -107,6 +132,14 @@ class ActivityView(ListView):
         if self.table.cursor == 0:
             self.table.kept = None
         super().changed(changes)
+
+    def _together(self, entry: AuditEntry, pane: Pane, context: Context) -> None:
+        index = self.pages.index_of(str(entry.number))
+        found = deeds.around(self.pages.row, index) if index is not None else []
+        if len(found) > 1:
+            tab = pane.tab("One command", len(found))
+            for one in found:
+                tab.lines.append(listed([(one.subject, "text")], str(one.number), link=self._way_to(one)))
 
     def _way_to(self, entry: AuditEntry) -> Callable[[], None] | None:
         """To what was done something to; it may be gone since."""
@@ -145,6 +178,7 @@ class ActivityView(ListView):
             fact("Source", entry.source),
             fact("Hash", (entry.hash, "muted"), middle=True),
         ]
+        self._together(entry, pane, context)
         before, after = entry.before or {}, entry.after or {}
         if before or after:
             lines.append(gap())

@@ -60,7 +60,7 @@ COLUMNS = (
     Column(
         head="Serial", sort="serial", least=6, most=8, right=True, cell=lambda r, c: Cell(str(r.serial), _quiet(r, c))
     ),
-    Column(head="Kind", sort="kind", least=5, most=5, cell=lambda r, c: Cell(r.kind.value, "muted")),
+    Column(head="Kind", least=5, most=5, cell=lambda r, c: Cell(r.kind.value, "muted")),
     Column(
         head="Key ID",
         sort="key_id",

@@ -110,7 +110,7 @@ COLUMNS = (
         cell=lambda d, c: Cell(inert(d.os) or "–", "muted"),
     ),
     Column(head="Routes", least=6, most=6, right=True, drop=4, since=100, cell=routes),
-    Column(head="IPv6", sort="ipv6", least=20, most=24, drop=5, since=150, cell=lambda d, c: Cell(d.ipv6, "muted")),
+    Column(head="IPv6", least=20, most=24, drop=5, since=150, cell=lambda d, c: Cell(d.ipv6, "muted")),
     Column(
         head="Agent", least=7, most=8, drop=6, since=150, cell=lambda d, c: Cell(inert(d.agent_version) or "–", "muted")
     ),
