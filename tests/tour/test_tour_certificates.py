@@ -97,6 +97,11 @@ class Net:
         rows = json.loads(self.alice("certs list --filter kind:host --json"))
         return max((row for row in rows if row["device"] == "web-1"), key=lambda row: int(row["serial"]))
 
+    def standing(self) -> dict[str, Any]:
+        """Of web-1's certificate, as it says itself."""
+        found: dict[str, Any] = json.loads(self.web.do("wardgate status --json"))["host_certificate"]
+        return found
+
     @contextlib.contextmanager
     def policy(self, **changes: object) -> Iterator[None]:
         self.alice("policy set -", stdin=json.dumps({**POLICY, **changes}))
@@ -168,6 +173,22 @@ def test_a_check_rule_asks_for_a_fresh_login(net: Net) -> None:
         fresh = net.laptop.do(f"{ask} -p 2222 alice@{GATE} cert --ttl 30m", stdin=key)
         net.laptop.write(".ssh/id_ed25519-cert.pub", fresh)
         net.let_in()
+
+
+def test_a_host_takes_its_key_from_whoever_claimed_it_and_says_how_its_certificate_stands(net: Net) -> None:
+    net.laptop.do("ssh-keygen -q -t ed25519 -N '' -f next-host")
+    public, private = net.laptop.do("cat next-host.pub"), net.laptop.do("cat next-host")
+    net.alice("users add mallory --role member")
+    net.alice("users keys add mallory -", stdin=public)
+    net.web.do("cat > /etc/ssh/ssh_host_ed25519_key.pub", stdin=public)
+    net.web.do("cat > /etc/ssh/ssh_host_ed25519_key", stdin=private)
+    fingerprint = net.laptop.do("ssh-keygen -lf next-host.pub").split()[1]
+    until(lambda: net.host_certificate()["fingerprint"] == fingerprint, of="the certificate", seconds=60)
+    assert net.host_certificate()["key_proved"]
+    assert fingerprint not in net.alice("users keys list mallory")
+    until(lambda: net.standing()["problem"] is None, of="the host to be content")
+    assert net.standing()["valid_before"] == net.host_certificate()["valid_before"]
+    assert json.loads(net.alice("devices show web-1 --json"))["host_certificate"]["problem"] is None
 
 
 def test_a_second_operators_word_is_waited_for(net: Net) -> None:
