@@ -43,6 +43,8 @@ class ListDrawing(View):
     _moved: float
     _filling: asyncio.Task[None] | None
     _changes: int
+    _instead = False
+    """The facts stand in the place of the list."""
     _whole: int | None
     """How many there are without the filter, as last seen."""
 
@@ -96,10 +98,11 @@ class ListDrawing(View):
 
     def draw(self, width: int, height: int) -> list[Row]:
         beside = self.has_pane and self.pane_open and width >= PANE_FROM
-        instead = self.has_pane and self.pane_focus and not beside
-        if instead:
-            rows = self.pane.draw(width, height - 1, self.context, focused=True, plane="bg")
-            return [*rows, self.draw_status(width)]
+        self._instead = self.has_pane and self.pane_focus and not beside
+        if self._instead:
+            size = height - (2 if height >= 14 else 1)
+            rows = self.pane.draw(width, size, self.context, focused=True, plane="bg")
+            return [*rows, *(Row(width) for _ in range(height - 1 - size)), self.draw_status(width)]
         pane_width = round(width * PANE_SHARE) - 1 if beside else 0
         rows = self._draw_list(width - pane_width, height)
         if beside:
@@ -182,7 +185,9 @@ class ListDrawing(View):
             row.put(2, "reading…", "muted")
             return
         end = row.width - 2
-        if table.total:
+        if self._instead:
+            end = row.right(end, self.pane.place(), "muted")
+        elif table.total:
             last = min(table.total, table.top + table.height)
             end = row.right(end, f"{table.top + 1:,}–{last:,} of {self._count()}", "muted")
         if table.above:

@@ -114,6 +114,12 @@ class Pane:
 
     # Drawing
 
+    def place(self) -> str:
+        """Which lines are in sight, where there are more."""
+        lines = len(self._lines)
+        last = min(lines, self.top + self._room)
+        return f"{self.top + 1:,}–{last:,} of {lines:,}" if lines > self._room else ""
+
     def draw(self, width: int, height: int, context: Context, *, focused: bool, plane: str = "surface") -> list[Row]:
         rows = [self._head(width, plane, focused, context), Row(width, plane)]
         if len(self.tabs) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -87,6 +88,14 @@ def actions(view: DevicesView) -> list[Action]:
 
 def _names(devices: Sequence[Device]) -> list[str]:
     return [device.name for device in devices]
+
+
+def _told(names: Sequence[str], one: str) -> str:
+    """What follows for `one`, whom the title names; for several by their names."""
+    if len(names) == 1:
+        return one
+    several = re.sub(r"\bits\b", "their", re.sub(r"\bit\b", "them", one))
+    return f"{bulk.shown(names)}   {several}"
 
 
 def approve(view: DevicesView) -> None:
@@ -190,7 +199,7 @@ def expire(view: DevicesView) -> None:
             command(form),
             f"expired {bulk.shown(names)}",
             title=f"Let {whom} expire now?",
-            follows=f"{bulk.shown(names)}   peers drop them at once; {view.cap('a')} lets them in again",
+            follows=_told(names, f"peers drop it at once; {view.cap('a')} lets it in again"),
             can="can be undone: approve again; certificates stay revoked",
             deed="Expire",
             names=names,
@@ -211,8 +220,8 @@ def remove(view: DevicesView) -> None:
         ["devices", "remove", *names],
         f"removed {bulk.shown(names)}",
         title=f"Remove {bulk.called(names, 'device')}?",
-        follows=f"{bulk.shown(names)}   peers drop them, their certificates are revoked, their addresses rest",
-        can="cannot be undone; they would have to enroll again",
+        follows=_told(names, "peers drop it, its certificates are revoked, its addresses rest"),
+        can=f"cannot be undone; {'it' if len(names) == 1 else 'they'} would have to enroll again",
         deed="Remove",
         names=names,
     )
@@ -234,8 +243,8 @@ def disable(view: DevicesView) -> None:
         ["devices", "disable", *names],
         f"disabled {bulk.shown(names)}",
         title=f"Disable {bulk.called(names, 'device')}?",
-        follows=f"{bulk.shown(names)}   peers drop them, their certificates are revoked",
-        can="enabling brings them back; certificates stay revoked",
+        follows=_told(names, "peers drop it, its certificates are revoked"),
+        can=f"enabling brings {'it' if len(names) == 1 else 'them'} back; certificates stay revoked",
         deed="Disable",
         names=names,
         undo=["devices", "enable", *names],

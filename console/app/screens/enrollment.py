@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -201,20 +202,20 @@ def show_once(app: ConsoleApp, outcome: Outcome) -> None:
     """The key in large, with its QR; it is nowhere after Esc."""
     from console.app.screens.output import Output
 
-    try:
+    made: dict[str, Any] = {}
+    with contextlib.suppress(msgspec.DecodeError):
         made = msgspec.json.decode(outcome.output.encode(), type=dict[str, Any])
-        key, command = str(made["key"]), str(made["command"])
-    except (msgspec.DecodeError, KeyError, ValueError):
-        key, command = outcome.output.strip(), f"wardgate up {app.backend.me().gate} --key-file FILE"
+    key = str(made.get("key", outcome.output.strip()))
+    command = str(made.get("command", f"wardgate up {app.backend.me().gate} --key-file FILE"))
     text = "\n".join(
         [
             "The key, shown this once:",
             "",
-            f"  {key}",
+            key,
             "",
             "On the device:",
             "",
-            f"  {command}",
+            command,
         ]
     )
     title = "new enrollment key"

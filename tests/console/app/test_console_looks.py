@@ -1,0 +1,99 @@
+"""Laws of the look, over every screen and size: nothing is cut without a sign, columns align, the focus is seen."""
+
+from itertools import pairwise
+
+import pytest
+from channels import Session, a_console, a_terminal
+from seeded import Seeded
+
+from console.app.columns import GUTTER, place
+from console.app.glyphs import UNICODE
+from console.app.screens.activity import COLUMNS, sign
+from console.app.screens.output import folded
+from model.records import AuditEntry
+
+SCREENS = "123456789"
+SIZES = [(80, 24), (100, 30), (112, 36), (120, 36), (140, 40), (200, 60)]
+
+
+def row(session: Session, at: int) -> str:
+    return session.frame().splitlines()[at]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_the_screen_in_use_stands_by_its_name_and_every_other_by_its_digit(size: tuple[int, int]) -> None:
+    async with a_console(Seeded(size=40), terminal=a_terminal(columns=size[0], rows=size[1])) as session:
+        for digit in SCREENS:
+            await session.type(digit)
+            top = row(session, 0)
+            assert f"{digit} {session.app.view.title}" in top
+            assert [word for word in top.split() if word.isdigit()] == list(SCREENS)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_who_one_is_stands_once_at_every_width(size: tuple[int, int]) -> None:
+    async with a_console(Seeded(size=40), terminal=a_terminal(columns=size[0], rows=size[1])) as session:
+        assert (row(session, 0) + row(session, 1)).count("alice owner") == 1
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_no_key_of_the_footer_is_cut_and_help_is_always_there(size: tuple[int, int]) -> None:
+    async with a_console(Seeded(size=40), terminal=a_terminal(columns=size[0], rows=size[1])) as session:
+        for digit in SCREENS:
+            await session.type(digit)
+            footer = row(session, -1)
+            left, right = session.app.hints()
+            shown = [f"{key} {label}" for key, label, _ in (*left, *right)]
+            parts = [part for part in footer.strip().split("   ") if part.strip()]
+            assert all(part.strip() in shown for part in parts), footer
+            assert footer.rstrip().endswith("? help")
+
+
+def test_a_sorted_head_with_its_arrow_never_touches_the_next() -> None:
+    for width in range(60, 240):
+        placed = place(COLUMNS, 6, width)
+        for one, after in pairwise(placed):
+            if one.column.right and one.column.sort:
+                assert len(one.column.head) + 2 <= one.width, (width, one.column.head)
+            assert one.x + one.width + GUTTER == after.x
+
+
+async def test_the_list_keeps_its_row_while_the_focus_is_in_the_facts() -> None:
+    async with a_console(Seeded(size=40), "devices") as session:
+        await session.type("j", "j", "\t")
+        at = session.app.view.table.cursor - session.app.view.table.top  # type: ignore[attr-defined]
+        assert row(session, 5 + at).startswith(f" {UNICODE.cursor}")
+
+
+async def test_a_key_that_is_shown_once_is_whole_with_its_code_at_80_by_24() -> None:
+    async with a_console(Seeded(size=40), "keys", terminal=a_terminal(columns=80, rows=24)) as session:
+        await session.type("n", "\r")
+        await session.shows("shown this once")
+        lines = session.frame().splitlines()[2:-2]
+        key = session.app.view._secret  # type: ignore[attr-defined]
+        assert key in "".join(line.translate(dict.fromkeys(map(ord, "█▀▄ "))) for line in lines)
+        assert sum("█" in line or "▀" in line for line in lines) * 2 >= 25
+        assert " of " not in session.frame().splitlines()[-2], "there is nothing to scroll"
+
+
+@pytest.mark.parametrize("line", ["a" * 300, "  - word " * 40, "日本語 " * 60, ""])
+@pytest.mark.parametrize("width", [1, 20, 79])
+def test_a_folded_line_loses_no_word(line: str, width: int) -> None:
+    assert "".join("".join(folded(line, width)).split()) == "".join(line.split())
+
+
+@pytest.mark.parametrize(
+    ("action", "subject", "shape"),
+    [
+        ("devices enroll", "web-1", UNICODE.plus),
+        ("certs revoke", "7", UNICODE.minus),
+        ("devices tag", "web-1", UNICODE.changed),
+        ("login", "refused", UNICODE.bad),
+        ("login", "alice", UNICODE.none),
+    ],
+)
+def test_what_kind_of_deed_it_was_is_told_by_a_shape(action: str, subject: str, shape: str) -> None:
+    entry = AuditEntry(
+        number=1, at=0, actor="alice", action=action, subject=subject, before=None, after=None, source="", hash=""
+    )
+    assert sign(entry, UNICODE)[0] == shape
