@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from gate.watch import Watch
 
 YOUNG = (10_000, 5, 1_000_000_000)
 """Objects that are made before the young ones are looked through, and passes before those are that outlived one. A pass
@@ -15,9 +12,6 @@ costs what the newest snapshots weigh, whatever came since the last one: Python'
 changes. Of all objects there is no pass by itself: it would come where most is made, and so find most of it in use."""
 OLD, OVERDUE = 5, 50
 """Passes over what outlived one, after which it is time to look at all when nothing else is to do, and at any time."""
-
-SWEEP_AFTER = 2.0
-"""Seconds from the end of a console to the pass that gives its memory back, with that of all that ended meanwhile."""
 
 
 def seldom() -> None:
@@ -40,22 +34,3 @@ def uncollected() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
-
-
-class Sweep:
-    """A pass over what ended in a circle, as consoles do. It costs some 10 ms, and 1 ms for each: what was there from
-    the start, and devices, are nothing that it looks at. Left to itself, an idle gate would keep the last consoles."""
-
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-        self._next: asyncio.TimerHandle | None = None
-
-    def soon(self) -> None:
-        """Once for all that ends within `SWEEP_AFTER` seconds. Belongs to the running loop."""
-        if self._next is None:
-            self._next = asyncio.get_running_loop().call_later(SWEEP_AFTER, self._now)
-
-    def _now(self) -> None:
-        self._next = None
-        with self._watch.doing("collecting garbage"):
-            gc.collect()

@@ -22,6 +22,7 @@ from gate.presence import Presence
 from gate.refusals import Refusal, Refusals
 from gate.signers import Signers, passphrase_from_environment
 from gate.snapshot import Snapshot
+from gate.sweeping import Sweep
 from gate.watch import Watch
 from model.change import Change, Committed
 from model.errors import Denied, NotFound
@@ -47,6 +48,7 @@ class Gate:
         self.snapshot = start
         self.presence = Presence()
         self.watch = Watch()
+        self.sweep = Sweep(self.watch)
         self.signers = signers
         self.started_at = time.time()
         self.connections = Connections()

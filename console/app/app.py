@@ -157,9 +157,17 @@ class ConsoleApp(Keyboard):
             finally:
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.shield(self._shutdown())
+                self._forget()
                 self._loop = None
                 self._thread_id = 0
         return self.return_code or 0
+
+    def _forget(self) -> None:
+        """What was on the screen is given back at once, the rest when circles are looked for."""
+        for widget in (*self._views.values(), *self._frame, self._band):
+            widget.forget()
+        if isinstance(self._driver, ChannelDriver):
+            self._driver.paint_all()
 
     def compose(self) -> ComposeResult:
         top, crumbs, footer = self._frame

@@ -43,7 +43,10 @@ async def run_console(
     preferences: dict[str, str] = {}
     with contextlib.suppress(WardgateError):
         preferences = await backend.preferences()
-    return await run_on(backend, channel, words, preferences)
+    try:
+        return await run_on(backend, channel, words, preferences)
+    finally:
+        gate.sweep.soon()
 
 
 def warm() -> None:

@@ -1,0 +1,29 @@
+"""Memory of consoles that ended is given back soon: they are circles, and an idle gate makes nothing that finds any."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+from gate.watch import Watch
+
+AFTER = 2.0
+"""Seconds from the end of one to the pass that frees it, with all that ended meanwhile."""
+
+
+class Sweep:
+    """A pass takes some 10 ms, and 1 ms for each: devices, and what was there from the start, are not looked at."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._next: asyncio.TimerHandle | None = None
+
+    def soon(self) -> None:
+        """Belongs to the loop that runs."""
+        if self._next is None:
+            self._next = asyncio.get_running_loop().call_later(AFTER, self._now)
+
+    def _now(self) -> None:
+        self._next = None
+        with self._watch.doing("collecting garbage"):
+            gc.collect()

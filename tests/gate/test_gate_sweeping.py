@@ -1,0 +1,34 @@
+"""What ended in a circle is freed soon after, once for all that ended together."""
+
+import asyncio
+import gc
+import weakref
+
+import pytest
+
+from gate import sweeping
+from gate.sweeping import Sweep
+from gate.watch import Watch
+
+
+class Circle:
+    def __init__(self) -> None:
+        self.itself = self
+
+
+async def test_circles_that_ended_are_freed_though_nothing_else_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "AFTER", 0.01)
+    sweep = Sweep(Watch())
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        for _ in range(2):  # it does so again for the next ones
+            kept = [weakref.ref(Circle()) for _ in range(3)]
+            assert all(ref() is not None for ref in kept)
+            sweep.soon()
+            sweep.soon()
+            await asyncio.sleep(0.1)
+            assert all(ref() is None for ref in kept)
+    finally:
+        if was:
+            gc.enable()
