@@ -14,7 +14,7 @@ from console.commandline.run import Run
 from gate import reached
 from gate.services import authority as service
 from model.errors import Conflict
-from model.records import CertificateKind, Generation
+from model.records import CertificateKind, Generation, GenerationState
 from model.sshd import DEFAULT_PATHS, DROP_IN
 
 KIND = argument("kind", type=click.Choice(["user", "host"]), metavar="(user|host)")
@@ -106,7 +106,7 @@ def _afterwards(run: Run, made: Generation) -> str:
 async def promote(run: Run, kind: str) -> None:
     found = await run.perform(service.promote, kind=CertificateKind(kind))
     views = {view.generation.id: view for view in await run.perform(service.show)}
-    risen = views[found[0].id]
+    risen = next(views[one.id] for one in found if one.state is GenerationState.ACTIVE)
     said = "".join(f"{one.id} is {one.state.value}\n" for one in found)
     shaped = [{**shapes.generation(one), "hosts": views[one.id].hosts, "taken": views[one.id].taken} for one in found]
     run.result(

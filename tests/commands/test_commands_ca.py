@@ -1,50 +1,42 @@
-"""Replacing a stolen CA key: what it breaks is told before, what is left to do after."""
+"""What the commands of a rotation and of a consent say."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-import pytest
-from command_harness import run
+import command_harness as h
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "gate"))
 import gate_builders as build
 
 from gate.services import certificates
-from model.records import Role
+from model.records import Consent, Role
 
 
-@pytest.mark.parametrize(
-    ("kind", "breaks"),
-    [
-        ("user", "this ends 1 living user certificate, and nobody logs in on a host until they fetch a new one"),
-        ("host", "this ends 0 living host certificates, and all clients and devices that are away refuse"),
-    ],
-)
-async def test_at_a_terminal_it_says_what_breaks_and_waits_for_a_yes(tmp_path: Path, kind: str, breaks: str) -> None:
+async def test_each_step_of_a_rotation_says_who_took_it_and_what_it_ended(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         await build.a_device(gate, "laptop")
         await gate.perform(certificates.for_myself, build.as_actor("alice", Role.OWNER), key=build.an_ssh_key())
-        refused = await run(gate, "ca", "rotate", kind, "--emergency", columns=200)
-        assert refused.status == 1
-        assert breaks in refused.err
-        assert "add --yes" in refused.err
-        assert len(gate.snapshot.generations) == 2
-        assert (await run(gate, "ca", "rotate", kind, "--emergency", "--yes", columns=200)).status == 0
-        assert len(gate.snapshot.generations) == 3
+        await h.run(gate, "ca", "rotate", "user")
+        promoted = await h.run(gate, "ca", "promote", "user")
+        assert promoted.out.splitlines()[-1] == "user-2 is taken by 0 of 0 hosts: wardgate ca show"
+        retired = await h.run(gate, "ca", "retire", "user-1", "--anyway")
+        assert retired.out == "user-1 is trusted no more\n1 certificate is revoked\n"
 
 
-async def test_a_replaced_host_ca_is_told_with_its_fingerprint_for_all_who_have_to_take_it(tmp_path: Path) -> None:
-    async with build.a_gate(tmp_path, addresses=("gate.example.com",)) as gate:
-        done = await run(gate, "ca", "rotate", "host", "--emergency")
-        (new,) = (one.key.fingerprint for one in gate.snapshot.generations if one.id == "host-2")
-        assert f"wardgate login NAME@gate.example.com --fingerprint {new}" in done.out
-        assert "your own next ssh to this gate meets the new CA" in done.out
-
-
-async def test_an_emergency_tells_how_many_certificates_it_ended(tmp_path: Path) -> None:
+async def test_a_consent_says_until_when_and_stands_in_what_was_signed_by_it(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
+        await h.run(gate, "settings", "set", "certificates.claims", '[{"kind": "user", "approval": 3600}]')
         await build.a_device(gate, "laptop")
-        await gate.perform(certificates.for_myself, build.as_actor("alice", Role.OWNER), key=build.an_ssh_key())
-        assert "\n1 certificate is revoked\n" in (await run(gate, "ca", "rotate", "user", "--emergency")).out
+        alice, key = build.as_actor("alice", Role.OWNER), build.an_ssh_key()
+        asked = await gate.perform(certificates.for_myself, alice, key=key)
+        assert isinstance(asked, Consent)
+        given = await h.run(gate, "certs", "approve", asked.id)
+        assert "what is signed by it ends in 60 min, at 20" in given.out
+        made = await gate.perform(certificates.for_myself, alice, key=key)
+        assert not isinstance(made, Consent)
+        shown = await h.run(gate, "certs", "show", str(made.serial), "--json")
+        assert shown.document["consent"] == asked.id
+        said = (await h.run(gate, "certs", "show", str(made.serial))).out
+        assert f"consent     {asked.id} of {shown.document['consented_by']}" in said
