@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -34,13 +34,13 @@ def chained(previous: str, entry: Sequence[object]) -> str:
     SHA-256, in hex, of a JSON array without spaces: previous hash, number, at, actor, action, subject, before, after
     (objects with sorted keys, or null), source. `entry` is all but the first, before and after as JSON.
     """
-    *head, before, after, source = entry
-    parts = [previous, *head, _json(before), _json(after), source]
+    number, at, actor, action, subject, before, after, source = entry
+    parts = (previous, number, at, actor, action, subject, _json(before), _json(after), source)
     return hashlib.sha256(_encode(parts)).hexdigest()
 
 
-def _json(text: object) -> msgspec.Raw:
-    return msgspec.Raw(b"null" if text is None else str(text).encode())
+def _json(text: Any) -> msgspec.Raw | None:
+    return None if text is None else msgspec.Raw(text)
 
 
 def append(
@@ -49,7 +49,8 @@ def append(
     """Writes the next entry and gives its number. Services call `tx.audit`."""
     last, previous = tx.later.end(_HEAD)
     number: int = last + 1
-    was, became = (None if value is None else _encode(value).decode() for value in (before, after))
+    was = None if before is None else _encode(before).decode()
+    became = None if after is None else _encode(after).decode()
     entry = (number, tx.now, actor, action, subject, was, became, source)
     digest = chained(previous, entry)
     tx.later.row(_INSERTION, (*entry, digest))

@@ -6,6 +6,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
@@ -80,6 +81,7 @@ class Rows(Generic[R]):
         self.columns = ", ".join(f'{table}."{name}"' for name in self.fields)
         self.select = f"SELECT {self.columns} FROM {table}"  # noqa: S608 - names from our own records
         self._insert = self._insertion(self.fields)
+        self._values = attrgetter(*self.fields)
         self._into: list[tuple[str, Convert]] = []
         self._from: list[tuple[str, Convert]] = []
         for name in self.fields:
@@ -89,6 +91,7 @@ class Rows(Generic[R]):
                 into, out = (_maybe(c) if optional else c for c in converters)
                 self._into.append((name, into))
                 self._from.append((name, out))
+        self._places = [(self.fields.index(name), into) for name, into in self._into]
 
     def decode(self, row: Sequence[Any], **elsewhere: Any) -> R:
         values = dict(zip(self.fields, row, strict=True))
@@ -104,7 +107,14 @@ class Rows(Generic[R]):
         return fields
 
     def encode_record(self, record: R) -> dict[str, Any]:
-        return self.encode(**{name: getattr(record, name) for name in self.fields})
+        return dict(zip(self.fields, self._row(record), strict=True))
+
+    def _row(self, record: R) -> list[Any]:
+        """All columns, in the order of `fields`."""
+        values = list(self._values(record))
+        for place, convert in self._places:
+            values[place] = convert(values[place])
+        return values
 
     def one(self, r: Reader, where: str, *parameters: object) -> R | None:
         row = r.sql.execute(f"{self.select} WHERE {where}", parameters).fetchone()
@@ -120,18 +130,18 @@ class Rows(Generic[R]):
 
     def insert(self, tx: Transaction, columns: dict[str, Any]) -> int:
         """Adds a row and gives its number. Raises `sqlite3.IntegrityError`."""
-        return self._inserted(tx, self._insertion(columns), columns)
+        return self._inserted(tx, self._insertion(columns), tuple(columns.values()))
 
     def insert_record(self, tx: Transaction, record: R) -> int:
         """`insert` for all fields of a record at once."""
-        return self._inserted(tx, self._insert, self.encode_record(record))
+        return self._inserted(tx, self._insert, self._row(record))
 
-    def insertion(self, record: R) -> tuple[str, tuple[object, ...]]:
+    def insertion(self, record: R) -> tuple[str, list[Any]]:
         """The statement that adds a record, and its values: for `Later.row`."""
-        return self._insert, tuple(self.encode_record(record).values())
+        return self._insert, self._row(record)
 
-    def _inserted(self, tx: Transaction, insertion: str, columns: dict[str, Any]) -> int:
-        cursor = tx.sql.execute(insertion, tuple(columns.values()))
+    def _inserted(self, tx: Transaction, insertion: str, values: Sequence[Any]) -> int:
+        cursor = tx.sql.execute(insertion, values)
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
