@@ -110,7 +110,10 @@ def user_name(text: str, default_domain: str) -> UserName:
 
 def new_user_name(name: UserName) -> UserName:
     """`name` for a new user. `Invalid` where no host could let them in: sshd takes what follows a `#` in its list of
-    principals as a comment, within a name too, and there is no way of quoting (auth2-pubkeyfile.c)."""
+    principals as a comment, within a name too, and there is no way of quoting (auth2-pubkeyfile.c). Nor may they be
+    called `me`, which commands take for whoever types it."""
+    if name.partition("@")[0] == "me":
+        raise Invalid(f"{_quoted(name)} is reserved: me is whoever types it", hint="choose another name")
     if "#" in name:
         raise Invalid(
             f'{_quoted(name)} has a "#", and a person called so could log in to no host',

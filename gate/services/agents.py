@@ -41,15 +41,15 @@ def enroll(
 ) -> Device:
     """A device of the key's owner or tags. The key serves once more in the same transaction, or nothing happened.
 
-    A device that comes again with its own SSH key, an expired one say, is approved anew instead of doubled.
+    A device that comes again with its own SSH key, an expired one say, is approved anew instead of doubled. It has
+    proved its WireGuard key: one of a person that was added with that key, without proof, makes room for it.
     """
     key = enrollment_keys.take(tx, enrollment_key_hash, tx.now)
     joining.free_ssh_key(tx, call, ssh_key)
     again = rows.by_ssh_key(tx, ssh_key)
     if again is not None:
         return _again(tx, call, again, key, wireguard)
-    if rows.by_wireguard_key(tx, wireguard) is not None:
-        raise Conflict("this WireGuard key is another device's", hint="make a new one with: wg genkey")
+    _make_room(tx, call, wireguard)
     if key.user is not None:
         joining.room_for_one_more(tx, call, key.user, own_word=joining.by_own_word(tx, key))
     device = rows.add(
@@ -70,6 +70,12 @@ def enroll(
     return device
 
 
+def _make_room(tx: Transaction, call: Call, proved: WireGuardKey) -> None:
+    unproved = joining.proved(tx, proved)
+    if unproved is not None:
+        devices.take_out(tx, call, unproved, "another proved that its WireGuard key is theirs")
+
+
 def _again(tx: Transaction, call: Call, device: Device, key: EnrollmentKey, wireguard: WireGuardKey) -> Device:
     if device.state is DeviceState.DISABLED:
         raise Denied(f'device "{device.name}" is disabled', hint="ask an operator of this network")
@@ -78,6 +84,8 @@ def _again(tx: Transaction, call: Call, device: Device, key: EnrollmentKey, wire
             f'this device is "{device.name}" already, of another owner or tags',
             hint=f"remove it first: wardgate devices remove {device.name}",
         )
+    if wireguard != device.wireguard_key:
+        _make_room(tx, call, wireguard)
     state = DeviceState.APPROVED if key.pre_approved or device.state is DeviceState.APPROVED else DeviceState.PENDING
     changed = msgspec.structs.replace(
         device,
@@ -211,6 +219,8 @@ def host_certificate(
 def rotate_key(tx: Transaction, call: Call, *, device: DeviceID, wireguard: str) -> Device:
     found = _own(tx, device)
     key = wireguard_key(wireguard)
+    if key != found.wireguard_key:
+        _make_room(tx, call, key)
     changed = msgspec.structs.replace(found, wireguard_key=key)
     rows.put(tx, changed)
     tx.record(c.DeviceKeyRotated(device=changed))

@@ -64,6 +64,7 @@ def add(
     """
     if call.own:
         user = _own_plain(tx, call, user, tags, ssh_key)
+        joining.not_another_s(tx, call, device_name(name), wireguard_key(wireguard))
     owner, roles = joining.owner_or_tags(tx, call, user, tags)
     if owner is not None and owner == call.actor.user:
         joining.room_for_one_more(tx, call, owner, own_word=call.own)

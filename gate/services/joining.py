@@ -9,9 +9,9 @@ from gate.roles import PERMISSIONS
 from gate.services.authority import addresses_of
 from gate.settings import host_of
 from model.errors import Conflict, Invalid, Limited
-from model.ids import DeviceName, DNSName, Tag, UserName, tag
-from model.keys import SSHKey
-from model.records import EnrollmentKey, NameType
+from model.ids import DeviceID, DeviceName, DNSName, Tag, UserName, quoted, tag
+from model.keys import SSHKey, WireGuardKey
+from model.records import Device, EnrollmentKey, NameType
 from store import Reader, Transaction, addresses, devices, user_keys, users
 from store import names as records
 
@@ -29,6 +29,25 @@ def owner_or_tags(
     if user:
         return users.find(r, user, call.snapshot.user_domain).name, ()
     return None, tuple(sorted({tag(text) for text in tags}))
+
+
+def not_another_s(r: Reader, call: Call, name: DeviceName, key: WireGuardKey) -> None:
+    """Refuses a name and a key that a device of others has, without a word about whose: who may not list devices is
+    told that one is taken, and no more."""
+    known = call.snapshot
+    theirs = known.devices.get(known.by_name.get(name, DeviceID("0"))), devices.by_wireguard_key(r, key)
+    for found, what in zip(theirs, (f"the name {quoted(name)}", "this WireGuard key"), strict=True):
+        if found is not None and found.user != call.actor.user:
+            raise Conflict(f"{what} is taken", hint="choose another")
+
+
+def proved(tx: Transaction, key: WireGuardKey) -> Device | None:
+    """The device that has to go for one that proved `key`: one that somebody added by the key alone. Anybody can do
+    that with the key of a machine that they are not, and whose it is must get in. `Conflict` where it proved it too."""
+    held = devices.by_wireguard_key(tx, key)
+    if held is not None and (held.ssh_key is not None or held.tags):
+        raise Conflict("this WireGuard key is another device's", hint="make a new one with: wg genkey")
+    return held
 
 
 def free_ssh_key(r: Reader, call: Call, key: SSHKey) -> None:

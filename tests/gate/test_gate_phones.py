@@ -5,10 +5,13 @@ from pathlib import Path
 import gate_builders as build
 import pytest
 
-from gate.services import audit, devices, settings
+from gate.gate import Gate
+from gate.services import agents, audit, devices, enrollment_keys, settings, users
 from gate.services.queries import Query
-from model.errors import Conflict, Denied, Limited
-from model.records import DeviceState, Role
+from model.enrollment import parse_enrollment_key
+from model.errors import Conflict, Denied, Invalid, Limited
+from model.keys import SSHKey
+from model.records import Device, DeviceState, Role
 
 
 async def test_a_member_adds_a_phone_of_their_own_and_it_waits_for_approval(tmp_path: Path) -> None:
@@ -95,10 +98,49 @@ async def test_the_key_and_the_name_of_another_device_are_not_taken_over(tmp_pat
     async with build.a_gate(tmp_path) as running:
         bob = await build.a_user(running, "bob")
         theirs = await build.a_device(running, "db-1", tags=["tag:db"])
-        with pytest.raises(Conflict):
+        with pytest.raises(Conflict) as by_key:
             await running.perform(devices.add, bob, name="phone", wireguard=theirs.wireguard_key)
-        with pytest.raises(Conflict):
+        assert by_key.value.message == "this WireGuard key is taken", "and no word of whose it is"
+        with pytest.raises(Conflict) as by_name:
             await running.perform(devices.add, bob, name="db-1", wireguard=build.a_wireguard_key())
+        assert by_name.value.message == 'the name "db-1" is taken'
+
+
+async def an_enrolled(running: Gate, wireguard: str, ssh_key: SSHKey | None = None) -> Device:
+    made = await running.perform(enrollment_keys.create, build.LOCAL, user="alice", pre_approved=True)
+    return await running.perform(
+        agents.enroll, build.LOCAL, enrollment_key_hash=parse_enrollment_key(made.key).hash, name="laptop",
+        wireguard=wireguard, ssh_key=ssh_key or build.an_ssh_key(),
+    )  # fmt: skip
+
+
+async def test_who_proves_a_key_gets_in_where_another_has_only_named_it(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as running:
+        mallory, key = await build.a_user(running, "mallory"), build.a_wireguard_key()
+        squatter = await running.perform(devices.add, mallory, name="mine", wireguard=key)
+        laptop = await an_enrolled(running, key)
+        assert laptop.wireguard_key == key
+        assert squatter.id not in running.snapshot.devices
+        page = await running.perform(audit.list_audit, build.LOCAL, query=Query(limit=20))
+        assert any("proved that its WireGuard key" in str(entry.after) for entry in page.rows)
+        with pytest.raises(Conflict, match="is another device's"):
+            await an_enrolled(running, key)
+
+
+async def test_who_rotates_to_a_key_that_another_has_only_named_has_it(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as running:
+        mallory, key = await build.a_user(running, "mallory"), build.a_wireguard_key()
+        laptop = await an_enrolled(running, build.a_wireguard_key())
+        squatter = await running.perform(devices.add, mallory, name="mine", wireguard=key)
+        await running.perform(agents.rotate_key, build.LOCAL, device=laptop.id, wireguard=key)
+        assert squatter.id not in running.snapshot.devices
+        assert running.snapshot.devices[laptop.id].wireguard_key == key
+
+
+async def test_nobody_new_is_called_what_commands_take_for_whoever_types_it(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as running:
+        with pytest.raises(Invalid, match="me is whoever types it"):
+            await running.perform(users.add, build.LOCAL, name="me")
 
 
 async def test_who_added_it_is_in_the_audit_trail(tmp_path: Path) -> None:
