@@ -33,7 +33,7 @@ def complete(words: Sequence[str], snapshot: Snapshot, me: Me) -> list[str]:
         return _beginning(last, command.list_commands(context))
     if last.startswith("-"):
         return _beginning(last, (name for option in command.params for name in option.opts if name.startswith("--")))
-    return _beginning(last, _things(words[0], rest, snapshot, me))
+    return _beginning(last, _things(words[0], command.name or "", rest, snapshot, me))
 
 
 def _beginning(last: str, candidates: Iterable[str]) -> list[str]:
@@ -46,14 +46,17 @@ def _beginning(last: str, candidates: Iterable[str]) -> list[str]:
     return out
 
 
-def _things(noun: str, rest: Sequence[str], snapshot: Snapshot, me: Me) -> Iterable[str]:
-    before = rest[-2] if len(rest) > 1 else ""
+def _things(noun: str, verb: str, rest: Sequence[str], snapshot: Snapshot, me: Me) -> Iterable[str]:
+    before, last = rest[-2] if len(rest) > 1 else "", rest[-1] if rest else ""
     if before in {"--user", "--actor"}:
         return sorted(snapshot.users)
-    if before == "--tag":
-        return sorted({tag for device in snapshot.devices.values() for tag in device.tags})
+    if before == "--tag" or (verb == "tag" and last.startswith("tag:")):
+        known = {tag for device in snapshot.devices.values() for tag in device.tags}
+        return sorted(known | set(snapshot.compiled.document.tag_owners))
     if before == "--role":
         return [role.value for role in Role]
+    if verb == "set-role" and len(rest) > 1:
+        return [*(role.value for role in Role), *sorted(snapshot.users)]
     mine = me.user if me.role is Role.MEMBER else None
     named: Mapping[str, Callable[[], Iterable[str]]] = {
         "devices": lambda: (d.name for d in snapshot.devices.values() if mine in {None, d.user}),

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from console.app import gatedevices, gatelists, gatepolicy
 from console.app.backend import (
     Authorities,
@@ -77,6 +79,8 @@ if TYPE_CHECKING:
     Runner = Callable[[Gate, Actor, Sequence[str], MemoryStreams, Terminal | None], Awaitable[int]]
 
 T = TypeVar("T")
+MARGINS = 4
+"""Cells that a screen leaves blank beside what a command prints."""
 LATE = 0.1
 """Seconds that the gate may be late before a person is told."""
 SORTS = {"owner": "user"}
@@ -317,7 +321,8 @@ class GateBackend:
 
     async def perform(self, words: Sequence[str], stdin: str = "") -> Outcome:
         streams = MemoryStreams(stdin.encode())
-        status = await self._runner(self._gate, self._actor, words, streams, self._terminal)
+        paper = msgspec.structs.replace(self._terminal, columns=max(20, self._terminal.columns - MARGINS))
+        status = await self._runner(self._gate, self._actor, words, streams, paper)
         message, hint = streams.fault()
         if status == 0:
             return Outcome(output=streams.output)

@@ -71,6 +71,9 @@ class ListDrawing(View):
 
     def _follow_cursor(self) -> None:
         row = self.table.current()
+        if row is None and self.pages.total == 0:
+            self.pane.clear()  # nothing is under the cursor that it could be about
+            self._facts_of = None
         if row is None or not self.has_pane or not self.is_attached:
             return
         about = (row_id(row), self._changes)

@@ -283,7 +283,7 @@ class ListView(ListDrawing):
             Action(
                 key="ctrl+o",
                 label="columns",
-                about="choose, order and sort them; kept for you",
+                about="which columns, in what order; kept for you",
                 run=self.choose_columns,
                 shown=False,
             ),

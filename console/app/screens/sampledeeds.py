@@ -11,7 +11,7 @@ from model.records import Role
 def actions(view: View, *, empty: bool) -> list[Action]:
     """Of an `empty` network to fill it; where it was filled, to take that out again."""
     if view.backend.has_samples() and view.backend.me().role is Role.OWNER:
-        label, about, run = "remove sample data", "what of it nobody changed since", _take_out
+        label, about, run = "remove sample data", "take the sample data out again", _take_out
         return [Action(key="S", label=label, about=about, run=lambda: run(view), shown=False, writes=True)]
     about = "fill an empty network to look around"
     return [Action(key="S", label="sample data", about=about, run=lambda: _fill(view), writes=True, when=lambda: empty)]

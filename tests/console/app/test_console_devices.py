@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from channels import a_console
+from channels import a_console, until
 from gates import LOCAL, a_console_at, a_gate, a_wireguard_key
 from seeded import Seeded
 
@@ -11,7 +11,7 @@ from gate.services import devices
 from model.ids import Endpoint
 from model.records import Device
 
-RIGHT, TAB, ENTER = "\x1b[C", "\t", "\r"
+RIGHT, TAB, ENTER, ESC = "\x1b[C", "\t", "\r", "\x1b"
 
 
 async def a_device(gate: Gate, name: str) -> Device:
@@ -66,3 +66,13 @@ async def test_a_removed_device_takes_its_sights_along(tmp_path: Path) -> None:
         async with a_console_at(gate, LOCAL, "devices", "laptop") as session:
             await session.shows("WireGuard")
             assert "desk" not in session.frame()
+
+
+async def test_where_nothing_matches_the_pane_is_about_nothing() -> None:
+    async with a_console(Seeded(size=60), "devices", "web-fra-5") as session:
+        await session.shows("web-fra-5.example.com")
+        await session.type("/nothing-is-called-so")
+        await session.shows("No device matches")
+        await until(lambda: "web-fra-5" not in session.frame())
+        await session.type(ESC)
+        await session.shows("Owner or tags")
