@@ -14,6 +14,8 @@ from console.app.times import clock
 
 BRAND = 12
 """Cells of the name at the left, with what stands around it."""
+NARROW = 56
+"""Below so many cells the lines around the screen say only what cannot be left out."""
 MANY_UNTOLD = 20
 """Agents that are still to be told a change, from which on it is worth a word: the last of few are told at once."""
 
@@ -89,17 +91,20 @@ class CrumbLine(Painted):
         glyphs, me = app.glyphs, app.backend.me()
         row = Row(width)
         end = row.right(width - 2, clock(app.backend.now(), seconds=width >= 110) + "Z", "muted")
-        if not app.top.says_who(width):
+        if not app.top.says_who(width) and width >= NARROW:
             identity, role = who(me)
             end = row.right(row.right(end - 3, role, "muted"), identity, "text")
         end = self._state(row, end - 3)
         parts = [str(me.domain), *(inert(part) for part in app.view.crumbs())]
+        parts = parts if width >= NARROW else parts[-1:]
         room = end - 5
         while sum(map(len, parts)) + 3 * (len(parts) - 1) > room and len(parts) > 2:
             parts = [parts[0], *(["…"] if parts[1] != "…" else []), *parts[2 if parts[1] != "…" else 3 :]]
         x = 2
         for at, part in enumerate(parts):
             last = at == len(parts) - 1
+            if end - x < 6:
+                break
             if at:
                 x = row.put(x + 1, glyphs.crumb, "muted") + 1
             x = row.put(
@@ -155,7 +160,7 @@ class Footer(Painted):
         row = Row(width, "raised")
         left, right = app.hints()
         end = width - 2
-        for key, label, link in reversed(right):
+        for key, label, link in reversed(right if width >= NARROW else right[-1:]):
             end = row.right(end, label, "muted", "", link)
             end = row.right(end - 1, key, "accent", "b", link) - 3
         x = 2

@@ -144,7 +144,7 @@ class ListDrawing(View):
         if self.filter_text:
             noun = self.noun[0]
             return empty(
-                width, "bg", ((f"No {noun} matches {self.filter_text}", "text"), ("Esc clears the filter", "muted"))
+                width, "bg", ((f"No {noun} matches {self.filter_text}", "text"), ("Esc clears the filter", "key"))
             )
         return empty(width, "bg", self.nothing())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual import events
 
 from console.app.actions import Action
@@ -130,10 +131,12 @@ class View(Painted):
 
 
 def empty(width: int, plane: str, lines: Sequence[tuple[str, str]]) -> list[Row]:
-    """What stands where rows would: what is not here, why, what to press."""
+    """What stands where rows would: what is not here, why, what to press; in the role `key` the first word is one."""
     rows = []
     for text, role in lines:
         row = Row(width, plane)
-        row.put(2, fit(text, width - 4), role)
+        row.put(2, fit(text, width - 4), "muted" if role == "key" else role)
+        if role == "key":
+            row.tint(2, 2 + cell_len(text.partition(" ")[0]), "accent", "b")
         rows.append(row)
     return rows

@@ -48,7 +48,7 @@ class CertificatesView(ListView):
             ("No certificate is valid now" if self.base else "No certificates yet", "text"),
             (f"People sign with: wardgate login NAME@{self.backend.me().gate}", "muted"),
             ("Hosts get theirs from their agent", "muted"),
-            *(((f"{self.cap('h')} shows those that are over", "muted"),) if self.base else ()),
+            *(((f"{self.cap('h')} shows those that are over", "key"),) if self.base else ()),
         )
 
     def open(self, words: Sequence[str]) -> None:

@@ -178,11 +178,11 @@ class DevicesView(ListView):
 
     def nothing(self) -> Sequence[tuple[str, str]]:
         me = self.backend.me()
-        offer = ((f"{self.cap('S')} fills the network with sample data to look around", "muted"),)
+        offer = ((f"{self.cap('S')} fills the network with sample data to look around", "key"),)
         return (
             ("No devices yet", "text"),
             (f"A device joins with an enrollment key: wardgate up {me.gate} --key-file FILE", "muted"),
-            (f"{self.cap('n')} makes an enrollment key", "muted"),
+            (f"{self.cap('n')} makes an enrollment key", "key"),
             *(() if me.member else offer),
         )
 

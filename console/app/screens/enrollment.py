@@ -121,7 +121,7 @@ class EnrollmentKeysView(ListView):
         return (
             ("No enrollment keys yet", "text"),
             ("A device joins the network with one", "muted"),
-            (f"{self.cap('n')} makes an enrollment key", "muted"),
+            (f"{self.cap('n')} makes an enrollment key", "key"),
         )
 
     def deeds(self) -> list[Action]:

@@ -67,7 +67,7 @@ class NamesView(ListView):
         return (
             ("No names yet", "text"),
             ("Devices have theirs by themselves", "muted"),
-            (f"{self.cap('n')} sets a name", "muted"),
+            (f"{self.cap('n')} sets a name", "key"),
         )
 
     def copy(self) -> None:

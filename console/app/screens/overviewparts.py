@@ -212,7 +212,7 @@ def welcome(view: View, width: int, *, sample: bool) -> list[Row]:
         ("", f"wardgate up {view.backend.me().gate} --key-file FILE", "muted"),
         ("", "", ""),
         ("2", "goes to Users, to invite people", "text"),
-        ("4", "goes to Access: who may reach what. Now people reach their own devices, and nothing else", "text"),
+        ("4", "goes to Access: who reaches what. Now people reach their own devices", "text"),
         ("", "", ""),
         *([(view.cap("S"), "fills it with sample data, to look around first", "text")] if sample else []),
     ]

@@ -149,10 +149,11 @@ class SettingsView(View):
         if under:
             row.plane("cursor", 1, width - 1)
             row.put(1, self.console_app.glyphs.cursor, "accent")
-        row.put(4, fit(entry.key, 28), "bright" if under else "text")
+        column = 34 if width >= 60 else width // 2
+        row.put(4, fit(entry.key, column - 6), "bright" if under else "text")
         told = width >= ABOUT_FROM
-        value, room = inert(entry.value) or "–", VALUE if told else width - 36
-        row.put(34, fit(value, room), "text" if entry.changed or under else "muted", "b" if entry.changed else "")
+        value, room = inert(entry.value) or "–", VALUE if told else width - column - 2
+        row.put(column, fit(value, room), "text" if entry.changed or under else "muted", "b" if entry.changed else "")
         if told:
             row.put(36 + VALUE, fit(entry.about, width - 38 - VALUE), "text" if under else "muted")
         return row

@@ -97,3 +97,21 @@ def test_what_kind_of_deed_it_was_is_told_by_a_shape(action: str, subject: str, 
         number=1, at=0, actor="alice", action=action, subject=subject, before=None, after=None, source="", hash=""
     )
     assert sign(entry, UNICODE)[0] == shape
+
+
+@pytest.mark.parametrize("columns", [20, 40, 55])
+async def test_a_narrow_terminal_says_only_what_it_must_and_nothing_over_another(columns: int) -> None:
+    async with a_console(Seeded(size=40), terminal=a_terminal(columns=columns, rows=12)) as session:
+        for digit in SCREENS:
+            await session.type(digit)
+            crumb = row(session, 1).split()
+            assert crumb[-1] == "14:02Z"
+            assert crumb[-3:-1] == [UNICODE.on, "live"]
+            assert row(session, -1).rstrip().endswith("? help")
+
+
+async def test_what_an_empty_list_says_to_press_stands_out() -> None:
+    async with a_console(Seeded(size=40), "names") as session:
+        await session.type("/zzzz\r")
+        line = next(line for line in session.app.view._links if "clears the filter" in str(line))
+        assert line._styles[2] == ("accent", "b")
