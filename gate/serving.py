@@ -138,6 +138,8 @@ class Serving:
         if collecting.old_are_due(quiet=not crowd.waiting and not crowd.untold and self.gate.watch.now < LATE):
             with self.gate.watch.doing("collecting garbage"):
                 gc.collect()
+                if not len(self.server.keeper.people):
+                    gc.freeze()  # what is left stays: consoles alone go in a circle, and none is open
 
     async def _collect(self) -> None:
         """What was set aside and went in a circle after all, as consoles do: where none was open, nothing did."""
