@@ -1,7 +1,8 @@
-"""Consoles opened with the real `ssh` over 100,000 devices: how soon they stand, what they keep, what idle ones cost.
+"""Consoles opened with the real `ssh` over 100,000 devices: how soon they stand, and what idle ones cost.
 
-A first frame has the screens' names and its page's content. The gate is a process of its own; its memory and CPU time
-come from the kernel. A console that was left is alive where the collector finds its app afterwards.
+A first frame has the screens' names and its page's content. Of the way to it, `ssh`'s and the gate's handshake are the
+way to the answer of a command that does nothing, too: the console's own share is what is more than that. The gate is a
+process of its own; its CPU time comes from the kernel. What consoles keep is `console_memory`'s.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from bench.console_terminal import Parked, Terminal
 from bench.report import Figures, report
 
 OPEN, ROUNDS = 10, 20
-SESSIONS = 200
 IDLE = 20.0
 """Seconds."""
 CONTENT = f"{DEVICES:,}"
@@ -42,27 +42,17 @@ def _at_once(opens: Opens, count: int) -> tuple[float, list[Terminal]]:
     return max(terminal.shows(CONTENT) - started for terminal in terminals) * 1000, terminals
 
 
-def _kept(gate: GateProcess, opens: Opens) -> Figures:
-    """Memory of a session, and what `SESSIONS` of them leave behind."""
-    gate.ask("apps")
-    before = gate.memory_kib()
-    terminals = [terminal for _ in range(2) for terminal in _at_once(opens, OPEN)[1]]
-    each = (gate.memory_kib() - before) / len(terminals)
-    for terminal in terminals:
+def _no_op(port: int, key: Path) -> tuple[float, float]:
+    """Milliseconds of the same way in and out without a console: `ssh gate help` from its TCP connect to its answer,
+    on a terminal; the median. And how long `ssh` takes before it connects."""
+    took, before = [], []
+    for _ in range(ROUNDS):
+        terminal = Terminal(port, key, "help")
+        answered = terminal.until(lambda terminal=terminal: "Usage" in terminal.screen.row(0))  # type: ignore[misc]
+        took.append((answered - terminal.connected_at) * 1000)
+        before.append((terminal.connected_at - terminal.started_at) * 1000)
         terminal.leave()
-    gate.ask("apps")
-    after = gate.memory_kib()
-    for _ in range(SESSIONS // OPEN):
-        for terminal in _at_once(opens, OPEN)[1]:
-            terminal.type("3j/9\x1b")
-            terminal.leave()
-    time.sleep(1)
-    alive = gate.ask("apps")["apps"]
-    return {
-        "session_kib": round(each),
-        f"apps_alive_after_{SESSIONS}": int(alive),
-        f"gate_grew_by_{SESSIONS}_kib": round(gate.memory_kib() - after),
-    }
+    return statistics.median(took), statistics.median(before)
 
 
 def _idle(gate: GateProcess, opens: Opens) -> Figures:
@@ -96,6 +86,9 @@ def figures() -> Figures:
             before = gate.cpu_ms()
             frames = _frames(opens)
             cpu = (gate.cpu_ms() - before) / ROUNDS
+            before = gate.cpu_ms()
+            no_op, client = _no_op(gate.port, key)
+            no_op_cpu = (gate.cpu_ms() - before) / ROUNDS
             parked.leave()
             burst = []
             for _ in range(5):
@@ -106,9 +99,12 @@ def figures() -> Figures:
             return {
                 "first_frame_ms": round(statistics.median(frames), 1),
                 "first_frame_p95_ms": round(frames[int(ROUNDS * 0.95)], 1),
+                "a_command_that_does_nothing_ms": round(no_op, 1),
+                "console_share_ms": round(statistics.median(frames) - no_op, 1),
+                "ssh_before_it_connects_ms": round(client, 1),
                 "gate_cpu_a_visit_ms": round(cpu, 1),
+                "gate_cpu_a_command_ms": round(no_op_cpu, 1),
                 "ten_at_once_ms": round(statistics.median(burst)),
-                **_kept(gate, opens),
                 **_idle(gate, opens),
             }
 

@@ -1,7 +1,8 @@
 """What the benches of the console are run on: a hundred thousand devices, and a gate over them in a process of its own.
 
 Run as a program it is that gate. Besides its doors it takes lines on stdin, and answers each with one of JSON:
-`changes N` (so many a second from now on), `rename ID NAME`, `apps` (consoles that are alive, after a collection).
+`changes N` (so many a second from now on), `rename ID NAME`, `alive` (consoles that are), `apps` (the same
+after a whole collection).
 """
 
 from __future__ import annotations
@@ -109,8 +110,8 @@ class GateProcess:
 
     def memory_kib(self) -> float:
         """Its own; pages of the database that it has mapped are the file's."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return float(status.partition("RssAnon:")[2].split()[0])
+        rollup = Path(f"/proc/{self._process.pid}/smaps_rollup").read_text()
+        return float(rollup.partition("Anonymous:")[2].split()[0])
 
 
 @contextmanager
@@ -167,6 +168,8 @@ class _Child:
                 self.changing = asyncio.create_task(self.change(int(more[0]))) if more[0] != "0" else None
             case "rename":
                 await self.gate.perform(devices.rename, local_actor(0), name=more[0], new=more[1])
+            case "alive":
+                return {"apps": len(self.apps)}
             case "apps":
                 gc.unfreeze()
                 gc.collect()
