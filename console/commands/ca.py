@@ -13,8 +13,9 @@ from console.commandline.render import Column, plural, until
 from console.commandline.run import Run
 from gate import reached
 from gate.services import authority as service
+from gate.services import names
 from model.errors import Conflict
-from model.records import CertificateKind, Generation, GenerationState
+from model.records import CertificateKind, Generation, GenerationState, NameType
 from model.sshd import DEFAULT_PATHS, DROP_IN
 
 KIND = argument("kind", type=click.Choice(["user", "host"]), metavar="(user|host)")
@@ -130,10 +131,21 @@ async def retire(run: Run, generation: str, anyway: bool) -> None:
     "trust", "print what others need in order to trust this network's certificates",
     argument("what", type=click.Choice(["sshd", "client"]), metavar="(sshd|client)"),
     option("--script", "device", help="For sshd: one script for this device, which has no agent.", metavar="DEVICE"),
+    option("--sshfp", help="For client: the hosts' keys as SSHFP records, for a DNS zone.", is_flag=True),
     operation="ca trust",
-    examples=("ca trust client", "ca trust sshd", "ca trust sshd --script db-1 | ssh root@db-1 sh"),
+    examples=(
+        "ca trust client", "ca trust client --sshfp", "ca trust sshd", "ca trust sshd --script db-1 | ssh root@db-1 sh",
+    ),
 )  # fmt: skip
-async def trust(run: Run, what: str, device: str | None) -> None:
+async def trust(run: Run, what: str, device: str | None, sshfp: bool) -> None:
+    if sshfp:
+        if what != "client" or device is not None:
+            raise click.UsageError("--sshfp goes with `ca trust client`")
+        known = [one for one in await run.perform(names.list_names) if one.type == NameType.SSHFP]
+        lines = [f"{one.name}. {one.ttl} IN SSHFP {value}" for one in known for value in one.values]
+        said = "".join(f"{line}\n" for line in lines)
+        run.result({"sshfp": lines}, said or "; no host has a certificate yet\n")
+        return
     if device is not None:
         script = await run.perform(service.trust_script, device=device)
         run.result({"script": script}, script)
@@ -142,7 +154,8 @@ async def trust(run: Run, what: str, device: str | None) -> None:
     if what == "client":
         run.result(
             {"known_hosts": found.known_hosts, "config": found.client_config},
-            f"# ~/.ssh/known_hosts\n{found.known_hosts}\n# ~/.ssh/config\n{found.client_config}",
+            f"# ~/.ssh/known_hosts\n{found.known_hosts}\n# ~/.ssh/config\n{found.client_config}"
+            "\n# hosts' keys for a DNS zone: wardgate ca trust client --sshfp\n",
         )
         return
     run.result(

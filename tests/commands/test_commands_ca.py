@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -23,6 +24,16 @@ async def test_each_step_of_a_rotation_says_who_took_it_and_what_it_ended(tmp_pa
         assert promoted.out.splitlines()[-1] == "user-2 is taken by 0 of 0 hosts: wardgate ca show"
         retired = await h.run(gate, "ca", "retire", "user-1", "--anyway")
         assert retired.out == "user-1 is trusted no more\n1 certificate is revoked\n"
+
+
+async def test_hosts_keys_are_printed_as_records_for_a_zone(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        assert (await h.run(gate, "ca", "trust", "client", "--sshfp")).out == "; no host has a certificate yet\n"
+        device, key = await build.a_device(gate, "db-1", tags=("tag:db",)), build.an_ssh_key()
+        await gate.perform(certificates.sign, build.LOCAL, key=key, device=device.name, host=True)
+        digest = hashlib.sha256(key.blob).hexdigest()
+        printed = (await h.run(gate, "ca", "trust", "client", "--sshfp")).out
+        assert printed == f"db-1.net.example.com. 60 IN SSHFP 4 2 {digest}\n"
 
 
 async def test_a_consent_says_until_when_and_stands_in_what_was_signed_by_it(tmp_path: Path) -> None:
