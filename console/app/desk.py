@@ -190,8 +190,9 @@ class Desk(App[int]):
             self.overlay(Output(command, text))
 
     def palette(self) -> None:
-        actions = [action for action in [*self.actions_here(), *self.actions_everywhere()] if action.possible]
-        self.mode = Palette(self._whole, actions)
+        reads_only = self.backend.me().reads_only
+        every = [*self.actions_here(), *self.actions_everywhere()]
+        self.mode = Palette(self._whole, [one for one in every if one.possible and not (one.writes and reads_only)])
 
     def set_preference(self, key: str, value: str) -> None:
         """One that changes the look."""

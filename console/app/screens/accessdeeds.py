@@ -53,11 +53,11 @@ def reading(view: AccessView) -> list[Action]:
             when=waits,
         ),
         Action(
-            key="i", label="edit", about="the policy, as a draft of your own", run=view.edit,
+            key="i", label="edit", about="the policy, as a draft of your own", run=view.edit, writes=True,
             when=lambda: tab != HISTORY,
         ),
         Action(
-            key="enter", label="edit", about="the policy; on Tests at the line of the test", shown=False,
+            key="enter", label="edit", about="the policy; on Tests at the line of the test", shown=False, writes=True,
             run=(lambda: accesstests.open_chosen(view)) if tab == TESTS else view.edit, when=lambda: tab != HISTORY,
         ),
         Action(

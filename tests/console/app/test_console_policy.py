@@ -108,3 +108,25 @@ async def test_a_version_on_trial_is_confirmed_in_a_console_that_was_opened_afte
             await after.shows("confirmed: the version stays")
         assert gate.snapshot.policy is not None
         assert gate.snapshot.policy.confirm_by is None
+
+
+async def test_an_auditor_reads_the_policy_and_writes_no_draft() -> None:
+    backend = Seeded(size=60, role=Role.AUDITOR, me="erin")
+    async with a_console(backend, "access") as session:
+        for key in ("i", ENTER):
+            await session.type(key)
+            await session.shows("an auditor reads")
+            assert not session.app.view.typing
+        assert "edit" not in session.frame().splitlines()[-1]
+        await session.type("\x1b[C", "\x1b[C", ENTER)
+        await session.shows("an auditor reads")
+    assert backend.written is None
+    assert backend.ran == []
+
+
+async def test_the_palette_offers_an_auditor_nothing_that_writes() -> None:
+    async with a_console(Seeded(size=60, role=Role.AUDITOR, me="erin"), "devices") as session:
+        await session.type("\x10", "remove")
+        await session.shows("nothing matches")
+        await session.type("\x15", "copy")
+        await session.shows("to your clipboard")
