@@ -57,7 +57,8 @@ async def rotate(run: Run, kind: str, algorithm: str, backend: str, emergency: b
         service.rotate, kind=CertificateKind(kind), algorithm=algorithm, emergency=emergency, backend=backend
     )
     said = "".join(f"{one.id} is {one.state.value}: {one.key.fingerprint}\n" for one in changed)
-    later = f"when every host has taken it: wardgate ca promote {kind}\n"
+    taken = "every host has taken it" if kind == CertificateKind.USER else "clients have its line of `ca trust client`"
+    later = f"when {taken}: wardgate ca promote {kind}\n"
     ended = _living(kind, views)
     if emergency:
         later = _revoked(ended) + _afterwards(run, changed[0])

@@ -26,6 +26,15 @@ async def test_each_step_of_a_rotation_says_who_took_it_and_what_it_ended(tmp_pa
         assert retired.out == "user-1 is trusted no more\n1 certificate is revoked\n"
 
 
+async def test_a_host_ca_waits_for_clients_and_a_user_ca_for_hosts(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        said = {kind: (await h.run(gate, "ca", "rotate", kind)).out.splitlines()[-1] for kind in ("user", "host")}
+    assert said == {
+        "user": "when every host has taken it: wardgate ca promote user",
+        "host": "when clients have its line of `ca trust client`: wardgate ca promote host",
+    }
+
+
 async def test_hosts_keys_are_printed_as_records_for_a_zone(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         assert (await h.run(gate, "ca", "trust", "client", "--sshfp")).out == "; no host has a certificate yet\n"
