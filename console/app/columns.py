@@ -95,8 +95,8 @@ def _wanted(column: Column, widest: Mapping[str, int]) -> int:
 
 
 def _least(column: Column) -> int:
-    """No less than its head with the arrow of its order, where that would stand in the next column."""
-    return max(column.least, len(column.head) + 2) if column.right and column.sort else column.least
+    """No less than its head and a blank: the arrow of its order has the first cell of the gutter, never both."""
+    return max(column.least, len(column.head) + 1) if column.right and column.sort else column.least
 
 
 def _needed(columns: Sequence[Column], wants: Mapping[str, int]) -> int:

@@ -178,7 +178,7 @@ class OverviewView(View):
         wide = width >= WIDE
         left_width = round(width * 0.61) if wide else width
         left = self._left(left_width, body - len(head) if wide else None)
-        right = self._right(width - left_width - 4 if wide else width - 2)
+        right = self._right(width - left_width - 4 if wide else width - 2, body - len(head) if wide else 0)
         rows = [*head, *(self._beside(width, left_width, left.rows, right.rows) if wide else
                          [*left.rows, Row(width), *(_shifted(width, 2, row) for row in right.rows)])]  # fmt: skip
         below = len(head) + (0 if wide else len(left.rows) + 1)
@@ -204,9 +204,9 @@ class OverviewView(View):
         changes = self.facts.changes[:most]
         return needs.under(parts.changes(changes, self._fresh, self.console_app.paused, width, context), 2)
 
-    def _right(self, width: int) -> Part:
+    def _right(self, width: int, room: int) -> Part:
         context = self.context
-        online, states = parts.online(self.facts, width, context), parts.states(self.facts, width, context)
+        online, states = parts.online(self.facts, width, context, room), parts.states(self.facts, width, context)
         return online.under(states, 1).under(parts.gate(self.facts, width), 1)
 
     def _beside(self, width: int, left_width: int, left: Sequence[Row], right: Sequence[Row]) -> list[Row]:

@@ -16,7 +16,10 @@ from console.app.view import View
 from model.records import AuditEntry
 
 WIDE = 110
-CHART = 6
+CHART = (6, 14)
+"""Rows that the chart has, and as many as it grows to where a tall screen has them to spare."""
+BESIDE_CHART = 22
+"""Rows of what stands over and under the bars in the right half."""
 FEWEST = 3
 """Samples of which a chart is made: the first and the moment's own say nothing of time."""
 STATES = (
@@ -135,7 +138,9 @@ def _spots(entries: Sequence[AuditEntry], width: int) -> tuple[int, int, int, in
 # The right half
 
 
-def online(facts: Overview, width: int, context: Context) -> Part:
+def online(facts: Overview, width: int, context: Context, room: int = 0) -> Part:
+    """`room` is the rows of the whole half, 0 where the page scrolls."""
+    height = max(CHART[0], min(CHART[1], room - BESIDE_CHART))
     title = Row(width)
     seconds = len(facts.history) * facts.history_step
     hours = round(seconds / 3600)
@@ -150,10 +155,10 @@ def online(facts: Overview, width: int, context: Context) -> Part:
     floor = chart.nice_floor(low, top)
     axis = max(len(count(top)), 3)
     rows = []
-    for y, bars in enumerate(chart.draw(facts.history, width - axis - 4, CHART, context.glyphs, floor=floor)):
+    for y, bars in enumerate(chart.draw(facts.history, width - axis - 4, height, context.glyphs, floor=floor)):
         row = Row(width)
         middle = count((top + floor) // 2) if top - floor > 1 else ""
-        row.right(axis, {0: count(top), CHART // 2: middle, CHART - 1: count(floor)}.get(y, ""), "muted")
+        row.right(axis, {0: count(top), height // 2: middle, height - 1: count(floor)}.get(y, ""), "muted")
         row.lay(axis + 2, bars)
         rows.append(row)
     return Part([title, *rows, _hours(seconds, width, axis + 2, context)])
