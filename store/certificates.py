@@ -221,6 +221,11 @@ def _state(r: Reader, value: object) -> Condition:
     return _STATES[CertificateState(value)](r, r.now)
 
 
+def _of_device(r: Reader, value: object) -> Condition:
+    """By the row's number: a text equals no number where nothing but the condition says what its column is."""
+    return equals("device_id")(r, decimal(str(value)))
+
+
 _LISTING = Listing(
     _ROWS,
     sorts={
@@ -229,7 +234,7 @@ _LISTING = Listing(
     },
     filters={
         "state": _state, "kind": equals("kind"), "user": equals("user"), "device": equals("device"),
-        "device_id": equals("device_id"), "generation": equals("generation"), "fingerprint": equals("fingerprint"),
+        "device_id": _of_device, "generation": equals("generation"), "fingerprint": equals("fingerprint"),
         "SHA256": compares("fingerprint = 'SHA256:' || ?"),
     },
     text="key_id",

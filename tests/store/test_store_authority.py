@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 import pytest
 from store_builders import Clock, a_certificate, a_generation, an_ssh_key
@@ -9,7 +11,7 @@ from store_builders import Clock, a_certificate, a_generation, an_ssh_key
 from model.errors import Conflict, Invalid, NotFound
 from model.ids import DeviceID, DNSName, GenerationID, Serial, UserName
 from model.records import Certificate, CertificateKind, GenerationState, NameType
-from store import Query, Store, Transaction, certificates, generations, names, policies
+from store import Query, Reader, Store, Transaction, certificates, generations, names, policies
 
 ALICE = UserName("alice@example.com")
 
@@ -192,3 +194,15 @@ def test_removing_a_name_takes_what_is_meant_and_tells_what_went(store: Store) -
     assert len(store.transact(lambda tx: names.remove(tx, name))) == 1
     with pytest.raises(NotFound, match="no record was set for"):
         store.transact(lambda tx: names.remove(tx, name))
+
+
+def test_the_certificates_of_a_device_are_found_beside_other_conditions_too(store: Store) -> None:
+    """However the conditions come, one finds the rows and the others judge them: a number is a number in both."""
+
+    def found(r: Reader) -> list[object]:
+        asked = {"device_id": DeviceID("7"), "kind": "user", "state": "valid"}
+        wheres = [dict(some) for size in (1, 2, 3) for some in itertools.permutations(asked.items(), size)]
+        return [certificates.page(r, Query(where=one)).total for one in wheres]
+
+    store.transact(three)
+    assert set(store.read(found)) == {3}
