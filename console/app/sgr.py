@@ -54,6 +54,8 @@ _SIXTEEN: Mapping[RGB, int] = {
     (0, 205, 205): 36, (229, 229, 229): 37, (127, 127, 127): 90, (255, 0, 0): 91, (0, 255, 0): 92,
     (255, 255, 0): 93, (92, 92, 255): 94, (255, 0, 255): 95, (0, 255, 255): 96, (255, 255, 255): 97,
 }  # fmt: skip
+_CHOSEN: Mapping[RGB, int] = {(42, 60, 91): 237, (58, 33, 38): 52, (116, 74, 0): 58}
+"""Of the themes: the dark cursor, the dark plane of what is bad, the light warning. The nearest takes contrast away."""
 BLACK, WHITE, BRIGHT = (0, 0, 0), (229, 229, 229), (255, 255, 255)
 
 
@@ -159,6 +161,8 @@ def _nearest_sixteen(colour: RGB) -> int:
 @lru_cache(maxsize=1024)
 def eight_bit(colour: RGB) -> int:
     """The nearest of the 240 fixed colours: the cube's, or a grey."""
+    if colour in _CHOSEN:
+        return _CHOSEN[colour]
     steps = [min(range(6), key=lambda step, part=part: abs(_CUBE[step] - part)) for part in colour]  # type: ignore[misc]
     cube = tuple(_CUBE[step] for step in steps)
     grey_step = max(0, min(23, round((sum(colour) / 3 - 8) / 10)))

@@ -4,7 +4,8 @@ import pytest
 
 from console.app.glyphs import ASCII, UNICODE
 from console.app.row import get_character_cell_size
-from console.app.theme import DARK, LIGHT, Theme
+from console.app.sgr import eight_bit
+from console.app.theme import DARK, LIGHT, SIXTEEN, Theme
 
 READ = ("text", "bright", "muted", "accent", "ok", "warn", "bad")
 PLANES = ("bg", "surface", "raised", "select", "cursor", "ok", "warn", "bad")
@@ -27,6 +28,28 @@ def contrast(one: str, other: str) -> float:
 def test_text_is_readable_on_every_plane(theme: Theme, role: str) -> None:
     worst = min(contrast(theme.roles[role], theme.planes[plane]) for plane in PLANES)
     assert worst >= 4.5
+
+
+def of_256(colour: str) -> str:
+    """As a terminal with 256 colours shows it."""
+    number = eight_bit((int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)))
+    if number >= 232:
+        return f"#{8 + 10 * (number - 232):02x}" + f"{8 + 10 * (number - 232):02x}" * 2
+    steps = (0, 95, 135, 175, 215, 255)
+    cell = number - 16
+    return f"#{steps[cell // 36]:02x}{steps[cell // 6 % 6]:02x}{steps[cell % 6]:02x}"
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+@pytest.mark.parametrize("role", READ)
+def test_text_is_readable_on_every_plane_in_256_colours(theme: Theme, role: str) -> None:
+    worst = min((contrast(of_256(theme.roles[role]), of_256(theme.planes[plane])), plane) for plane in PLANES)
+    assert worst >= (4.5, "")
+
+
+@pytest.mark.parametrize("role", READ)
+def test_text_is_readable_in_16_colours(role: str) -> None:
+    assert contrast(SIXTEEN.roles[role], SIXTEEN.planes["bg"]) >= 4.5
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
