@@ -10,7 +10,7 @@ from model.ids import DeviceID, DeviceName, GenerationID, Serial, UserName, quot
 from model.keys import SSHKey
 from model.records import Certificate, CertificateKind, CertificateState, Page, Revocation
 from store.mapping import Rows, decimal
-from store.paging import Condition, Listing, Query, compares, equals
+from store.paging import Condition, Listing, Query, compares, equals, equals_number
 
 if TYPE_CHECKING:
     from store.transaction import Reader, Transaction
@@ -221,11 +221,6 @@ def _state(r: Reader, value: object) -> Condition:
     return _STATES[CertificateState(value)](r, r.now)
 
 
-def _of_device(r: Reader, value: object) -> Condition:
-    """By the row's number: a text equals no number where nothing but the condition says what its column is."""
-    return equals("device_id")(r, decimal(str(value)))
-
-
 _LISTING = Listing(
     _ROWS,
     sorts={
@@ -234,8 +229,8 @@ _LISTING = Listing(
     },
     filters={
         "state": _state, "kind": equals("kind"), "user": equals("user"), "device": equals("device"),
-        "device_id": _of_device, "generation": equals("generation"), "fingerprint": equals("fingerprint"),
-        "SHA256": compares("fingerprint = 'SHA256:' || ?"),
+        "device_id": equals_number("device_id"), "generation": equals("generation"),
+        "fingerprint": equals("fingerprint"), "SHA256": compares("fingerprint = 'SHA256:' || ?"),
     },
     text="key_id",
     newest_first=True,

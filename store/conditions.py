@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from store.mapping import decimal
+
 if TYPE_CHECKING:
     from store.transaction import Reader
 
@@ -37,6 +39,12 @@ def compares(seek: str, scan: str | None = None) -> Filter:
 def equals(column: str) -> Filter:
     """A `+` before a column keeps SQLite from seeking by it."""
     return compares(f'"{column}" = ?', f'+"{column}" = ?')
+
+
+def equals_number(column: str) -> Filter:
+    """The same for a column of numbers: a text equals none where a condition judges, which knows no column's type."""
+    same = equals(column)
+    return lambda r, value: same(r, int(value) if isinstance(value, bool) else decimal(str(value)))
 
 
 def any_of(conditions: Iterable[Condition]) -> Condition:

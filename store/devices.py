@@ -14,7 +14,7 @@ from model.records import Device, DeviceState, Page, Route, RouteState
 from store import addresses, settings
 from store.faults import violated
 from store.mapping import Rows, decimal
-from store.paging import Condition, Listing, Query, compares, equals
+from store.paging import Condition, Listing, Query, compares, equals, equals_number
 
 if TYPE_CHECKING:
     from store.transaction import Reader, Transaction
@@ -315,7 +315,8 @@ _LISTING = Listing(
         "agent_version": "agent_version", "id": "id",
     },
     filters={
-        "state": equals("state"), "user": _OWNER, "tag": _tag, "os": equals("os"), "ephemeral": equals("ephemeral"),
+        "state": equals("state"), "user": _OWNER, "tag": _tag, "os": equals("os"),
+        "ephemeral": equals_number("ephemeral"),
     },
     text="visible",
     index="devices_text",

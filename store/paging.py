@@ -11,13 +11,13 @@ import msgspec
 from model.errors import Invalid
 from model.ids import quoted
 from model.records import Page, Record
-from store.conditions import Clause, Condition, Filter, any_of, compares, contains, equals, where
+from store.conditions import Clause, Condition, Filter, any_of, compares, contains, equals, equals_number, where
 from store.mapping import Rows
 
 if TYPE_CHECKING:
     from store.transaction import Reader
 
-__all__ = ["Condition", "Filter", "Listing", "Query", "compares", "equals"]
+__all__ = ["Condition", "Filter", "Listing", "Query", "compares", "equals", "equals_number"]
 
 R = TypeVar("R", bound=Record)
 

@@ -10,7 +10,7 @@ from model.ids import UserID, UserName, quoted, user_name
 from model.records import Page, Role, User, UserState
 from store.faults import violated
 from store.mapping import Rows, decimal
-from store.paging import Listing, Query, compares, equals
+from store.paging import Listing, Query, compares, equals, equals_number
 
 if TYPE_CHECKING:
     from store.transaction import Reader, Transaction
@@ -125,7 +125,7 @@ _GROUP = compares("EXISTS (SELECT 1 FROM json_each(users.groups) WHERE json_each
 _LISTING = Listing(
     _ROWS,
     sorts={"name": "name", "email": "email", "role": "role", "state": "state", "created_at": "created_at", "id": "id"},
-    filters={"role": equals("role"), "state": equals("state"), "service": equals("service"), "group": _GROUP},
+    filters={"role": equals("role"), "state": equals("state"), "service": equals_number("service"), "group": _GROUP},
     text="visible",
     index="users_text",
 )
