@@ -31,6 +31,8 @@ class ListDrawing(View):
     """The part of a list that is seen; what it holds and what its keys do is `ListView`'s."""
 
     noun = ("thing", "things")
+    filters: tuple[str, ...] = ()
+    """Keys of `key:value` words that the list knows."""
     has_pane = True
     base = ""
     """A filter that holds without being typed."""
@@ -142,10 +144,11 @@ class ListDrawing(View):
             fault = self.pages.fault
             return empty(width, "bg", ((fault.message, "bad"), (fault.hint or "", "muted")))
         if self.filter_text:
-            noun = self.noun[0]
-            return empty(
-                width, "bg", ((f"No {noun} matches {self.filter_text}", "text"), ("Esc clears the filter", "key"))
-            )
+            lines = [(f"No {self.noun[0]} matches {self.filter_text}", "text"), ("Esc clears the filter", "key")]
+            keys = {word.partition(":")[0] for word in self.filter_text.split() if ":" in word}
+            if self.filters and keys - {*self.filters}:
+                lines.append((f"{', '.join(f'{key}:' for key in self.filters)} are filtered by", "muted"))
+            return empty(width, "bg", lines)
         return empty(width, "bg", self.nothing())
 
     def _filter_row(self, width: int) -> Row:

@@ -81,6 +81,7 @@ class ActivityView(ListView):
     title = "Activity"
     listing = Listing.ACTIVITY
     noun = ("entry", "entries")
+    filters = ("actor", "action", "subject")
     sort = "number"
     descending = True
 

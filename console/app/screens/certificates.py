@@ -23,6 +23,7 @@ class CertificatesView(ListView):
     title = "Certificates"
     listing = Listing.CERTIFICATES
     noun = ("certificate", "certificates")
+    filters = ("state", "kind", "user", "device", "generation", "fingerprint")
     sort = "valid_before"
     base = "state:valid"
 

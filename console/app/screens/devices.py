@@ -129,6 +129,7 @@ class DevicesView(ListView):
     title = "Devices"
     listing = Listing.DEVICES
     noun = ("device", "devices")
+    filters = ("state", "user", "tag", "os", "ephemeral")
 
     def columns(self) -> Sequence[Column]:
         return COLUMNS

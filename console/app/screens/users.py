@@ -81,6 +81,7 @@ class UsersView(ListView):
     title = "Users"
     listing = Listing.USERS
     noun = ("person", "people")
+    filters = ("role", "state", "group", "service")
 
     def columns(self) -> Sequence[Column]:
         return COLUMNS

@@ -85,3 +85,19 @@ async def test_every_order_that_a_list_offers_is_one_that_the_gate_has(tmp_path:
 async def test_an_entry_alone_is_shown_whole() -> None:
     async with a_console(Seeded(size=20), "audit") as session:
         assert "(" not in "".join(await lines_with(session, "devices approve"))
+
+
+@pytest.mark.parametrize("title", ["Users", "Devices", "Certificates", "Activity"])
+async def test_a_filter_that_a_list_does_not_know_is_told_with_those_that_the_gate_knows(
+    tmp_path: Path, title: str
+) -> None:
+    async with a_gate(tmp_path) as gate, a_console_at(gate, await a_person(gate, "alice", Role.OWNER)) as session:
+        session.app.go(title)
+        await session.type("/foo:bar")
+        view = session.app.view
+        assert isinstance(view, ListView)
+        await session.shows(", ".join(f"{key}:" for key in view.filters))
+        for key in view.filters:
+            value = {"state": "active" if title == "Users" else "valid"}.get(key, "1")
+            where = msgspec.structs.replace(view.pages.query, filter=f"{key}:{value}")
+            await session.app.backend.rows(view.listing, where)
