@@ -62,7 +62,13 @@ SHOWS: dict[tuple[Role, str], dict[str, str]] = {
         **LIST,
     },
     (Role.OWNER, "Activity"): {"p": "○ paused", "V": "✓ done", **LIST, "O": "enrollment-keys create"},
-    (Role.OWNER, "Keys"): {"n": "Make an enrollment key", "r": "Revoke k-0188?", **LIST, "O": "▲", "enter": "Who reaches what"},
+    (Role.OWNER, "Keys"): {
+        "n": "Make an enrollment key",
+        "r": "Revoke k-0188?",
+        **LIST,
+        "O": "▲",
+        "enter": "Who reaches what",
+    },
     (Role.OWNER, "Settings"): {"enter": "settings set domain"},
     (Role.MEMBER, "Overview"): {
         "n": "wge_",
