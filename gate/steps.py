@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import time
 from collections import deque
 from collections.abc import Callable
+from time import monotonic, perf_counter, thread_time
 from typing import Any, Final, NamedTuple
 
 LATE: Final = 0.005
@@ -81,26 +81,26 @@ class Steps:
             callback(*args)
             return
         self._inside = True
-        began = time.perf_counter()
+        began = perf_counter()
         if began - self._read_at > READ_EVERY:
-            self._read_at, self._cpu = began, time.thread_time()
+            self._read_at, self._cpu = began, thread_time()
         try:
             callback(*args)
         finally:
             self._inside = False
-            took = time.perf_counter() - began
+            took = perf_counter() - began
             if took > LATE:
                 self._note(callback, began, took)
 
     def name(self, what: str, seconds: float) -> None:
         """What the step now at work was at for so long."""
         if seconds > LATE / 2:
-            self._name, self._named_at = what, time.perf_counter()
+            self._name, self._named_at = what, perf_counter()
 
     def _note(self, callback: Callable[..., Any], began: float, took: float) -> None:
-        cpu = min(took, max(0.0, time.thread_time() - self._cpu))
+        cpu = min(took, max(0.0, thread_time() - self._cpu))
         self._read_at = 0.0
-        self.note(time.monotonic(), Step(took, cpu, self._name if self._named_at >= began else described(callback)))
+        self.note(monotonic(), Step(took, cpu, self._name if self._named_at >= began else described(callback)))
 
     def note(self, at: float, step: Step) -> None:
         """A long step that ended at `at` seconds."""
@@ -117,7 +117,7 @@ class Steps:
     @property
     def long(self) -> Long:
         """Of the last minute."""
-        self._forget(int(time.monotonic()))
+        self._forget(int(monotonic()))
         kept = [long for _, long in self._seconds]
         return Long(
             sum(long.number for long in kept), sum(long.of_cpu for long in kept),
@@ -125,7 +125,7 @@ class Steps:
         )  # fmt: skip
 
     def _collects(self, phase: str, info: dict[str, int]) -> None:
-        now = time.perf_counter()
+        now = perf_counter()
         if phase == "start":
             self._collecting = now
         else:
