@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import os
 import shutil
 import statistics
@@ -22,6 +23,7 @@ from msgspec.structs import replace
 from bench.certificates import openssh_per_second, specification
 from bench.report import Figures, report
 from gate.actor import Actor, local_actor
+from gate.collecting import seldom
 from gate.gate import Gate
 from gate.network import NewNetwork, init
 from gate.services import certificates, devices, health, users
@@ -128,6 +130,9 @@ async def _measure(folder: Path) -> Figures:
     rounds: list[tuple[float, float, float, float]] = []
     async with await Gate.open(folder / "state") as gate:
         actors = await _people(gate)
+        seldom()  # the collector as `wardgate serve` sets it
+        gc.collect()
+        gc.freeze()
         for _ in range(ROUNDS):
             keys = [generate().key for _ in range(CALLERS * EACH)]
             rounds.append((*await _round(gate, _asking(actors, keys)), *_without_a_gate(keys)))
