@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from rich.console import Console
 from textual import events
+from textual._compositor import ChopsUpdate
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
@@ -30,6 +31,7 @@ from console.app.keyboard import HELD_KEYS, Keyboard
 from console.app.keymap import PREFERENCE, Keymap
 from console.app.modes import Mode
 from console.app.sgr import Colours, colours_of
+from console.app.spans import Spans
 from console.app.theme import DARK, LIGHT, SIXTEEN, Theme
 from console.app.toast import Toast
 from console.app.view import View
@@ -280,7 +282,7 @@ class ConsoleApp(Keyboard):
     def _display(self, screen: Any, renderable: Any) -> None:
         if isinstance(self._driver, ChannelDriver) and self._driver.paused:
             return
-        super()._display(screen, renderable)
+        super()._display(screen, Spans(renderable) if isinstance(renderable, ChopsUpdate) else renderable)
 
     def _tick(self) -> None:
         """The clock each second; the rest when something is due, and now and then for the ages."""

@@ -44,15 +44,16 @@ class Painted(Widget):
         width, height = self.size
         if width <= 0 or height <= 0 or not self.is_mounted:
             return
-        old = self._strips
+        old, rows, theme = self._strips, self._links, self._theme
         new = self._paint(width, height)
-        if len(old) != len(new) or (old and old[0].cell_length != width):
+        if len(old) != len(new) or (old and old[0].cell_length != width) or self._theme is not theme:
             self.refresh()
             return
         regions = [
             Region(start, y, stop - start, 1)
-            for y, (was, now) in enumerate(zip(old, new, strict=True))
-            for start, stop in _difference(was, now)
+            for y, (was, now) in enumerate(zip(rows, self._links, strict=True))
+            if old[y] is not new[y]
+            for start, stop in now.difference(was)
         ]
         if regions:
             self.refresh(*regions)
@@ -98,23 +99,3 @@ class Painted(Widget):
                     link()
                     self.console_app.settled()
                     return
-
-
-def _difference(was: Strip, now: Strip) -> list[tuple[int, int]]:
-    """Where two strips differ, as one range of columns; empty where they are the same."""
-    if was is now:
-        return []
-    one, other = list(was), list(now)
-    if one == other:
-        return []
-    start = 0
-    for before, after in zip(one, other, strict=False):
-        if before != after:
-            break
-        start += before.cell_length
-    end = now.cell_length
-    for before, after in zip(reversed(one), reversed(other), strict=False):
-        if before != after or end - before.cell_length < start:
-            break
-        end -= before.cell_length
-    return [(start, end)] if end > start else [(0, now.cell_length)]

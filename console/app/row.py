@@ -9,6 +9,7 @@ from rich.cells import cell_len, get_character_cell_size
 from rich.segment import Segment
 from textual.strip import Strip
 
+from console.app.spans import MERGED
 from console.app.theme import Theme
 
 Link = Callable[[], object]
@@ -110,6 +111,28 @@ class Row:
     def same(self, other: Row) -> bool:
         """Whether it looks the same."""
         return self._chars == other._chars and self._styles == other._styles and self._planes == other._planes
+
+    def difference(self, other: Row) -> list[tuple[int, int]]:
+        """Where it looks otherwise than `other`, which is as wide, in ranges that halve no wide character."""
+        if self.same(other):
+            return []
+        mine = zip(self._chars, self._styles, self._planes, strict=True)
+        theirs = zip(other._chars, other._styles, other._planes, strict=True)
+        found: list[tuple[int, int]] = []
+        for at, (now, was) in enumerate(zip(mine, theirs, strict=True)):
+            if now == was:
+                continue
+            start, stop = self._whole(at)
+            if found and start - found[-1][1] < MERGED:
+                found[-1] = found[-1][0], max(stop, found[-1][1])
+            else:
+                found.append((start, stop))
+        return found
+
+    def _whole(self, at: int) -> tuple[int, int]:
+        """The columns of the character at one."""
+        wide = at + 1 < self.width and self._chars[at + 1] == ""
+        return at - (at > 0 and self._chars[at] == ""), at + 1 + wide
 
     def strip(self, theme: Theme) -> Strip:
         segments = []
