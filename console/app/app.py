@@ -21,6 +21,7 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.driver import Driver
 from textual.filter import LineFilter
+from textual.widget import Widget
 
 from console.app import frame
 from console.app.backend import Backend
@@ -157,15 +158,22 @@ class ConsoleApp(Keyboard):
             try:
                 await self._process_messages()
             finally:
+                widgets = [node for node in self._registry if isinstance(node, Widget)]
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.shield(self._shutdown())
-                self._forget()
+                self._forget(widgets)
                 self._loop = None
                 self._thread_id = 0
         return self.return_code or 0
 
-    def _forget(self) -> None:
-        """What was on the screen is given back at once, the rest when circles are looked for."""
+    def _forget(self, widgets: Sequence[Widget]) -> None:
+        """What was on the screen is given back at once, the rest when circles are looked for.
+
+        A cached method of Textual's holds the last thousand caches of lines for good: they stay empty.
+        """
+        for one in widgets:
+            one._styles_cache.clear()
+            one._styles_cache._simple_strip = None
         for widget in (*self._views.values(), *self._frame, self._band):
             widget.forget()
         if isinstance(self._driver, ChannelDriver):
