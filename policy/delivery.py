@@ -77,13 +77,12 @@ def _routed(edges: Edges, seen: Seen, world: World, known: int) -> dict[int, lis
             continue
         back |= edge.answer_routes
         exits |= edge.exits
-        if edge.candidates is None:
+        if not edge.rule.via:
             forward |= edge.routes
-            continue
-        for place in members(edge.routes):
-            among = table.served[place].bits & edge.candidates
-            if among:
-                elected[place] = elected.get(place, 0) | among
+        for routes, serving in edge.via_routes:
+            for place in members(routes):
+                if among := table.served[place].bits & serving:
+                    elected[place] = elected.get(place, 0) | among
     own = table.by_router.get(slot, 0)
     out: dict[int, list[Prefix]] = {}
     for place in table.in_order({*members(forward | back | own), *elected}):

@@ -85,8 +85,8 @@ class Edge:
     """A rule in a network. `receivers` are the devices that get it; of `autogroup:self`, see `own_senders`."""
 
     __slots__ = (
-        "answer_routes", "candidates", "exits", "index", "of_self", "own_senders", "receiver_row", "receivers",
-        "return_routes", "routes", "rule", "sources", "targets",
+        "answer_routes", "exits", "index", "of_self", "own_senders", "receiver_row", "receivers", "return_routes",
+        "routes", "rule", "sources", "targets", "via_routes",
     )  # fmt: skip
 
     def __init__(self, index: int, rule: Rule, sources: Sources, targets: tuple[Target, ...], world: World) -> None:
@@ -98,8 +98,8 @@ class Edge:
         """Untagged devices that may send to the other devices of their owner."""
         self.receivers = self.routes = self.exits = 0
         """`routes`: what its senders may reach by it; `exits`: through which exit nodes they may reach the internet."""
-        self.candidates: int | None = None
-        """Who may serve those routes, where `via` names them; None where anybody who has them may."""
+        self.via_routes: tuple[tuple[int, int], ...] = ()
+        """Where `via` names who may serve: those routes, with the devices that may. Else anybody may who has them."""
         if sources.empty:
             pass
         elif rule.via:
@@ -140,12 +140,15 @@ class Edge:
             tagged |= world.by_tag.get(tag, 0)
         for target in self.targets:
             if target.kind is Kind.INTERNET:
-                self.exits |= world.exits & tagged
-                self.receivers |= world.exits & tagged
+                serving = self.exits = world.exits & tagged
+                self.receivers |= serving
             elif target.pieces and target.kind is not Kind.ANY:
+                serving = tagged
                 self.receivers |= target.routers & tagged
-                self.routes |= target.routes
-        self.candidates = tagged
+            else:
+                continue
+            self.routes |= target.routes
+            self.via_routes += ((target.routes, serving),)
 
     def widen(self, width: int) -> None:
         """Makes the rows so many bytes wide: then the byte of any device of the network is there to be looked at."""

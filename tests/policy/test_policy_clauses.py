@@ -232,6 +232,14 @@ def test_via_the_internet_leads_through_the_named_exit_nodes_alone():
     assert routed(found, LAPTOP, EXIT) is None
 
 
+def test_via_the_internet_leads_to_public_routes_of_the_named_exit_nodes_too():
+    both = a_device(6, tags=["tag:far"], routes=["8.8.8.0/24", "0.0.0.0/0"])
+    router = a_device(7, tags=["tag:far"], routes=["9.9.9.0/24"])
+    found = compiled(a_network(LAPTOP, both, router), grants=[grant(ALICE, "autogroup:internet", via=["tag:far"])])
+    assert set(routed(found, LAPTOP, both)) == {"8.8.8.0/24", "0.0.0.0/0"}
+    assert routed(found, LAPTOP, router) is None
+
+
 def test_a_capability_via_a_router_shows_it_and_lets_no_packet_pass():
     found = with_names(grants=[grant(ALICE, "10.1.0.0/16", ip=[], app={"example.com/x": []}, via=["tag:router"])])
     assert routed(found, LAPTOP, ROUTER) == ["10.1.0.0/16"]
