@@ -47,21 +47,26 @@ def _beginning(last: str, candidates: Iterable[str]) -> list[str]:
 
 
 def _things(noun: str, verb: str, rest: Sequence[str], snapshot: Snapshot, me: Me) -> Iterable[str]:
+    """What a member may not list is not offered to them either."""
     before, last = rest[-2] if len(rest) > 1 else "", rest[-1] if rest else ""
+    member = me.role is Role.MEMBER
+    people = sorted(snapshot.users) if not member else [me.name]
     if before in {"--user", "--actor"}:
-        return sorted(snapshot.users)
+        return people
     if before == "--tag" or (verb == "tag" and last.startswith("tag:")):
+        if member:
+            return ()
         known = {tag for device in snapshot.devices.values() for tag in device.tags}
         return sorted(known | set(snapshot.compiled.document.tag_owners))
     if before == "--role":
         return [role.value for role in Role]
     if verb == "set-role" and len(rest) > 1:
-        return [*(role.value for role in Role), *sorted(snapshot.users)]
-    mine = me.user if me.role is Role.MEMBER else None
+        return [*(role.value for role in Role), *people]
+    mine = me.user if member else None
     named: Mapping[str, Callable[[], Iterable[str]]] = {
         "devices": lambda: (d.name for d in snapshot.devices.values() if mine in {None, d.user}),
-        "users": lambda: sorted(snapshot.users) if mine is None else [me.name],
-        "names": lambda: sorted({name.name for name in snapshot.names}),
+        "users": lambda: people,
+        "names": lambda: sorted({name.name for name in snapshot.names}) if not member else (),
         "settings": lambda: SETTINGS,
         "ca": lambda: ["user", "host", *(generation.id for generation in snapshot.generations)],
     }

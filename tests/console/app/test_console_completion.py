@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
-from gates import LOCAL, a_gate, a_wireguard_key
+from gates import LOCAL, a_gate, a_person, a_wireguard_key
 
 from console.app.completion import complete
 from console.app.gatebackend import me
-from gate.services import devices, policies
+from gate.services import devices, names, policies
+from model.records import NameType, Role
 
 POLICY = '{"tagOwners": {"tag:db": [], "tag:web": []}, "acls": []}'
 
@@ -34,3 +35,28 @@ async def test_the_last_word_may_become(tmp_path: Path, typed: str, offered: lis
         await gate.perform(devices.add, LOCAL, name="old", wireguard=a_wireguard_key(), tags=["tag:old"])
         await gate.perform(policies.set_policy, LOCAL, text=POLICY)
         assert sorted(complete(typed.split(" "), gate.snapshot, me(gate, LOCAL))) == sorted(offered)
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("devices show ", ["phone"]),
+        ("certs list --user ", ["bob@example.com"]),
+        ("audit list --actor ", ["bob@example.com"]),
+        ("users show ", ["bob@example.com"]),
+        ("users set-role bob ", [*Role, "bob@example.com"]),
+        ("enrollment-keys create --tag ", []),
+        ("devices tag phone tag:", []),
+        ("names remove ", []),
+    ],
+)
+async def test_a_member_is_offered_nothing_that_their_lists_do_not_show(
+    tmp_path: Path, typed: str, offered: list[str]
+) -> None:
+    async with a_gate(tmp_path) as gate:
+        bob = await a_person(gate, "bob", Role.MEMBER)
+        await gate.perform(devices.add, LOCAL, name="phone", wireguard=a_wireguard_key(), user="bob")
+        await gate.perform(devices.add, LOCAL, name="old", wireguard=a_wireguard_key(), tags=["tag:old"])
+        await gate.perform(policies.set_policy, LOCAL, text=POLICY)
+        await gate.perform(names.set_name, LOCAL, name="secret", type=NameType.A, value="10.0.0.9")
+        assert sorted(complete(typed.split(" "), gate.snapshot, me(gate, bob))) == sorted(offered)
