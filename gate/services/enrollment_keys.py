@@ -107,8 +107,15 @@ def _revoke(tx: Transaction, call: Call, id: EnrollmentKeyID) -> EnrollmentKey:
 
 
 def revoke_of(tx: Transaction, call: Call, user: UserName) -> None:
+    for record in serving_of(tx, user):
+        _revoke(tx, call, record.id)
+
+
+def serving_of(r: Reader, user: UserName) -> tuple[EnrollmentKey, ...]:
     """Those that a person owns or made and that could still serve: they let devices in by that person's word."""
-    for record in enrollment_keys.all(tx):
-        serves = record.revoked_at is None and record.expires_at > tx.now and record.uses_left != 0
-        if serves and user in {record.user, record.created_by}:
-            _revoke(tx, call, record.id)
+    return tuple(
+        record
+        for record in enrollment_keys.all(r)
+        if record.revoked_at is None and record.expires_at > r.now and record.uses_left != 0
+        and user in {record.user, record.created_by}
+    )  # fmt: skip

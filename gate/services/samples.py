@@ -15,6 +15,7 @@ import msgspec
 
 from gate.operation import Call, writes
 from gate.services.devices import take_out
+from gate.services.enrollment_keys import serving_of
 from gate.services.users import take_out as take_out_person
 from gate.snapshot import Snapshot
 from model import change as c
@@ -22,7 +23,7 @@ from model.errors import Conflict
 from model.ids import DeviceName, Endpoint, Prefix, Tag, UserName, user_name
 from model.keys import WireGuardKey
 from model.records import Device, DeviceState, Role, Route, RouteState, User, UserState
-from store import Transaction, devices, user_keys, users
+from store import Transaction, codes, devices, identities, totp, user_keys, users
 
 LIFE = 90 * 86400
 _PEOPLE = (
@@ -146,10 +147,14 @@ def _untouched(device: Device, machine: dict[str, Any]) -> bool:
     expires = device.created_at + LIFE if machine["user"] and machine["state"] is DeviceState.APPROVED else None
     lapsed = device.state is DeviceState.EXPIRED and expires is not None
     same = all(getattr(device, key) == value for key, value in machine.items() if key != "state" or not lapsed)
-    return same and device.expires_at == expires
+    return same and device.expires_at == expires and not device.attributes
 
 
 def _as_made(tx: Transaction, user: User, person: dict[str, Any]) -> bool:
-    """Nobody gave them a way in, or another role."""
+    """Nobody gave them another role, or a way in for them or a machine of theirs, be it on its way."""
     same = all(getattr(user, key) == value for key, value in person.items()) and user.state is UserState.ACTIVE
-    return same and not user_keys.of(tx, user.name) and users.password(tx, user.id) is None
+    ways_in = (
+        user.groups, user_keys.of(tx, user.name), users.password(tx, user.id), identities.of_user(tx, user.name),
+        totp.get(tx, user.name), codes.waiting(tx, user.name), serving_of(tx, user.name),
+    )  # fmt: skip
+    return same and not any(ways_in)

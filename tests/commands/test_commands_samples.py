@@ -10,6 +10,9 @@ import command_harness as h
 sys.path.insert(0, str(Path(__file__).parents[1] / "gate"))
 import gate_builders as build
 
+from model.ids import UserName
+from store import identities, totp
+
 
 async def test_sample_data_goes_as_it_came(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
@@ -45,3 +48,22 @@ async def test_where_there_is_no_sample_data_nothing_is_removed(tmp_path: Path) 
         answer = await h.run(gate, "gate", "sample-data", "--remove")
         assert (answer.status, answer.err) == (1, "error: there is no sample data to remove\n")
         assert (await h.run(gate, "gate", "sample-data", "--changed")).status == 1
+
+
+async def test_whoever_is_about_to_come_as_a_sample_person_is_real(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await h.run(gate, "gate", "sample-data")
+        bob, carol = (
+            UserName("bob-sample@" + gate.snapshot.user_domain),
+            UserName("carol-sample@" + gate.snapshot.user_domain),
+        )
+        assert (await h.run(gate, "users", "invite", "mara-sample")).status == 0
+        await gate.store.write(lambda tx: identities.bind(tx, "https://id.example", "17", bob))
+        await gate.store.write(lambda tx: totp.put(tx, carol, b"sealed"))
+        assert (await h.run(gate, "enrollment-keys", "create", "--user", "dave-sample")).status == 0
+        assert (await h.run(gate, "devices", "set", "web-fra-1", "custom:owner=ops")).status == 0
+        await h.run(gate, "gate", "sample-data", "--remove")
+        left = {name.partition("@")[0] for name in gate.snapshot.users}
+        assert left >= {"mara-sample", "bob-sample", "carol-sample", "dave-sample"}
+        assert not left & {"erin-sample", "frank-sample"}
+        assert {device.name for device in gate.snapshot.devices.values()} == {"web-fra-1"}
