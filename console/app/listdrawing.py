@@ -23,6 +23,8 @@ NAMED = 40
 """Of what is selected, as many as a line may have room for."""
 PANE_FROM = 110
 PANE_SHARE = 0.38
+WIDE = 160
+"""Columns from which every list that has facts shows them beside it, asked for or not."""
 MOVING, RESTS = 0.2, 0.08
 """A cursor that moved twice within so many seconds is on its way; it rests once so many have gone by."""
 
@@ -33,7 +35,8 @@ class ListDrawing(View):
     noun = ("thing", "things")
     filters: tuple[str, ...] = ()
     """Keys of `key:value` words that the list knows."""
-    has_pane = True
+    facts_from: int | None = 0
+    """Columns from which a row has facts here; None where none has."""
     base = ""
     """A filter that holds without being typed."""
     pages: Pages
@@ -68,7 +71,16 @@ class ListDrawing(View):
 
     # The pane
 
+    @property
+    def has_pane(self) -> bool:
+        return self.facts_from is not None and (not self.facts_from or self.console_app.size.width >= self.facts_from)
+
+    def beside(self, width: int) -> bool:
+        """Whether facts stand beside the list."""
+        return self.has_pane and width >= PANE_FROM and (self.pane_open or width >= WIDE)
+
     def before_drawing(self) -> None:
+        self.pane_focus = self.pane_focus and self.has_pane
         self._follow_cursor()
 
     def _follow_cursor(self) -> None:
@@ -102,22 +114,30 @@ class ListDrawing(View):
     # Drawing
 
     def draw(self, width: int, height: int) -> list[Row]:
-        beside = self.has_pane and self.pane_open and width >= PANE_FROM
+        beside = self.beside(width)
         self._instead = self.has_pane and self.pane_focus and not beside
         if self._instead:
             size = height - (2 if height >= 14 else 1)
             rows = self.pane.draw(width, size, self.context, focused=True, plane="bg")
             return [*rows, *(Row(width) for _ in range(height - 1 - size)), self.draw_status(width)]
-        pane_width = round(width * PANE_SHARE) - 1 if beside else 0
+        pane_width = self.pane_width(width) if beside else 0
         rows = self._draw_list(width - pane_width, height)
-        if beside:
-            pane = self.pane.draw(pane_width, height, self.context, focused=self.pane_focus)
-            for y, row in enumerate(rows):
-                whole = Row(width)
-                whole.lay(0, row)
-                whole.lay(width - pane_width, pane[y])
-                rows[y] = whole
-        return rows
+        return self.with_pane(rows, width) if beside else rows
+
+    def pane_width(self, width: int) -> int:
+        return round(width * PANE_SHARE) - 1
+
+    def with_pane(self, rows: Sequence[Row], width: int) -> list[Row]:
+        """The list's rows, and beside each the facts'."""
+        left = width - self.pane_width(width)
+        pane = self.pane.draw(width - left, len(rows), self.context, focused=self.pane_focus)
+        out = []
+        for row, facts in zip(rows, pane, strict=True):
+            whole = Row(width)
+            whole.lay(0, row)
+            whole.lay(left, facts)
+            out.append(whole)
+        return out
 
     def _draw_list(self, width: int, height: int) -> list[Row]:
         airy = height >= 14

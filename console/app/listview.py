@@ -156,7 +156,7 @@ class ListView(ListSelecting):
         return True
 
     def key(self, event: events.Key) -> bool:
-        if self.pane_focus and self.pane.key(event.key):
+        if self.pane_focus and self.has_pane and self.pane.key(event.key):
             return True
         table = self.table
         step = table.height - 1

@@ -9,6 +9,7 @@ from console.app.actions import Action
 from console.app.backend import Authorities, Listing
 from console.app.columns import Column, Context
 from console.app.inert import inert
+from console.app.listdrawing import WIDE
 from console.app.listview import ListView
 from console.app.pane import Pane
 from console.app.row import Row
@@ -42,7 +43,8 @@ class CertificatesView(ListView):
         return str(row.serial)
 
     def crumbs(self) -> Sequence[str]:
-        return super().crumbs() if self.pane_open or self.pane_focus else (self.title,)
+        told = self.pane_open or self.pane_focus or self.beside(self.size.width)
+        return super().crumbs() if told else (self.title,)
 
     def nothing(self) -> Sequence[tuple[str, str]]:
         return (
@@ -67,18 +69,22 @@ class CertificatesView(ListView):
         if super().back():
             return True
         was, self.pane_open = self.pane_open, False
-        return was
+        return was and not self.beside(self.size.width)
 
-    # Drawing: the authorities stand over the list where there is room
+    # Drawing: the authorities stand over the list where there is room, and over its facts where it is wide
 
     def draw(self, width: int, height: int) -> list[Row]:
-        if self.pane_open or self.pane_focus or self.filter_text or height < 18 or self.backend.me().member:
+        wide = width >= WIDE
+        asked = (self.pane_open or self.pane_focus) and not wide
+        if asked or self.filter_text or height < 18 or self.backend.me().member:
             return super().draw(width, height)
-        context = self.context
-        head = part.draw(self.authorities, width, context)
-        room = height - len(head) - 1
-        rows = [*head, *self._titled(width, room)]
-        return [*rows[: height - 1], self.draw_status(width)]
+        self._instead = False
+        head = part.draw(self.authorities, width, self.context)
+        room = height - len(head)
+        left = width - self.pane_width(width) if wide else width
+        rows = [*self._titled(left, room - 1), *[Row(left) for _ in range(room)]][: room - 1]
+        rows.append(self.draw_status(left))
+        return [*head, *(self.with_pane(rows, width) if wide else rows)]
 
     def _titled(self, width: int, room: int) -> list[Row]:
         title = Row(width)
@@ -96,7 +102,7 @@ class CertificatesView(ListView):
         return [title, *body, Row(width)]
 
     def status(self, row: Row) -> None:
-        if self.table.selected or self.pane_open or self.filter_text:
+        if self.table.selected or self.pane_open or self.filter_text or self._instead:
             super().status(row)
             return
         now = self.backend.now()

@@ -98,7 +98,7 @@ class EnrollmentKeysView(ListView):
     title = "Keys"
     listing = Listing.KEYS
     noun = ("enrollment key", "enrollment keys")
-    has_pane = False
+    facts_from = None
     sort = "created_at"
     descending = True
 

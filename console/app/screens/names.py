@@ -7,15 +7,22 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from console.app.actions import Action
-from console.app.backend import Listing
+from console.app.backend import Listing, Query
 from console.app.columns import Cell, Column, Context
 from console.app.inert import inert
 from console.app.lineedit import LineEdit
+from console.app.listdrawing import WIDE
 from console.app.listview import ListView
 from console.app.modes import Asked, Field, Form
+from console.app.pane import Line, Pane, fact, gap
 from console.app.screens import bulk
-from console.app.times import day
-from model.records import Name, NameType
+from console.app.screens.devices import seen
+from console.app.screens.devices import state_of as device_state
+from console.app.times import day, moment
+from model.records import Device, Name, NameType
+
+SEARCHED = 20
+"""Of what the words find, as many as are looked at for the one that is meant."""
 
 COLUMNS = (
     Column(head="Name", sort="name", least=20, most=30, weight=3, cell=lambda r, c: Cell(inert(r.name))),
@@ -47,7 +54,7 @@ class NamesView(ListView):
     title = "Names"
     listing = Listing.NAMES
     noun = ("name", "names")
-    has_pane = False
+    facts_from = WIDE
 
     def columns(self) -> Sequence[Column]:
         return COLUMNS
@@ -57,6 +64,47 @@ class NamesView(ListView):
 
     def called(self, row: Any) -> str:
         return inert(row.name)
+
+    async def facts(self, row: Any, pane: Pane, context: Context) -> None:
+        label = row.name.partition(".")[0]
+        others = await self.backend.rows(Listing.NAMES, Query(filter=label, sort="type", limit=SEARCHED))
+        pane.head(self.state(row, context), row.name, "set by hand" if _set_by_hand(row) else "")
+        pane.tab("Facts").lines += [
+            fact("Answer", f"{row.type.value} {row.value}"),
+            *(
+                fact("", f"{other.type.value} {other.value}")
+                for other in others.rows
+                if isinstance(other, Name) and other.name == row.name and other.value != row.value
+            ),
+            fact("TTL", f"{row.ttl:,} s"),
+            gap(),
+            fact("Made by", row.created_by, link=self.leads(row)),
+            fact("Changed", moment(row.created_at, context.now) if row.created_at else "–"),
+            *await self._device(row, context),
+        ]
+
+    async def _device(self, name: Name, context: Context) -> Sequence[Line]:
+        """Which device it leads to: the one that has it, or whose address it was set to."""
+        named = name.name if name.created_by == "device" else name.value if name.type is NameType.CNAME else ""
+        sought = named.removesuffix(f".{self.backend.me().domain}") or name.value
+        found = await self.backend.rows(Listing.DEVICES, Query(filter=sought, limit=SEARCHED))
+        for device in found.rows:
+            if isinstance(device, Device) and sought in {device.name, device.ipv4, device.ipv6}:
+                online = "online" if context.online(device.id) else seen(device, context).text
+                return [
+                    gap(),
+                    fact(
+                        "Device",
+                        device_state(device, context),
+                        device.name,
+                        (online, "muted"),
+                        link=self.console_app.way("Devices", device.name),
+                    ),
+                    fact("Owner" if device.user else "Tags", device.user or " ".join(device.tags)),
+                    fact("IPv4", device.ipv4),
+                    fact("IPv6", device.ipv6),
+                ]
+        return []
 
     def leads(self, row: Any) -> Callable[[], None] | None:
         if row.created_by == "device":
