@@ -44,7 +44,7 @@ class Steps:
 
     def __init__(self) -> None:
         self._seconds: deque[tuple[int, Long]] = deque(maxlen=WINDOW)
-        self._read_at = self._cpu = self._named_at = self._collecting = 0.0
+        self._read_at = self._cpu = self._named_at = self._named_for = self._collecting = 0.0
         self._name = ""
         self._inside = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -93,14 +93,15 @@ class Steps:
                 self._note(callback, began, took)
 
     def name(self, what: str, seconds: float) -> None:
-        """What the step now at work was at for so long."""
+        """What the step now at work was at for so long: it is called so where that is half of it."""
         if seconds > LATE / 2:
-            self._name, self._named_at = what, perf_counter()
+            self._name, self._named_at, self._named_for = what, perf_counter(), seconds
 
     def _note(self, callback: Callable[..., Any], began: float, took: float) -> None:
         cpu = min(took, max(0.0, thread_time() - self._cpu))
         self._read_at = 0.0
-        self.note(monotonic(), Step(took, cpu, self._name if self._named_at >= began else described(callback)))
+        named = self._named_at >= began and self._named_for >= took / 2
+        self.note(monotonic(), Step(took, cpu, self._name if named else described(callback)))
 
     def note(self, at: float, step: Step) -> None:
         """A long step that ended at `at` seconds."""

@@ -72,10 +72,23 @@ async def test_the_collector_is_named_where_a_step_was_long_by_it(steps: Steps) 
     rings = [[] for _ in range(300_000)]  # type: ignore[var-annotated]
     for ring in rings:
         ring.append(ring)
+    await asyncio.sleep(0)
+    steps._seconds.clear()
     asyncio.get_running_loop().call_soon(gc.collect)
     while not steps.long.longest:
         await asyncio.sleep(0.001)
     assert steps.long.longest.what == "collecting garbage"
+
+
+async def test_what_took_little_of_a_long_step_does_not_name_it(steps: Steps) -> None:
+    def mostly_busy() -> None:
+        steps.name("collecting garbage", 0.6 * LATE)
+        busy()
+
+    asyncio.get_running_loop().call_soon(mostly_busy)
+    while not steps.long.longest:
+        await asyncio.sleep(0.001)
+    assert steps.long.longest.what.endswith("mostly_busy")
 
 
 async def test_a_loop_that_is_watched_no_more_is_as_it_was() -> None:
