@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 import unicodedata
 from collections.abc import Sequence
@@ -31,24 +30,46 @@ def inert(text: str) -> str:
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> str:
     """Lines of cells in columns. `width` None (a pipe) cuts nothing. An empty table is its heads."""
-    cells = [[inert(cell) for cell in row] for row in rows]
-    from rich.cells import cell_len, set_cell_size
+    made = Table(columns)
+    cells = [made.measured(row) for row in rows]
+    made.fit(width)
+    return "".join([made.head, *map(made.line, cells)])
 
-    widths = [max([cell_len(column.head), *(cell_len(row[at]) for row in cells)]) for at, column in enumerate(columns)]
-    if width is not None:
-        _narrow(widths, columns, [max(8, cell_len(column.head)) for column in columns], width)
 
-    def fitted(cell: str, at: int) -> str:
-        size = widths[at]
-        if cell_len(cell) > size:
-            return set_cell_size(cell, size - 1) + "…"
-        pad = " " * (size - cell_len(cell))
-        return pad + cell if columns[at].align == "right" else cell + pad
+class Table:
+    """The same, row by row: all are `measured`, `fit` is called once, and then each is a `line`."""
 
-    out = io.StringIO()
-    for row in [[column.head for column in columns], *cells]:
-        out.write("  ".join(fitted(cell, at) for at, cell in enumerate(row)).rstrip() + "\n")
-    return out.getvalue()
+    def __init__(self, columns: Sequence[Column]) -> None:
+        from rich.cells import cell_len, set_cell_size
+
+        self._columns = columns
+        self._size, self._cut = cell_len, set_cell_size
+        self._heads = [cell_len(column.head) for column in columns]
+        self._widths = list(self._heads)
+
+    def measured(self, row: Sequence[str]) -> list[str]:
+        """The row's cells, inert."""
+        cells = [inert(cell) for cell in row]
+        self._widths = [max(width, self._size(cell)) for width, cell in zip(self._widths, cells, strict=True)]
+        return cells
+
+    def fit(self, width: int | None) -> None:
+        if width is not None:
+            _narrow(self._widths, self._columns, [max(8, head) for head in self._heads], width)
+
+    @property
+    def head(self) -> str:
+        return self.line([column.head for column in self._columns])
+
+    def line(self, cells: Sequence[str]) -> str:
+        return "  ".join(self._fitted(cell, at) for at, cell in enumerate(cells)).rstrip() + "\n"
+
+    def _fitted(self, cell: str, at: int) -> str:
+        size = self._widths[at]
+        if self._size(cell) > size:
+            return self._cut(cell, size - 1) + "…"
+        pad = " " * (size - self._size(cell))
+        return pad + cell if self._columns[at].align == "right" else cell + pad
 
 
 def _narrow(widths: list[int], columns: Sequence[Column], least: Sequence[int], width: int) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from console.commandline.files import MAX_FILE, keep, read_file
-from console.commandline.render import Column, table
+from console.commandline.render import Column, Table, table
+from gate.slicing import sliced
 from model.errors import Invalid
 from model.keys import Secret
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from model.change import Change
 
 T = TypeVar("T")
+WRITTEN = 16 * 1024
+"""Characters of a long list that are written together."""
 
 
 class Run:
@@ -115,9 +118,42 @@ class Run:
         else:
             self.streams.write(table(columns, rows, self.width))
 
+    async def listed(
+        self, columns: Sequence[Column], found: Sequence[T], cells: Callable[[T], Sequence[str]],
+        shaped: Callable[[T], Any], *, empty: str = "",
+    ) -> None:  # fmt: skip
+        """`rows` of what may be many, made and written while others have their turn."""
+        if not found:
+            self.rows(columns, [], [], empty=empty)
+        elif self.as_json:
+            await self._flowing("[\n  ", map(as_item, map(shaped, found)), between=",\n  ", end="\n]\n")
+        else:
+            made = Table(columns)
+            rows = [made.measured(row) async for row in sliced(map(cells, found))]
+            made.fit(self.width)
+            await self._flowing(made.head, map(made.line, rows))
+
+    async def _flowing(self, text: str, parts: Iterable[str], *, between: str = "", end: str = "") -> None:
+        """Waits for a reader that is slow, so that what it did not read yet is not kept for it."""
+        first = True
+        async for part in sliced(parts):
+            text += part if first else between + part
+            first = False
+            if len(text) > WRITTEN:
+                self.streams.write(text)
+                await self.streams.drain()
+                text = ""
+        self.streams.write(text + end)
+
     def result(self, document: Any, text: str) -> None:
         """One thing, either way."""
         if self.as_json:
             self.document(document)
         else:
             self.streams.write(text if text.endswith("\n") or not text else text + "\n")
+
+
+def as_item(value: Any) -> str:
+    """A value as it stands in a list of a document."""
+    text = msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode()
+    return text.replace("\n", "\n  ")

@@ -34,9 +34,7 @@ async def list_audit(run: Run, words: str, actor: str, since: int | None, limit:
     query = Query(filter=words, sort="number", descending=True, limit=limit, where=where, strict=True)
     page = await run.perform(service.list_audit, query=query)
     found = [row for row in page.rows if isinstance(row, AuditEntry)]
-    run.rows(
-        COLUMNS, [cells(entry) for entry in found], [shapes.builtins(entry) for entry in found], empty="nothing yet"
-    )
+    await run.listed(COLUMNS, found, cells, shapes.builtins, empty="nothing yet")
 
 
 COLUMNS = [

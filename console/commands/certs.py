@@ -34,12 +34,15 @@ async def list_certificates(run: Run, words: str, limit: int) -> None:
     page = await run.perform(service.list_certificates, query=query)
     found = [row for row in page.rows if isinstance(row, Certificate)]
     now = int(time.time())
-    run.rows(
+    await run.listed(
         [Column("SERIAL", "right"), Column("KIND"), Column("KEY ID", flexible=True), Column("STATE"),
          Column("ENDS IN", "right"), Column("PRINCIPALS", flexible=True)],
-        [[str(c.serial), c.kind.value, c.key_id, c.state(now).value, until(c.valid_before, now), " ".join(c.principals)]
-         for c in found],
-        [shapes.certificate(certificate) for certificate in found],
+        found,
+        lambda c: [
+            str(c.serial), c.kind.value, c.key_id, c.state(now).value, until(c.valid_before, now),
+            " ".join(c.principals),
+        ],
+        shapes.certificate,
         empty="no certificate matches" if words else "no certificates yet; people get theirs with: cert < KEY.pub",
     )  # fmt: skip
 

@@ -50,12 +50,15 @@ def answer(run: Run, found: Sequence[Device], done: str, changes: Sequence[Chang
 async def list_devices(run: Run, words: str, sort: str, limit: int) -> None:
     page = await run.perform(service.list_devices, query=Query(filter=words, sort=sort, limit=limit, strict=True))
     found = [row for row in page.rows if isinstance(row, Device)]
-    run.rows(
+    await run.listed(
         [Column("NAME", flexible=True), Column("OWNER OR TAGS", flexible=True), Column("IPV4"), Column("STATE"),
          Column("SEEN", "right"), Column("EXPIRES", "right")],
-        [[d.name, d.user or " ".join(d.tags), d.ipv4, d.state.value,
-          "now" if run.gate.presence.online(d.id) else age(d.last_seen), until(d.expires_at)] for d in found],
-        [document(run, device) for device in found],
+        found,
+        lambda d: [
+            d.name, d.user or " ".join(d.tags), d.ipv4, d.state.value,
+            "now" if run.gate.presence.online(d.id) else age(d.last_seen), until(d.expires_at),
+        ],
+        lambda device: document(run, device),
         empty="no device matches" if words else "no devices yet; make a key for one: enrollment-keys create",
     )  # fmt: skip
 

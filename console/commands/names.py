@@ -32,20 +32,22 @@ class TypeParameter(click.ParamType[NameType]):
 TYPES = TypeParameter()
 
 
-def show_answers(run: Run, found: tuple[Answer, ...], empty: str) -> None:
-    run.rows(
+async def show_answers(run: Run, found: tuple[Answer, ...], empty: str) -> None:
+    """A value a row; as JSON, an answer with its values."""
+    values = [(answer, value) for answer in found for value in (answer.values if not run.as_json else ("",))]
+    await run.listed(
         [Column("NAME", flexible=True), Column("TYPE"), Column("VALUE", flexible=True), Column("TTL", "right"),
          Column("MADE BY", flexible=True)],
-        [[answer.name, answer.type, value, str(answer.ttl), answer.made_by]
-         for answer in found for value in answer.values],
-        [shapes.builtins(answer) for answer in found],
+        values,
+        lambda one: [one[0].name, one[0].type, one[1], str(one[0].ttl), one[0].made_by],
+        lambda one: shapes.builtins(one[0]),
         empty=empty,
     )  # fmt: skip
 
 
 @verb("list", "list names: devices' own, and those that were set", operation="names list", examples=("names list",))
 async def list_names(run: Run) -> None:
-    show_answers(run, await run.perform(service.list_names), "no names yet; a device brings its own")
+    await show_answers(run, await run.perform(service.list_names), "no names yet; a device brings its own")
 
 
 @verb(
@@ -54,7 +56,7 @@ async def list_names(run: Run) -> None:
     operation="names lookup", examples=("names lookup db-1", "names lookup db-1.example.com AAAA"),
 )  # fmt: skip
 async def lookup(run: Run, name: str, type: NameType | None) -> None:
-    show_answers(run, await run.perform(service.lookup, name=name, type=type), "")
+    await show_answers(run, await run.perform(service.lookup, name=name, type=type), "")
 
 
 @verb(

@@ -57,10 +57,11 @@ def key_removed(run: Run, key: UserKey, done: str, changes: Sequence[Change]) ->
 async def list_users(run: Run, words: str, limit: int) -> None:
     page = await run.perform(service.list_users, query=Query(filter=words, limit=limit, strict=True))
     found = [row for row in page.rows if isinstance(row, User)]
-    run.rows(
+    await run.listed(
         [Column("NAME", flexible=True), Column("ROLE"), Column("STATE"), Column("E-MAIL", flexible=True)],
-        [[user.name, user.role.value, user.state.value, user.email or "–"] for user in found],
-        [shapes.user(user) for user in found],
+        found,
+        lambda user: [user.name, user.role.value, user.state.value, user.email or "–"],
+        shapes.user,
         empty="no user matches",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import sys
 from pathlib import Path
 
@@ -185,6 +186,17 @@ async def test_a_table_fits_the_terminal_and_is_whole_when_piped(tmp_path: Path)
         assert all(len(line) <= 60 for line in narrow.out.splitlines())
         piped = await h.run(gate, "devices", "list")
         assert "a-device-with-a-rather-long-name-indeed-it-is" in piped.out
+
+
+async def test_a_long_list_is_one_document_however_it_is_written(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        for number in range(60):
+            await build.a_device(gate, f"device-{number:02}", tags=["tag:db"])
+        told = (await h.run(gate, "devices", "list", "--json")).out
+        assert [one["name"] for one in json.loads(told)] == [f"device-{number:02}" for number in range(60)]
+        assert told == json.dumps(json.loads(told), indent=2, ensure_ascii=False) + "\n"
+        rows = (await h.run(gate, "devices", "list")).out.splitlines()
+        assert [row.split()[0] for row in rows] == ["NAME", *(f"device-{number:02}" for number in range(60))]
 
 
 def test_the_widest_column_gives_way_first() -> None:
