@@ -193,9 +193,9 @@ def _mark(tx: Transaction, column: str, value: Any) -> None:
     )
 
 
-def revocations(r: Reader) -> tuple[Revocation, ...]:
-    """In order of number: what a KRL is made of."""
-    return _REVOCATIONS.many(r, "ORDER BY number")
+def revocations(r: Reader, after: int = 0) -> tuple[Revocation, ...]:
+    """Those after a number, in order of it: what a KRL is made of."""
+    return _REVOCATIONS.many(r, "WHERE number > ? ORDER BY number", after)
 
 
 def krl_version(r: Reader) -> int:

@@ -9,6 +9,7 @@ from gate import present, reached
 from gate.operation import Call, reads, writes
 from gate.services import own
 from gate.services.queries import whole
+from gate.snapshot import claims_of
 from model import change as c
 from model.errors import Conflict, Denied, Invalid, NotFound
 from model.ids import DeviceID, Serial, UserName
@@ -63,8 +64,9 @@ def for_myself(
     user, role = call.actor.user, call.actor.role
     assert user is not None
     machine = _device_of(tx, call, user, device)
-    login_end = call.actor.login_at and call.actor.login_at + int(str(call.snapshot.settings["login.life"]))
-    grant = sshca.grant(claims(call), CertificateKind.USER, role=role)
+    life = int(str(present.settings(tx, call.snapshot)["login.life"]))
+    login_end = call.actor.login_at and call.actor.login_at + life
+    grant = sshca.grant(claims(tx, call), CertificateKind.USER, role=role)
     subject = _Subject(key, machine, user, (str(user),))
     consent = _consent(tx, call, grant, subject)
     if consent is not None and consent.until is None:
@@ -111,7 +113,7 @@ def sign(
             f'device "{machine.name}" is a person\'s: they get their own', hint="they run: ssh GATE cert < KEY.pub"
         )
     _approved(machine)
-    grant = sshca.grant(claims(call), CertificateKind.USER, tags=machine.tags)
+    grant = sshca.grant(claims(tx, call), CertificateKind.USER, tags=machine.tags)
     subject = _Subject(key, machine, None, sshca.tag_principals(machine.tags))
     consent = _consent(tx, call, grant, subject)
     if consent is not None and consent.until is None:
@@ -130,7 +132,7 @@ def issue_host(
     """
     may_have_host(tx, device)
     _no_persons(tx, key)
-    grant = sshca.grant(claims(call), CertificateKind.HOST, tags=device.tags)
+    grant = sshca.grant(claims(tx, call), CertificateKind.HOST, tags=device.tags)
     validity = sshca.validity(grant.lives, now=tx.now, asked=lives, limits=(device.expires_at,))
     principals = sshca.host_principals(device.name, call.snapshot.domain, device.addresses)
     subject = _Subject(key, device, None, principals)
@@ -187,7 +189,7 @@ def consent_to(tx: Transaction, call: Call, *, id: str) -> Consent:
         raise Conflict(f"{asked.given_by} gave consent {id} already")
     machine = devices.find(tx, asked.device)
     person = users.by_name(tx, asked.user) if asked.user else None
-    grant = sshca.grant(claims(call), CertificateKind.USER, role=person.role if person else None, tags=machine.tags)
+    grant = sshca.grant(claims(tx, call), CertificateKind.USER, role=person.role if person else None, tags=machine.tags)
     given = consents.give(tx, id, call.actor.name, tx.now + (grant.approval or 0))
     call.audit(tx, f"consent {id}", after={"for": asked.user or asked.device, "until": given.until})
     return given
@@ -198,9 +200,11 @@ def waiting(r: Reader, call: Call) -> tuple[Consent, ...]:
     return consents.waiting(r)
 
 
-def claims(call: Call) -> tuple[sshca.Claim, ...]:
+def claims(r: Reader, call: Call) -> tuple[sshca.Claim, ...]:
     """The network's table of lives and permissions."""
-    return call.snapshot.claims
+    known = call.snapshot
+    now = present.settings(r, known)
+    return known.claims if now is known.settings else claims_of(now)
 
 
 def _approved(device: Device) -> None:
@@ -231,8 +235,9 @@ def _issue(
     proved: bool = False,
 ) -> Certificate:
     """Validates, signs and records, in this order and in one transaction: what is not recorded was never given out."""
-    generation, signer = call.signers.active(kind, call.snapshot.generations)
-    serial, refused, fingerprint = certificates.next_serial(tx), call.snapshot.refused, subject.key.fingerprint
+    generation, signer = call.signers.active(kind, present.generations(tx, call.snapshot))
+    serial, fingerprint = certificates.next_serial(tx), subject.key.fingerprint
+    refused = present.refused(tx, call.snapshot)
     _not_anothers(tx, subject.device, fingerprint, kind)
     device, person = subject.device, kind is CertificateKind.USER
     specification = sshca.Specification(

@@ -13,10 +13,10 @@ import pytest
 
 from gate import present
 from gate.gate import Gate
-from gate.services import certificates, devices, users
-from model.errors import Conflict, Denied
+from gate.services import authority, certificates, devices, policies, revocations, settings, users
+from model.errors import Conflict, Denied, Invalid
 from model.ids import UserName
-from model.records import Certificate, Role
+from model.records import Certificate, CertificateKind, Consent, Role
 from store import Transaction
 from store import devices as device_rows
 from store import users as user_rows
@@ -83,6 +83,42 @@ async def test_a_device_renamed_in_the_same_commit_is_named_anew(tmp_path: Path)
             gate, gate.perform(devices.rename, build.LOCAL, name="laptop", new="notebook"), certificate(gate, bob)
         )
         assert made.device == "notebook"
+
+
+async def test_a_key_revoked_in_the_same_commit_is_not_signed(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        bob, key = await build.a_user(gate, "bob"), build.an_ssh_key()
+        await build.a_device(gate, "laptop", user="bob")
+        *_, refused = await in_one_commit(
+            gate, gate.perform(revocations.revoke, build.LOCAL, key=key),
+            gate.perform(certificates.for_myself, bob, key=key),
+        )  # fmt: skip
+        assert isinstance(refused, Invalid)
+
+
+async def test_claims_set_in_the_same_commit_count(tmp_path: Path) -> None:
+    claim = {"kind": "user", "approval": 3600}
+    async with build.a_gate(tmp_path) as gate:
+        bob = await build.a_user(gate, "bob")
+        await build.a_device(gate, "laptop", user="bob")
+        _, asked = await in_one_commit(
+            gate, gate.perform(settings.set_setting, build.LOCAL, key="certificates.claims", value=[claim]),
+            certificate(gate, bob),
+        )  # fmt: skip
+        assert isinstance(asked, Consent)
+
+
+async def test_a_stolen_ca_key_signs_nothing_once_it_was_replaced(tmp_path: Path) -> None:
+    """However far behind the snapshot is: compiling a large policy takes it seconds."""
+    async with build.a_gate(tmp_path) as gate:
+        bob = await build.a_user(gate, "bob")
+        await build.a_device(gate, "laptop", user="bob")
+        await gate.perform(policies.set_policy, build.LOCAL, text=build.acls(("*", "*:*")))
+        behind = gate.snapshot
+        (made, *_) = await gate.perform(authority.rotate, build.LOCAL, kind=CertificateKind.USER, emergency=True)
+        gate.snapshot = behind
+        issued = await certificate(gate, bob)
+        assert issued.generation == made.id
 
 
 async def test_what_failed_in_the_same_commit_changes_nothing_for_others(tmp_path: Path) -> None:
