@@ -87,7 +87,8 @@ class Editor(EditorDrawing):
             end = self.ends().get(start, start)
             if start < line <= end:
                 if down:
-                    self.buffer.to(min(end + 1, len(self.buffer.lines) - 1), self.buffer.column)
+                    past = end + 1 if end + 1 < len(self.buffer.lines) else start  # the last line may be in the fold
+                    self.buffer.to(past, self.buffer.column)
                 elif back:
                     self.buffer.to(start, self.buffer.column)
                 else:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from channels import Session, a_console, a_terminal, until
 from gates import LOCAL, a_console_at, a_gate, a_person, a_wireguard_key
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from seeded import Seeded
 
@@ -177,6 +177,7 @@ def test_what_folds_begins_before_it_ends_and_nests(text: str) -> None:
 @given(
     TEXTS, st.lists(st.sampled_from(["fold", "all", "up", "down", "x", "enter", "kill", "{", "}", "undo"]), max_size=20)
 )
+@example("x{\n}", ["fold", "down"])
 def test_the_caret_is_always_on_a_line_that_shows(text: str, steps: list[str]) -> None:
     from textual.events import Key
 
