@@ -26,7 +26,7 @@ def revoke(tx: Transaction, user: User, *, by: str, source: str) -> tuple[Revoca
     if made:
         tx.record(c.CertificatesRevoked(revocations=made))
         for revoked in made:
-            tx.audit(by, "certs revoke", f"revoked {revoked.serial}", after={"reason": reason}, source=source)
+            tx.audit(by, "certs revoke", str(revoked.serial), after={"reason": reason}, source=source)
     return made
 
 

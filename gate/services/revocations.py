@@ -110,5 +110,5 @@ def _record(
         tx.record(c.CertificatesRevoked(revocations=made, device=device.id if device else None))
         for one in made:
             subject = one.serial or one.key_id or (one.key and one.key.fingerprint)
-            call.audit(tx, f"revoked {subject}", after={"reason": one.reason})
+            call.audit(tx, str(subject), after={"reason": one.reason})
     return tuple(named)

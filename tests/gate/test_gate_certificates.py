@@ -10,7 +10,8 @@ import gate_builders as build
 import pytest
 
 from gate.gate import Gate
-from gate.services import agents, certificates, devices, revocations, settings, users
+from gate.services import agents, audit, certificates, devices, revocations, settings, users
+from gate.services.queries import Query
 from model.errors import Denied, Invalid, Limited
 from model.records import Certificate, Consent, Role
 from sshca import read_krl
@@ -28,6 +29,12 @@ async def claims(gate: Gate, *rows: dict[str, object]) -> None:
 async def is_revoked(gate: Gate, certificate: Certificate) -> bool:
     now = await gate.perform(certificates.show, build.LOCAL, serial=certificate.serial)
     return now.revoked_at is not None
+
+
+async def revocations_told(gate: Gate) -> list[str]:
+    """The subjects of what the audit trail has of revoking."""
+    page = await gate.perform(audit.list_audit, build.LOCAL, query=Query(limit=50))
+    return [entry.subject for entry in page.rows if entry.action == "certs revoke"]
 
 
 async def signed(gate: Gate, name: str, role: Role, **asked: object) -> Certificate:
@@ -56,6 +63,16 @@ async def test_what_a_lower_role_would_not_give_is_revoked_with_the_higher(
         issued = await signed(gate, "bob", Role.OPERATOR)
         await gate.perform(users.set_role, build.LOCAL, names=("bob",), role=Role.MEMBER)
         assert await is_revoked(gate, issued)
+        assert await revocations_told(gate) == [str(issued.serial)]
+
+
+async def test_the_audit_trail_tells_what_was_revoked_by_its_serial_alone(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_user(gate, "bob", Role.OPERATOR)
+        await build.a_device(gate, "bobs", user="bob")
+        issued = await signed(gate, "bob", Role.OPERATOR)
+        await gate.perform(revocations.revoke, build.LOCAL, serials=(issued.serial,))
+        assert await revocations_told(gate) == [str(issued.serial)]
 
 
 async def test_what_the_new_role_gives_as_well_lives_on(tmp_path: Path) -> None:
