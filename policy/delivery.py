@@ -73,6 +73,8 @@ def _routed(edges: Edges, seen: Seen, world: World, known: int) -> dict[int, lis
     for edge in edges:
         if edge.return_routes and edge.receiver_row[at] & bit:
             back |= edge.return_routes
+        if edge.answering >> slot & 1:
+            forward |= edge.sources.routes
         if not (edge.routes or edge.exits or edge.answer_routes) or not edge.sources.row[at] & bit:
             continue
         back |= edge.answer_routes

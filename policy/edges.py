@@ -85,8 +85,8 @@ class Edge:
     """A rule in a network. `receivers` are the devices that get it; of `autogroup:self`, see `own_senders`."""
 
     __slots__ = (
-        "answer_routes", "exits", "index", "of_self", "own_senders", "receiver_row", "receivers", "return_routes",
-        "routes", "rule", "sources", "targets", "via_routes",
+        "answer_routes", "answering", "exits", "index", "of_self", "own_senders", "receiver_row", "receivers",
+        "return_routes", "routes", "rule", "sources", "targets", "via_routes",
     )  # fmt: skip
 
     def __init__(self, index: int, rule: Rule, sources: Sources, targets: tuple[Target, ...], world: World) -> None:
@@ -112,8 +112,11 @@ class Edge:
         self.of_self = any(target.kind is Kind.SELF for target in targets)
         self.answer_routes = 0
         """Routes that its senders are reached from, where a capability is answered."""
+        self.answering = 0
+        """Devices that answer, and so may reach the routes among its sources."""
         if rule.companions and not rule.via:
             for target in targets:
+                self.answering |= target.own | target.routers
                 self.answer_routes |= world.routes.all if target.kind is Kind.ANY else target.routes
         self.receiver_row = self.receivers.to_bytes(world.width, "little")
         """`receivers` in bytes, as `sources.row`."""

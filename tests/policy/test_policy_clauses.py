@@ -246,6 +246,17 @@ def test_a_capability_via_a_router_shows_it_and_lets_no_packet_pass():
     assert found.filter(ROUTER.id) == ()
 
 
+def test_an_answered_capability_counts_beside_via_where_a_router_is_elected():
+    first = a_device(6, routes=["10.9.0.0/16"])
+    second = a_device(7, tags=["tag:far"], routes=["10.9.0.0/16"])
+    led = grant("*", "10.9.0.0/16", via=["tag:far"])
+    answered = grant("*", "*", ip=[], app={"tailscale.com/cap/drive": [{}]})
+    network = a_network(LAPTOP, first, second)
+    assert routed(compiled(network, grants=[led]), LAPTOP, second) == ["10.9.0.0/16"]
+    both = compiled(network, grants=[led, answered])
+    assert (routed(both, LAPTOP, first), routed(both, LAPTOP, second)) == (["10.9.0.0/16"], [])
+
+
 @pytest.mark.parametrize("name", ["drive", "relay", "webui", "kubernetes", "tsidp", "secrets"])
 def test_the_field_s_own_capabilities_are_taken(name):
     found = with_names(grants=[grant(ALICE, "tag:db", ip=["22"], app={f"tailscale.com/cap/{name}": [{}]})])
