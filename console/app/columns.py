@@ -66,6 +66,7 @@ def place(
     """The columns that fit between `start` and `end`, each with its place. The last to drop is the most needed.
 
     `widest` gives by head the cells of the widest text: what never drops gets that first, and others drop for it.
+    Where that is not enough, what would be left with less than half its least drops too, but for the first.
     """
     kept = [column for column in columns if not column.since or end >= column.since]
     wants = {column.head: _wanted(column, widest or {}) for column in kept}
@@ -81,6 +82,9 @@ def place(
         spare -= more
     _spread(kept, widths, spare)
     _shrink(kept, widths, end - start)
+    cramped = [at for at in range(1, len(kept)) if 2 * widths[at] < _least(kept[at])]
+    if cramped:
+        return place([column for column in kept if column is not kept[cramped[-1]]], start, end, widest)
     out, x = [], start
     for column, width in zip(kept, widths, strict=True):
         out.append(Placed(column, x, width))

@@ -38,20 +38,26 @@ def draw(of: Authorities, width: int, context: Context) -> list[Row]:
 
 
 def _generations(of: Authorities, width: int, context: Context) -> list[Row]:
-    wide = width >= 100
+    wide, made = width >= 100, _made(width)
     title = Row(width)
     title.put(2, "Authorities", "bright", "b")
     heads = Row(width)
     heads.put(4, "Generation", "muted")
     heads.put(21, "State", "muted")
     heads.put(33, "Key", "muted")
+    if made:
+        heads.put(made, "Made", "muted")
     if wide:
-        heads.put(58, "Made", "muted")
         heads.right(width - 33, "Signed, valid", "muted")
         heads.right(width - 15, "Trusted by", "muted")
     most = max((a.of for a in of.generations), default=0)
     heads.right(width - 2, (f"of {count(most)}" if most else "") if wide else "Signed, valid", "muted")
     return [title, heads, *(_generation(a, width, context, wide) for a in of.generations)]
+
+
+def _made(width: int) -> int:
+    """Where the day stands on which a generation was made, between its key and what it signed; 0 without room."""
+    return 58 if width >= 100 else 52 if width >= 80 else 0
 
 
 def _generation(authority: Authority, width: int, context: Context, wide: bool) -> Row:
@@ -65,10 +71,11 @@ def _generation(authority: Authority, width: int, context: Context, wide: bool) 
     end = row.put(21, getattr(glyphs, name), role)
     row.put(end + 1, generation.state.value, "warn" if role == "warn" else quiet)
     row.put(33, fit_middle(generation.key.fingerprint, 17), "muted" if retired else "text")
+    if made := _made(width):
+        row.put(made, day(generation.created_at, context.now), "muted")
     if not wide:
         row.right(width - 2, count(authority.signed), quiet)
         return row
-    row.put(58, day(generation.created_at, context.now), "muted")
     row.right(width - 33, count(authority.signed), quiet)
     row.right(width - 15, count(authority.trusted_by), quiet)
     share = f"{100 * authority.trusted_by // authority.of} %" if authority.of and not retired else glyphs.absent

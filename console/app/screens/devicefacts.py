@@ -183,8 +183,9 @@ def _last(facts: DeviceFacts, context: Context, app: ConsoleApp) -> list[Line]:
         return []
     newest = facts.changes[0]
     who = inert(newest.actor.partition("@")[0])
+    way = app.way("Activity", str(newest.number))
     when = (f"by {who}, {moment(newest.at, context.now)}", "muted")
-    return [fact("Last change", newest.action, when, link=app.way("Activity", str(newest.number)))]
+    return [fact("Last change", newest.action, link=way), fact("", when)]
 
 
 # Peers and rules

@@ -1,13 +1,15 @@
 """Laws of the look, over every screen and size: nothing is cut without a sign, columns align, the focus is seen."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
 from channels import Session, a_console, a_terminal
 from seeded import Seeded
 
-from console.app.columns import GUTTER, place
+from console.app.columns import GUTTER, Column, place
 from console.app.glyphs import UNICODE
+from console.app.screens import certificatecolumns, devices, enrollment, names, users
 from console.app.screens.activity import COLUMNS, sign
 from console.app.screens.output import folded
 from model.records import AuditEntry
@@ -115,3 +117,48 @@ async def test_what_an_empty_list_says_to_press_stands_out() -> None:
         await session.type("/zzzz\r")
         line = next(line for line in session.app.view._links if "clears the filter" in str(line))
         assert line._styles[2] == ("accent", "b")
+
+
+LISTS = {
+    "devices": devices.COLUMNS,
+    "users": users.COLUMNS,
+    "names": names.COLUMNS,
+    "certificates": certificatecolumns.COLUMNS,
+    "activity": COLUMNS,
+    "keys": enrollment.COLUMNS,
+}
+
+
+@pytest.mark.parametrize("columns", LISTS.values(), ids=LISTS)
+@pytest.mark.parametrize("wide", [0, 60], ids=["short texts", "long texts"])
+def test_a_column_has_room_for_something_or_is_not_there(columns: Sequence[Column], wide: int) -> None:
+    widest = {column.head: wide for column in columns}
+    needed = next(column for column in columns if not column.drop)
+    for width in range(12, 240):
+        first, *others = place(columns, 6, width, widest)
+        assert any(first.column is one for one in (columns[0], needed))
+        assert all(2 * one.width >= one.column.least for one in others), (width, others)
+        assert max(one.x + one.width for one in (first, *others)) <= max(width, 7)
+
+
+async def test_when_a_generation_was_made_stands_beside_its_key_at_80_columns() -> None:
+    async with a_console(Seeded(size=40), "certs", terminal=a_terminal(columns=80, rows=24)) as session:
+        heads, *generations = session.frame().splitlines()[4:10]
+        at = heads.index("Made")
+        assert [line[at : at + 11].strip() for line in generations] == [
+            "22 Aug", "12 Mar", "3 Sep 2025", "4 Jan", "4 Jan 2025",
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("columns", [80, 112, 120])
+async def test_the_last_change_of_a_device_is_told_whole(columns: int) -> None:
+    backend = Seeded(size=40)
+    name = next(entry.subject for entry in reversed(backend.entries) if entry.action == "devices approve")
+    backend.clock += 9 * 86400
+    async with a_console(backend, "devices", name, terminal=a_terminal(columns=columns, rows=50)) as session:
+        await session.type("\r")
+        await session.shows("Last change")
+        lines = session.frame().splitlines()
+        at = next(at for at, line in enumerate(lines) if "Last change" in line)
+        assert "…" not in lines[at].partition("Last change")[2] + lines[at + 1][columns * 6 // 10 :]
+        assert "22 Aug" in lines[at + 1] or "21 Aug" in lines[at + 1]
