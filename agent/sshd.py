@@ -25,6 +25,8 @@ from model.netmap import NetMap
 
 KRL_MAGIC = b"SSHKRL\n\x00"
 """PROTOCOL.krl. A file without it would let everyone in (empty) or nobody (broken)."""
+SIGNING = 20.0
+"""Seconds that a signature may take."""
 _TEST_USER = "user=nobody,host=localhost,addr=127.0.0.1"
 
 
@@ -57,11 +59,17 @@ class Sshd:
         return self.paths.host_key is not None and Path(self.paths.host_key).exists()
 
     def sign(self, data: bytes) -> str | None:
-        """An armored signature of `data` by the host key; None where ssh-keygen makes none."""
-        done = subprocess.run(
-            ["ssh-keygen", "-q", "-Y", "sign", "-n", NAMESPACE, "-f", str(self.paths.host_key)],
-            input=data, capture_output=True, check=False,
-        )  # fmt: skip
+        """An armored signature of `data` by the host key; None where ssh-keygen makes none, or is not there.
+
+        Apart from the terminal, where it would ask for the passphrase of a key that has one.
+        """
+        try:
+            done = subprocess.run(
+                ["ssh-keygen", "-q", "-Y", "sign", "-n", NAMESPACE, "-f", str(self.paths.host_key)],
+                input=data, capture_output=True, check=False, timeout=SIGNING, start_new_session=True,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired):
+            return None
         return done.stdout.decode() if done.returncode == 0 else None
 
     @property
