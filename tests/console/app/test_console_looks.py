@@ -136,7 +136,7 @@ def test_a_column_has_room_for_something_or_is_not_there(columns: Sequence[Colum
     needed = next(column for column in columns if not column.drop)
     for width in range(12, 240):
         first, *others = place(columns, 6, width, widest)
-        assert any(first.column is one for one in (columns[0], needed))
+        assert any(one.column is needed for one in (first, *others))
         assert all(2 * one.width >= one.column.least for one in others), (width, others)
         assert max(one.x + one.width for one in (first, *others)) <= max(width, 7)
 
