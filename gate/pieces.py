@@ -77,6 +77,10 @@ class Pieces:
         """The device is gone, or others see it at another endpoint."""
         self._shown.pop(id, None)
 
+    def known(self, id: DeviceID) -> bool:
+        """Whether there is a piece of the device, of its record now or an older one."""
+        return id in self._shown
+
     def common(self, snapshot: Snapshot) -> _Common:
         if self._common is None or self._common.of is not snapshot:
             self._common = _Common(snapshot, self._common)

@@ -14,8 +14,9 @@ from model.ids import DeviceID, Endpoint
 DAY = 86400
 OBSERVED_FOR = 180.0
 """Seconds that an observed endpoint is handed out; its observer repeats it while it lasts."""
-AT_A_TIME = 4
-"""Observers whose reports lapse in one step: each may have told of many, of which many more have to be told."""
+AT_A_TIME, MANY = 4, 200
+"""Observers whose reports lapse in one step, and devices of which they told, after which there is no further one in it:
+of each, many more may have to be told."""
 MAX_OBSERVED = 4
 """Observed endpoints of a device that are handed out: the newest."""
 HISTORY_STEP, HISTORY_LENGTH = 600, 144
@@ -138,6 +139,8 @@ class Presence:
             for id in peers:
                 self._claims.get(id, {}).pop(observer, None)
             stale |= peers
+            if len(stale) > MANY:
+                break
         return self._settle(stale)
 
     @property

@@ -30,6 +30,12 @@ class Teller:
         self.pieces.forget(id)
         self._said_of = None
 
+    def make_ready(self, now: Snapshot, ids: Iterable[DeviceID]) -> None:
+        """The pieces that most are told of these devices, so that a line to whoever sees many is put together soon."""
+        world = now.compiled.world
+        some = {place.id: place.shown[1] for id in ids if (place := world.device(id)) is not None and id in now.devices}
+        self._peers(now, some)
+
     # Whole maps.
 
     def whole(self, now: Snapshot, id: DeviceID) -> bytes:

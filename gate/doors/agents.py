@@ -14,6 +14,7 @@ import asyncssh
 from gate.doors.agentsession import AgentSession
 from gate.doors.door import ByKeyAlone
 from gate.doors.journal import Journal, Step
+from gate.slicing import sliced
 from gate.snapshot import News
 from gate.telling import Teller
 from model import change as c
@@ -36,6 +37,8 @@ COALESCE = 0.004
 """Seconds in which changes become one delta."""
 SLICE = 0.003
 """Seconds that telling agents takes the loop at a time, besides the one that is being told."""
+SHOWN = 100
+"""Devices whose pieces are made in one step of the loop."""
 SWEEP = 5.0
 """Seconds between looks for what lapsed and for readers that stopped."""
 LAPSE_ON = 0.02
@@ -197,14 +200,42 @@ class Agents:
             viewers |= some
         return chain(news.own, news.views, [names[slot] for slot in members(viewers)])
 
-    def shown(self, ids: Iterable[DeviceID]) -> None:
+    def shown(self, ids: Sequence[DeviceID]) -> None:
         """Others see these devices at new endpoints: whoever sees them is told."""
-        now, ids = self._gate.snapshot, tuple(ids)
+        self._forget(ids)
+        self._mark_shown(ids)
+
+    async def show(self, ids: Sequence[DeviceID]) -> None:
+        """The same of many, whom one agent reported: what they are shown as is made ready in slices."""
+        ready = 0
+        try:
+            async for first in sliced(range(0, len(ids), SHOWN)):
+                ready = first + SHOWN
+                self._forget(ids[first:ready])
+                self.teller.make_ready(self._gate.snapshot, ids[first:ready])
+        finally:  # the agent that reported may leave meanwhile; others are told all the same
+            self._forget(ids[ready:])
+            self._mark_shown(ids)
+
+    def _forget(self, ids: Iterable[DeviceID]) -> None:
         for id in ids:
             self.teller.forget(id)
+
+    def _mark_shown(self, ids: Iterable[DeviceID]) -> None:
+        now = self._gate.snapshot
         seen = {id: now.compiled.visible(place) for id in ids if (place := now.compiled.world.device(id)) is not None}
         if seen:
             self._mark(Step(now.version, News(seen=seen), unnumbered=True), now)
+
+    async def prepare(self, id: DeviceID) -> None:
+        """Before the whole map of a device that sees many: what it is put together from is made ready in slices."""
+        now = self._gate.snapshot
+        place = now.compiled.world.device(id)
+        if place is None or now.compiled.visible(place).bit_count() <= SHOWN:
+            return
+        cold = [peer for peer in now.compiled.peers(id) if not self.teller.pieces.known(peer)]
+        async for first in sliced(range(0, len(cold), SHOWN)):
+            self.teller.make_ready(self._gate.snapshot, cold[first : first + SHOWN])
 
     def wait(self, session: AgentSession, place: int) -> None:
         """The session is to be told what happened since `place`."""

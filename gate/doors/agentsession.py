@@ -176,6 +176,8 @@ class AgentSession(LineSession):
             await self._denied(
                 message, Denied(f"device {self.device} speaks for itself alone, not for {quoted(message.device)}")
             )
+        if not self.started_telling:
+            await self._agents.prepare(self.device)
         if isinstance(message, wire.Hello):
             self._hello(message)
             return
@@ -250,12 +252,12 @@ class AgentSession(LineSession):
     async def _observed(self, message: wire.Observed) -> None:
         gate = self._gate
         try:
-            fresh = operations.report_observed(
+            fresh = await operations.report_observed(
                 gate.snapshot, gate.presence, device=self.device, peers=message.peers, ages=message.handshakes
             )
         except Denied as denied:
             await self._denied(message, denied)
-        self._agents.shown(fresh)
+        await self._agents.show(fresh)
 
     async def _denied(self, message: wire.Own, why: Denied) -> NoReturn:
         """Refuses what a device may not do, and has it in the audit trail."""

@@ -9,6 +9,7 @@ import msgspec
 from gate.operation import Call, reads, writes
 from gate.presence import Presence
 from gate.services import certificates, devices, hostkeys, joining
+from gate.slicing import sliced
 from gate.snapshot import Snapshot
 from model import change as c
 from model import wire
@@ -117,7 +118,7 @@ def report_endpoints(tx: Transaction, call: Call, *, device: DeviceID, endpoints
     return changed
 
 
-def report_observed(
+async def report_observed(
     snapshot: Snapshot, presence: Presence, *, device: DeviceID, peers: Mapping[DeviceID, str],
     ages: Mapping[DeviceID, int] = {},
 ) -> tuple[DeviceID, ...]:  # fmt: skip
@@ -135,7 +136,8 @@ def report_observed(
         peer = snapshot.compiled.world.device(id)
         if peer is None or not visible >> peer.slot & 1:
             raise Denied(f"device {device} reports where it sees {quoted(id)}, which is no peer of its own")
-    return presence.observe(device, {id: endpoint(text) for id, text in peers.items()}, ages)
+    seen = {id: endpoint(text) async for id, text in sliced(peers.items())}
+    return presence.observe(device, seen, ages)
 
 
 def says_the_same(device: Device, message: wire.Endpoints | wire.Routes | wire.Report) -> bool:

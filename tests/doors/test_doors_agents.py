@@ -282,6 +282,42 @@ async def test_an_ending_gate_tells_its_agents_when_to_come_back(tmp_path: Path)
             assert (told["code"], told["retry_after"] > 0) == ("limited", True)
 
 
+async def test_what_many_are_seen_at_is_told_in_slices_and_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gate.doors.agents.SHOWN", 2)
+    monkeypatch.setattr("gate.slicing.SLICE", 0.0)
+    async with a_house(tmp_path) as house:
+        observer = await house.a_device("db-1")
+        others = [await house.a_device(f"other-{number}") for number in range(7)]
+        seen = {other.id: f"203.0.113.{number + 1}:41641" for number, other in enumerate(others)}
+        async with peers(house, "db-1") as agent, peers(house, "other-0") as other:
+            held = msgspec.convert(await agent.next(), NetMap)
+            assert held.peers == netmaps.netmap(house.gate.snapshot, observer.id).peers
+            await other.next()
+            await agent.say({"type": "observed", "peers": seen})
+            told = await other.next()
+            assert {peer["id"]: peer["endpoints"] for peer in told["peers"]} == {
+                id: [endpoint] for id, endpoint in seen.items() if id != others[0].id
+            }
+
+
+async def test_others_are_told_what_an_agent_reported_though_it_leaves_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gate.slicing.SLICE", 0.0)
+    async with a_house(tmp_path) as house:
+        await house.a_device("db-1")
+        seen = await house.a_device("db-2")
+        agents = house.server.keeper.agents
+        async with peers(house, "db-1") as agent:
+            await agent.next()
+            showing = asyncio.create_task(agents.show([seen.id]))
+            await asyncio.sleep(0)
+            showing.cancel()
+            assert (await agent.next())["peers"][0]["id"] == seen.id
+
+
 async def test_two_sessions_on_one_connection_are_one_too_many(tmp_path: Path) -> None:
     async with a_house(tmp_path) as house:
         await house.a_device("db-1")
