@@ -252,7 +252,7 @@ def _by_edge(before: World, after: World, old: Edge, new: Edge, itself: int) -> 
             found |= (old_target.own ^ new_target.own) | (old_target.receivers ^ new_target.receivers)
             for old_piece, new_piece in zip(old_target.pieces, new_target.pieces, strict=True):
                 found |= old_piece.receivers ^ new_piece.receivers
-    if moved & ~itself or (old.routes, old.exits, old.answer_routes) != (new.routes, new.exits, new.answer_routes):
+    if moved & ~itself or _leads(old) != _leads(new):
         found |= senders
     if strangers & ~itself or old.return_routes != new.return_routes or not new.sources.same(old.sources):
         found |= receivers
@@ -261,6 +261,10 @@ def _by_edge(before: World, after: World, old: Edge, new: Edge, itself: int) -> 
             seen = each.seen[slot] if slot < len(each.seen) else None
             found |= each.owner_devices(seen.user) if seen is not None else 0
     return found
+
+
+def _leads(edge: Edge) -> tuple[object, ...]:
+    return edge.routes, edge.elections, edge.exits, edge.answer_routes
 
 
 def _by_admission(before: World, after: World, old: Admission, new: Admission) -> int:

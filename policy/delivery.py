@@ -75,13 +75,13 @@ def _routed(edges: Edges, seen: Seen, world: World, known: int) -> dict[int, lis
             back |= edge.return_routes
         if edge.answering >> slot & 1:
             forward |= edge.sources.routes
-        if not (edge.routes or edge.exits or edge.answer_routes) or not edge.sources.row[at] & bit:
+        if not (edge.routes or edge.elections or edge.exits or edge.answer_routes) or not edge.sources.row[at] & bit:
             continue
         back |= edge.answer_routes
         exits |= edge.exits
         if not edge.rule.via:
             forward |= edge.routes
-        for routes, serving in edge.via_routes:
+        for routes, serving in edge.elections:
             for place in members(routes):
                 if among := table.served[place].bits & serving:
                     elected[place] = elected.get(place, 0) | among

@@ -85,8 +85,8 @@ class Edge:
     """A rule in a network. `receivers` are the devices that get it; of `autogroup:self`, see `own_senders`."""
 
     __slots__ = (
-        "answer_routes", "answering", "exits", "index", "of_self", "own_senders", "receiver_row", "receivers",
-        "return_routes", "routes", "rule", "sources", "targets", "via_routes",
+        "answer_routes", "answering", "elections", "exits", "index", "of_self", "own_senders", "receiver_row",
+        "receivers", "return_routes", "routes", "rule", "sources", "targets",
     )  # fmt: skip
 
     def __init__(self, index: int, rule: Rule, sources: Sources, targets: tuple[Target, ...], world: World) -> None:
@@ -98,8 +98,8 @@ class Edge:
         """Untagged devices that may send to the other devices of their owner."""
         self.receivers = self.routes = self.exits = 0
         """`routes`: what its senders may reach by it; `exits`: through which exit nodes they may reach the internet."""
-        self.via_routes: tuple[tuple[int, int], ...] = ()
-        """Where `via` names who may serve: those routes, with the devices that may. Else anybody may who has them."""
+        self.elections: tuple[tuple[int, int], ...] = ()
+        """Routes that some may serve and others not, with those who may. `routes` without `via` may be anybody's."""
         if sources.empty:
             pass
         elif rule.via:
@@ -131,8 +131,12 @@ class Edge:
                 if target.internet:
                     self.exits = world.exits
             elif target.kind is Kind.ANY:
-                # A capability for everything is narrowed to each device's own addresses.
+                # A capability for everything is narrowed to each device's own addresses. A router may route those.
                 self.receivers |= target.own
+                inhabited = (world.routes.served[place] for place in world.routes.inhabited)
+                self.elections += tuple(
+                    (1 << world.routes.places[each.span], each.bits & each.inhabitants) for each in inhabited
+                )
             else:
                 self.receivers |= target.own | target.routers
                 self.routes |= target.routes
@@ -151,7 +155,7 @@ class Edge:
             else:
                 continue
             self.routes |= target.routes
-            self.via_routes += ((target.routes, serving),)
+            self.elections += ((target.routes, serving),)
 
     def widen(self, width: int) -> None:
         """Makes the rows so many bytes wide: then the byte of any device of the network is there to be looked at."""
