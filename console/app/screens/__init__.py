@@ -27,7 +27,7 @@ _MODULES = {
 _MEMBERS_MODULES = {"Overview": ("member", "MemberView"), "Keys": ("userkeys", "UserKeysView")}
 MODULES = tuple(dict.fromkeys(module for module, _ in (*_MODULES.values(), *_MEMBERS_MODULES.values())))
 _OPERATORS = ("Overview", "Users", "Devices", "Access", "Names", "Certificates", "Activity", "Keys", "Settings")
-_MEMBERS = ("Overview", "Devices", "Keys", "Certificates")
+_MEMBERS = ("Overview", "Devices", "Keys", "Certificates", "Settings")
 _BY_NOUN = {
     "overview": "Overview",
     "users": "Users",

@@ -1,4 +1,4 @@
-"""Settings: the network's, and below them the person's own."""
+"""Settings: the network's, and below them the person's own; a member has those alone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SettingsView(View):
         self._top = 0
 
     async def load(self) -> None:
-        self.rows = await self.backend.settings()
+        self.rows = () if self.backend.me().member else await self.backend.settings()
 
     def filter(self, text: str) -> None:
         self.at = 0
@@ -116,11 +116,13 @@ class SettingsView(View):
 
     def draw(self, width: int, height: int) -> list[Row]:
         network, own = self.entries()
-        rows = [self._title(width, "The network", "for everyone"), Row(width)]
+        member = self.backend.me().member
+        rows = [] if member else [self._title(width, "The network", "for everyone"), Row(width)]
         places: dict[int, int] = {}
         for at, entry in enumerate(network + own):
             if at == len(network):
-                rows += [Row(width), self._title(width, "Your console", "kept for you, on every terminal"), Row(width)]
+                rows += [] if member else [Row(width)]
+                rows += [self._title(width, "Your console", "kept for you, on every terminal"), Row(width)]
             places[at] = len(rows)
             rows.append(self._entry(width, entry, at == self.at))
             rows[-1].links.append((0, width, self._pick(at)))

@@ -87,6 +87,7 @@ SHOWS: dict[tuple[Role, str], dict[str, str]] = {
     },
     (Role.MEMBER, "Keys"): {"n": "Add a key of yours", "x": "Remove yubikey 5C?", "c": "✓ copied SHA256:"},
     (Role.MEMBER, "Certificates"): {"r": "Revoke certificate 20412?", "h": "20388", **LIST},
+    (Role.MEMBER, "Settings"): {"enter": "dark"},
 }
 FIRST = {"w": "s"}
 """Pressed before it, where an action is there only then."""

@@ -69,3 +69,24 @@ async def test_an_auditor_has_settings_of_their_own_and_changes_no_others() -> N
         await session.type("/", "\x15domain", ENTER, ENTER)
         await session.shows("an auditor reads")
     assert backend.ran == []
+
+
+async def test_a_member_has_settings_of_their_own_and_sees_no_others(tmp_path: Path) -> None:
+    async with a_gate(tmp_path) as gate:
+        bob = await a_person(gate, "bob", Role.MEMBER)
+        async with a_console_at(gate, bob) as session:
+            await session.type(":settings", ENTER)
+            await session.shows("Your console")
+            assert "The network" not in session.frame()
+            await session.type("/glyphs", ENTER, ENTER, ENTER)
+            await session.shows("ascii")
+            assert session.frame().isascii()
+        async with a_console_at(gate, bob) as session:
+            assert session.frame().isascii()
+
+
+async def test_a_members_settings_lead_to_the_lists_that_they_have(tmp_path: Path) -> None:
+    async with a_gate(tmp_path) as gate, a_console_at(gate, await a_person(gate, "bob", Role.MEMBER)) as session:
+        await session.type(":settings", ENTER)
+        await session.shows("columns.certificates")
+        assert "columns.users" not in session.frame()
