@@ -90,7 +90,9 @@ async def ping(name: str, report: Callable[[str], None], state: Path = DEFAULT_S
         if text := line.decode("utf-8", "replace").strip():
             report(text)
     answered = await process.wait() == 0
-    report(_tunnel_line(netmap, target, _live(kept)))
+    tunnel = _tunnel_line(netmap, target, _live(kept))
+    refused = not answered and tunnel.startswith("tunnel to ")
+    report(f"{tunnel}: no ping came back, as where the policy allows none" if refused else tunnel)
     return 0 if answered else 1
 
 

@@ -104,7 +104,7 @@ class Operation(Generic[S, P, T_co]):
             return actor, True
         raise Denied(
             f"{self.name} needs the role {self.permission.least()}; {actor.name} is {_article(actor.role)}",
-            hint="an admin changes roles with: wardgate users set-role NAME ROLE",
+            hint=f"an admin changes roles: users set-role {actor.name} ROLE",
         )
 
 

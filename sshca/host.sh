@@ -50,8 +50,9 @@ done)
 }
 
 # What sshd reads at its start alone: the rest it reads anew for each login.
+# What sshd was told of last is kept: a run that breaks off before the reload leaves it to the next.
 at_start() { cat "$drop_in" "$folder"/*-cert.pub 2>/dev/null | cksum; }
-old=$(at_start)
+told=$folder/.told
 
 umask 022
 mkdir -p "$folder" "$logins" "$(dirname "$drop_in")"
@@ -84,10 +85,11 @@ undo() {
     fail "sshd does not read $drop_in" "put this first in sshd_config: Include $(dirname "$drop_in")/*.conf"
 }
 
-if [ "$old" = "$(at_start)" ]; then :
+if [ "$(cat "$told" 2>/dev/null)" = "$(at_start)" ]; then :
 elif command -v systemctl >/dev/null 2>&1 && systemctl reload ssh 2>/dev/null; then :
 elif command -v systemctl >/dev/null 2>&1 && systemctl reload sshd 2>/dev/null; then :
-elif [ -s /run/sshd.pid ]; then kill -HUP "$(cat /run/sshd.pid)"
+elif [ -s /run/sshd.pid ] && kill -HUP "$(cat /run/sshd.pid)" 2>/dev/null; then :
 else echo "note: reload sshd so that it reads $drop_in" >&2
 fi
+at_start >"$told"
 echo "this host trusts @DOMAIN@"

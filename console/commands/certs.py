@@ -81,7 +81,7 @@ def signed_or_waiting(run: Run, outcome: Certificate | Consent) -> None:
     if isinstance(outcome, Consent):
         raise Conflict(
             f"this certificate needs a second operator's consent: request {outcome.id}",
-            hint=f"ask one to run: wardgate certs approve {outcome.id}; then ask for it again",
+            hint=f"ask one to run: certs approve {outcome.id}; then ask for it again",
         )
     document = {**shapes.certificate(outcome), "domain": run.gate.snapshot.domain}
     run.result(document, f"{outcome.line} {outcome.key_id}")

@@ -139,8 +139,8 @@ def retire(tx: Transaction, call: Call, *, id: str, anyway: bool = False) -> Ret
     living = rows.page(tx, Query(where={"generation": id, "state": "valid"}, limit=1)).total
     if living and not anyway:
         raise Conflict(
-            f"{living} certificates of {id} still live and would be refused everywhere",
-            hint="wait until they are over, or say --anyway",
+            f"{living} living certificate{'' if living == 1 else 's'} of {id} would be refused everywhere",
+            hint="wait until `wardgate ca show` says that none lives, or say --anyway, which revokes them",
         )
     ended = _put(tx, call, generations.by_id(tx, GenerationID(id)), gone)
     if living:

@@ -444,6 +444,22 @@ def test_the_script_reloads_sshd_for_a_host_certificate(tmp_path: Path) -> None:
         assert host.lets_in(key, "web", known_hosts=known_hosts(TRUST, DOMAIN))
 
 
+def test_the_script_makes_up_for_a_reload_that_a_broken_run_left_out(tmp_path: Path) -> None:
+    with Host(tmp_path) as host:
+        host.serves()
+        broken = a_script().partition('if [ "$(cat "$told"')[0]
+        host.run(["sh", "-s"], input=broken, check=True)
+        host.run(["sh", "-s"], input=a_script(), check=True)
+        host.listens(2)
+        assert host.lets_in(a_login_key(tmp_path / "key", now_spec()), "web")
+
+
+def test_the_script_asks_for_a_reload_where_no_sshd_takes_it(tmp_path: Path) -> None:
+    with Host(tmp_path) as host:
+        done = host.run(["sh", "-c", "echo 4194303 > /run/sshd.pid; exec sh -s"], input=a_script())
+        assert (done.returncode, "note: reload sshd" in done.stderr) == (0, True), done.stderr
+
+
 def test_the_script_overrides_nothing_on_a_host_that_trusts_another_ca(tmp_path: Path) -> None:
     with Host(tmp_path) as host:
         (host.etc / "their_ca.pub").write_text(a_signer(name="stranger").key.line)
