@@ -55,6 +55,12 @@ def give(tx: Transaction, id: str, by: str, until: int) -> Consent:
     return by_id(tx, id)
 
 
+def end_of(tx: Transaction, device: DeviceName) -> None:
+    """For when no device is called so any more: another that gets the name has nobody's word."""
+    tx.sql.execute("DELETE FROM consents WHERE device = ? AND given_at IS NULL", (device,))
+    tx.sql.execute("UPDATE consents SET until = ? WHERE device = ? AND until > ?", (tx.now, device, tx.now))
+
+
 def waiting(r: Reader) -> tuple[Consent, ...]:
     """Requests that nobody answered, oldest first."""
     return _ROWS.many(r, "WHERE given_at IS NULL AND asked_at > ? ORDER BY id", r.now - ASKED_FOR)

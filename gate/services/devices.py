@@ -17,7 +17,7 @@ from model.ids import DeviceName, Prefix, Tag, UserName, device_name, prefix, qu
 from model.keys import SSHKey, wireguard_key
 from model.netmap import NetMap
 from model.records import Device, DeviceState, Page, Route, RouteState
-from store import Query, Reader, Transaction, devices
+from store import Query, Reader, Transaction, consents, devices
 
 LONGEST_LIFE = 10 * 366 * 86400
 
@@ -145,6 +145,7 @@ def rename(tx: Transaction, call: Call, *, name: str, new: str) -> Device:
     changed = msgspec.structs.replace(device, name=_open_name(tx, call, new))
     devices.put(tx, changed)
     tx.record(c.DeviceRenamed(device=changed, was=device.name))
+    consents.end_of(tx, device.name)
     revocations.revoke_all(tx, call, device=device, reason="device renamed", hosts_only=True)
     call.audit(tx, changed.name, before={"name": device.name}, after={"name": changed.name})
     return changed
@@ -263,6 +264,7 @@ def remove(tx: Transaction, call: Call, *, names: Sequence[str]) -> tuple[Device
 def take_out(tx: Transaction, call: Call, device: Device, reason: str) -> Device:
     revocations.revoke_all(tx, call, device=device, reason=reason)
     devices.remove(tx, device)
+    consents.end_of(tx, device.name)
     tx.record(c.DeviceRemoved(id=device.id, name=device.name))
     call.audit(tx, device.name, before=described(device), after={"removed": reason})
     return device

@@ -16,7 +16,7 @@ from model.errors import Conflict, Denied, Invalid
 from model.ids import new_user_name, quoted, user_name
 from model.keys import SSHKey
 from model.records import Page, Role, User, UserKey, UserState
-from store import Query, Reader, Transaction, devices, user_keys, users
+from store import Query, Reader, Transaction, consents, devices, user_keys, users
 
 
 @reads("users list")
@@ -121,6 +121,7 @@ def take_out(tx: Transaction, call: Call, user: User) -> User:
     for device in devices.of_user(tx, user.name):
         revocations.revoke_all(tx, call, device=device, reason="user removed")
         devices.remove(tx, device)
+        consents.end_of(tx, device.name)
         tx.record(c.DeviceRemoved(id=device.id, name=device.name))
     users.remove(tx, user)
     tx.record(c.UserRemoved(id=user.id, name=user.name))

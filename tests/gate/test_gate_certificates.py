@@ -114,6 +114,32 @@ async def test_a_consent_counts_as_long_as_its_giver_could_give_it(tmp_path: Pat
         assert isinstance(await gate.perform(certificates.for_myself, alice, key=key), Consent)
 
 
+async def test_a_consent_to_one_device_is_none_to_another_that_takes_its_name(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await claims(gate, {"approval": HOUR})
+        bob = await build.a_user(gate, "bob", Role.OPERATOR)
+        await build.a_device(gate, "laptop")
+        await build.a_device(gate, "phone")
+        alice, key = build.as_actor("alice", Role.OWNER), build.an_ssh_key()
+
+        async def asked() -> Certificate | Consent:
+            return await gate.perform(certificates.for_myself, alice, key=key, device="laptop")
+
+        async def consented() -> None:
+            waits = await asked()
+            assert isinstance(waits, Consent)
+            await gate.perform(certificates.consent_to, bob, id=waits.id)
+            assert isinstance(await asked(), Certificate)
+
+        await consented()
+        await gate.perform(devices.rename, alice, name="laptop", new="old")
+        await gate.perform(devices.rename, alice, name="phone", new="laptop")
+        await consented()
+        await gate.perform(devices.remove, alice, names=["laptop"])
+        await build.a_device(gate, "laptop")
+        assert isinstance(await asked(), Consent)
+
+
 async def test_a_certificate_ends_with_the_consent_that_allowed_it(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         await claims(gate, {"approval": HOUR})
