@@ -358,6 +358,10 @@ class Backend(Protocol):
 
     async def drop_draft(self) -> None: ...
 
+    def resized(self, columns: int, rows: int) -> None:
+        """The terminal's size from now on, for which commands lay out what they print."""
+        ...
+
     async def perform(self, words: Sequence[str], stdin: str = "") -> Outcome:
         """Never raises for a refusal: it is in the outcome."""
         ...

@@ -88,7 +88,9 @@ SORTS = {"owner": "user"}
 
 
 class GateBackend:
-    """`runner` runs a command as the command line does. `terminal` gives the width that output is laid out for."""
+    """`runner` runs a command as the command line does. `terminal` gives the width that output is laid out for, until
+    it is resized.
+    """
 
     def __init__(self, gate: Gate, actor: Actor, terminal: Terminal, runner: Runner) -> None:
         self._gate = gate
@@ -318,6 +320,9 @@ class GateBackend:
         await self._ask(drafts.drop)
 
     # Deeds
+
+    def resized(self, columns: int, rows: int) -> None:
+        self._terminal = msgspec.structs.replace(self._terminal, columns=columns, rows=rows)
 
     async def perform(self, words: Sequence[str], stdin: str = "") -> Outcome:
         streams = MemoryStreams(stdin.encode())

@@ -36,6 +36,8 @@ class Keyboard(Desk):
             if self._keys % KEYS_A_STEP == 0:
                 await asyncio.sleep(0)
         else:
+            if isinstance(event, events.Resize):
+                self.backend.resized(event.size.width, event.size.height)
             await super().on_event(event)
 
     def route(self, event: events.Key | events.Paste) -> None:

@@ -20,6 +20,9 @@ from model.records import (
 
 
 class Deeds(Seeds):
+    def resized(self, columns: int, rows: int) -> None:
+        """Nothing here is laid out for a width."""
+
     async def perform(self, words: Sequence[str], stdin: str = "") -> Outcome:
         self.ran.append(tuple(words))
         self.stdins.append(stdin)

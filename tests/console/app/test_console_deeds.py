@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from channels import a_console, settled, until
+from channels import a_console, a_terminal, settled, until
 from gates import LOCAL, a_console_at, a_gate, a_person
 from seeded import Seeded
 
@@ -286,3 +286,17 @@ async def test_a_setting_is_changed_and_an_own_one_is_kept() -> None:
         await until(lambda: not session.app.view.filter_text)
         await session.type("/theme\r", ENTER, ENTER)
     assert backend.saved == {"theme": "light"}
+
+
+async def test_what_a_command_prints_is_laid_out_for_the_terminal_as_it_is_now(tmp_path: Path) -> None:
+    async with a_gate(tmp_path) as gate, a_console_at(gate, LOCAL, terminal=a_terminal(columns=60, rows=24)) as session:
+        session.channel.resize(180, 40)
+        await session.type("")
+        await session.type(":audit list\r")
+        await session.shows("SUBJECT")
+        assert max(map(len, session.app.view._text.splitlines())) > 60  # type: ignore[attr-defined]
+        await session.type("\x1b")
+        session.channel.resize(60, 24)
+        await session.type("")
+        await session.type(":audit list\r")
+        await until(lambda: max(map(len, session.app.view._text.splitlines())) <= 60)  # type: ignore[attr-defined]
