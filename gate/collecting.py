@@ -6,12 +6,17 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-YOUNG = (10_000, 5, 1_000_000_000)
-"""Objects that are made before the young ones are looked through, and passes before those are that outlived one. A pass
-costs what the newest snapshots weigh, whatever came since the last one: Python's 700 would take several a second under
-changes. Of all objects there is no pass by itself: it would come where most is made, and so find most of it in use."""
-OLD, OVERDUE = 5, 50
-"""Passes over what outlived one, after which it is time to look at all when nothing else is to do, and at any time."""
+NEVER = 1_000_000_000
+YOUNG = (10_000, NEVER, NEVER)
+"""Objects that are made before those are looked through, in 2 to 4 ms. A pass costs what the newest snapshots weigh,
+whatever came since the last one: Python's 700 would take several a second under changes. Of what outlived a pass there
+is none by itself: it would come where most is made, take as long as all of that, and find most of it in use."""
+MIDDLE, OLD = 2, 15
+"""In a quiet moment: passes after which what outlived them is looked through, and of those, after which all is."""
+OVERDUE = 300
+"""Passes after which all is looked through, however much there is to do."""
+SURVIVORS, ALL = 1, 2
+"""Python's generations."""
 
 
 def seldom() -> None:
@@ -19,9 +24,12 @@ def seldom() -> None:
     gc.set_threshold(*YOUNG)
 
 
-def old_are_due(*, quiet: bool) -> bool:
-    """Whether to look through all objects that were not set aside; `quiet` is when few wait for the loop."""
-    return gc.get_count()[2] >= (OLD if quiet else OVERDUE)
+def due(*, quiet: bool) -> int | None:
+    """Which generation to look through now, with those under it; `quiet` is when few wait for the loop."""
+    _, young, survivors = gc.get_count()
+    if young >= OVERDUE or (quiet and survivors >= OLD):
+        return ALL
+    return SURVIVORS if quiet and young >= MIDDLE else None
 
 
 @contextmanager

@@ -40,7 +40,7 @@ TELL_STEPS_EVERY, WORTH_TELLING = 60.0, 0.05
 """Seconds between lines in the log about steps of the loop that were long, and how long one of them has to be."""
 SET_ASIDE_EVERY, MANY = 0.5, 100
 """Seconds between looks whether so many more connections are open that the collector had better pass over them."""
-COLLECT_OLD_EVERY = 5.0
+COLLECT_OLD_EVERY = 1.0
 """Seconds between looks whether it is time, and quiet enough, to collect what became garbage late."""
 COLLECT_EVERY = 6 * 3600.0
 
@@ -128,18 +128,29 @@ class Serving:
         """Connections are many, live long and are freed without the collector: it need not walk them."""
         now = len(self.server.keeper.open)
         if now > self._set_aside_at + MANY:
-            gc.freeze()
-            self._set_aside_at = now
-            self._caught |= bool(len(self.server.keeper.people))
+            self.set_aside()
         self._set_aside_at = min(now, self._set_aside_at)
 
+    def set_aside(self) -> None:
+        """What is here now stays: the collector need not walk it."""
+        gc.freeze()
+        self._set_aside_at = len(self.server.keeper.open)
+        self._caught |= self._people
+
+    @property
+    def _people(self) -> bool:
+        return bool(len(self.server.keeper.people))
+
     async def _collect_old(self) -> None:
+        """Where nobody is at a console, what is left stays, since consoles alone go in a circle; so a pass is short."""
         crowd = self.gate.watch.crowd()
-        if collecting.old_are_due(quiet=not crowd.waiting and not crowd.untold and self.gate.watch.now < LATE):
-            with self.gate.watch.doing("collecting garbage"):
-                gc.collect()
-                if not len(self.server.keeper.people):
-                    gc.freeze()  # what is left stays: consoles alone go in a circle, and none is open
+        due = collecting.due(quiet=not crowd.waiting and not crowd.untold and self.gate.watch.now < LATE)
+        if due is None:
+            return
+        with self.gate.watch.doing("collecting garbage"):
+            gc.collect(due if self._people else collecting.ALL)
+            if not self._people:
+                gc.freeze()
 
     async def _collect(self) -> None:
         """What was set aside and went in a circle after all, as consoles do: where none was open, nothing did."""

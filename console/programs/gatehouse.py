@@ -153,6 +153,7 @@ async def serve(as_json: bool, listen: str, state: str | None, passphrase_file: 
         await asyncio.sleep(0)  # signals are heard from here on
         print(f"listening on {shown}:{serving.server.port} {serving.server.fingerprint}", flush=True)
         await asyncio.to_thread(_warm)
+        serving.set_aside()
         await stopped
         await serving.stop()
     return 0
@@ -166,8 +167,10 @@ def _warm() -> None:
     """The first console of a gate's life need not wait for what it imports. A gate that serves goes on without."""
     try:
         from console.app.session import warm
+        from gate.collecting import uncollected
 
-        warm()
+        with uncollected():
+            warm()
     except Exception:
         log.exception("the console was not made ready; the first to open one tries again")
 

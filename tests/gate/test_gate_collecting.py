@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from gate.collecting import OLD, OVERDUE, old_are_due, seldom, uncollected
+from gate.collecting import ALL, MIDDLE, OLD, OVERDUE, SURVIVORS, due, seldom, uncollected
 
 
 def test_the_collector_runs_again_after_something_was_read_or_failed() -> None:
@@ -27,24 +27,29 @@ def test_a_collector_that_was_off_stays_off() -> None:
         gc.enable()
 
 
-def test_all_objects_are_looked_through_when_little_is_to_do_and_in_the_end_at_any_time(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("passes", "quiet", "busy"),
+    [
+        pytest.param((0, 0, 0), None, None, id="nothing-to-look-through"),
+        pytest.param((0, MIDDLE, 0), SURVIVORS, None, id="survivors-in-a-quiet-moment"),
+        pytest.param((0, 0, OLD), ALL, None, id="all-in-a-quiet-moment"),
+        pytest.param((0, OVERDUE, 0), ALL, ALL, id="all-at-any-time-in-the-end"),
+    ],
+)
+def test_old_objects_are_looked_through_when_little_is_to_do_and_in_the_end_at_any_time(
+    monkeypatch: pytest.MonkeyPatch, passes: tuple[int, int, int], quiet: int | None, busy: int | None
 ) -> None:
-    passes = 0
-    monkeypatch.setattr(gc, "get_count", lambda: (0, 0, passes))
-    found = []
-    for passes in (0, OLD, OVERDUE):  # noqa: B007 - the lambda reads it
-        found.append((old_are_due(quiet=True), old_are_due(quiet=False)))
-    assert found == [(False, False), (True, False), (True, True)]
+    monkeypatch.setattr(gc, "get_count", lambda: passes)
+    assert (due(quiet=True), due(quiet=False)) == (quiet, busy)
 
 
-def test_no_pass_over_all_objects_comes_by_itself() -> None:
+def test_no_pass_over_old_objects_comes_by_itself() -> None:
     before = gc.get_threshold()
     try:
         seldom()
-        passes = gc.get_stats()[2]["collections"]
+        passes = [each["collections"] for each in gc.get_stats()[1:]]
         kept = [[number] for number in range(400_000)]
-        assert gc.get_stats()[2]["collections"] == passes
+        assert [each["collections"] for each in gc.get_stats()[1:]] == passes
         assert len(kept) == 400_000
     finally:
         gc.set_threshold(*before)
