@@ -21,7 +21,7 @@ def _host(certificate: Mapping[str, Any] | None) -> list[tuple[str, str]]:
 def written(found: Mapping[str, Any]) -> str:
     device, gate = found["device"], found["gate"]
     if gate is None or device is None:
-        return "this machine is in no network; it joins one by `wardgate up GATE --key-file FILE` or `wardgate up NAME@GATE`\n"
+        return "this machine is in no network; join one: wardgate up GATE --key-file FILE, or wardgate up NAME@GATE\n"
     state = "connected" if found["connected"] else ("running, not connected" if found["running"] else "not running")
     lines = [
         ("gate", f"{gate['host']}:{gate['port']}, {state}"),
