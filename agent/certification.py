@@ -44,6 +44,8 @@ class HostCertification:
         """The host key for which a certificate was asked: one that is made anew is asked for at once."""
         self._refusal: HostStanding | None = None
         self._kept = state.host_standing()
+        self._looked: tuple[str, str | None] | None = None
+        self._revoked = False
 
     @property
     def _sshd(self) -> Sshd:
@@ -56,7 +58,10 @@ class HostCertification:
     async def renew(self, netmap: NetMap, *, connected: bool) -> None:
         """Asks where a certificate is due, and keeps for `status` why there is none."""
         key = self._sshd.host_key() if self._sshd.present else None
-        due = key is not None and hostcert.due(self._sshd.host_certificate(), key, netmap, int(time.time()))
+        line = self._sshd.host_certificate()
+        due = key is not None and (
+            await self._is_revoked(netmap, line) or hostcert.due(line, key, netmap, int(time.time()))
+        )
         self._keep(self._standing(netmap, key, due=due, connected=connected))
         if key is None or not due or not connected or netmap.device.state is not DeviceState.APPROVED:
             return
@@ -64,6 +69,13 @@ class HostCertification:
         if now >= self._ask_at or key != self._asked_for:
             self._ask_at, self._asked_for = now + ASK_AGAIN, key
             await self._send(HostCertificateRequest(key=key, prove=self._sshd.can_sign))
+
+    async def _is_revoked(self, netmap: NetMap, line: str | None) -> bool:
+        """A device that expired or was disabled has lost its certificate, and needs another once it is back."""
+        if self._looked != (netmap.krl, line):
+            self._revoked = await asyncio.to_thread(self._sshd.certificate_revoked)
+            self._looked = (netmap.krl, line)
+        return self._revoked
 
     async def answer(self, challenge: HostChallenge) -> None:
         """Shows that this host holds its key; where it cannot, the public key has to be enough."""

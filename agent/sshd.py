@@ -81,6 +81,14 @@ class Sshd:
         data = read_or_none(Path(self.paths.host_certificate))
         return data.decode("utf-8", "replace").strip() if data else None
 
+    def certificate_revoked(self) -> bool:
+        """Whether the KRL that is here names the host certificate that is here."""
+        certificate, krl = self.paths.host_certificate, self.paths.krl
+        if not (Path(certificate).exists() and Path(krl).exists()):
+            return False
+        done = subprocess.run(["ssh-keygen", "-Q", "-f", krl, certificate], capture_output=True, check=False)
+        return done.returncode == 1 and done.stdout.rstrip().endswith(b"REVOKED")
+
     def trusted(self) -> str | None:
         """The TrustedUserCAKeys that this sshd goes by; None where it does not follow the network."""
         data = read_or_none(Path(self.paths.user_ca)) if self._drop_in.exists() else None

@@ -127,34 +127,48 @@ def test_a_persons_login_lets_a_device_in(tmp_path: Path) -> None:
         assert device.user == "alice@net.test"
 
 
-def test_a_hosts_sshd_gets_its_certificate_and_its_logins_and_down_takes_them_back(tmp_path: Path) -> None:
-    folder = Path(f"/var/lib/wardgate-test-{os.getpid()}-tunnel")
+@contextlib.contextmanager
+def sshd_folder(name: str) -> Iterator[Path]:
+    folder = Path(f"/var/lib/wardgate-test-{os.getpid()}-{name}")
     (folder / "sshd_config.d").mkdir(parents=True, mode=0o755)
     key = folder / "ssh_host_ed25519_key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     (folder / "sshd_config").write_text(f"Include {folder}/sshd_config.d/*.conf\nHostKey {key}\nPidFile none\n")
     try:
-        before = sorted(folder.rglob("*"))
-        with stage(tmp_path) as on:
-            rule = {"action": "accept", "src": ["alice@net.test"], "dst": ["autogroup:self"], "users": ["root"]}
-            on.gate.policy(json.dumps({"acls": [], "ssh": [rule]}))
-            a = on.agent("db", sshd=True, sshd_folder=str(folder))
-            certificate = folder / "wardgate" / "ssh_host_ed25519_key-cert.pub"
-            until(certificate.exists, of="the host certificate")
-            shown = subprocess.run(
-                ["ssh-keygen", "-L", "-f", str(certificate)], capture_output=True, text=True, check=True
-            )
-            assert {"db", "db.net.test", on.address("db")} <= set(shown.stdout.split())
-            drop_in = folder / "sshd_config.d" / "10-wardgate.conf"
-            until(lambda: f"HostCertificate {certificate}" in drop_in.read_text(), of="sshd's configuration")
-            assert (folder / "wardgate" / "logins" / "root").read_text() == "alice@net.test\n"
-            device = on.gate.device("db")
-            assert device is not None
-            until(lambda: "node:user-ca" in on.gate.device("db").attributes, of="the report of it")  # type: ignore[union-attr]
-            a.down()
-            assert sorted(folder.rglob("*")) == before
+        yield folder
     finally:
         shutil.rmtree(folder)
+
+
+def test_a_hosts_sshd_gets_its_certificate_and_its_logins_and_down_takes_them_back(tmp_path: Path) -> None:
+    with sshd_folder("tunnel") as folder, stage(tmp_path) as on:
+        before = sorted(folder.rglob("*"))
+        rule = {"action": "accept", "src": ["alice@net.test"], "dst": ["autogroup:self"], "users": ["root"]}
+        on.gate.policy(json.dumps({"acls": [], "ssh": [rule]}))
+        a = on.agent("db", sshd=True, sshd_folder=str(folder))
+        certificate = folder / "wardgate" / "ssh_host_ed25519_key-cert.pub"
+        until(certificate.exists, of="the host certificate")
+        shown = subprocess.run(["ssh-keygen", "-L", "-f", str(certificate)], capture_output=True, text=True, check=True)
+        assert {"db", "db.net.test", on.address("db")} <= set(shown.stdout.split())
+        drop_in = folder / "sshd_config.d" / "10-wardgate.conf"
+        until(lambda: f"HostCertificate {certificate}" in drop_in.read_text(), of="sshd's configuration")
+        assert (folder / "wardgate" / "logins" / "root").read_text() == "alice@net.test\n"
+        device = on.gate.device("db")
+        assert device is not None
+        until(lambda: "node:user-ca" in on.gate.device("db").attributes, of="the report of it")  # type: ignore[union-attr]
+        a.down()
+        assert sorted(folder.rglob("*")) == before
+
+
+def test_a_host_that_expired_has_a_new_certificate_once_it_is_approved_again(tmp_path: Path) -> None:
+    with sshd_folder("again") as folder, stage(tmp_path) as on:
+        on.agent("db", sshd=True, sshd_folder=str(folder))
+        certificate = folder / "wardgate" / "ssh_host_ed25519_key-cert.pub"
+        until(certificate.exists, of="the host certificate")
+        first = certificate.read_text()
+        on.gate.do(devices.expire, names=["db"])
+        on.gate.do(devices.approve, names=["db"])
+        until(lambda: certificate.read_text() != first, of="another host certificate")
 
 
 def test_two_devices_behind_nats_find_each_other_by_what_a_public_one_sees(tmp_path: Path) -> None:
