@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -297,6 +298,7 @@ def _backup(at: int | None, now: int) -> GateLine:
                     go=("Activity", "gate"))  # fmt: skip
 
 
+@cache
 def _version() -> str:
     from importlib.metadata import PackageNotFoundError, version
 

@@ -49,13 +49,24 @@ async def run_console(
         gate.sweep.soon()
 
 
+TEXTUALS = (
+    "textual.drivers.linux_driver", "textual.layouts.factory", "textual.layouts.horizontal", "textual.layouts.stream",
+    "textual.scrollbar",
+)  # fmt: skip
+"""What Textual imports when an app begins."""
+OTHERS = ("console.app.screens.help", "console.app.screens.output", "importlib.metadata")
+
+
 def warm() -> None:
     """Imports what the first session would wait for; it takes about half a second, in any thread."""
     from importlib import import_module
 
+    from rich.cells import cell_len
+
     from console.app.screens import MODULES
 
-    for name in ("console.app.gatebackend", "console.app.everywhere", "console.app.screens.output"):
+    cell_len("…–")  # Unicode's widths are a module that rich imports when they are first asked for
+    for name in (*TEXTUALS, "console.app.gatebackend", "console.app.everywhere", *OTHERS):
         import_module(name)
     for name in MODULES:
         import_module(f"console.app.screens.{name}")

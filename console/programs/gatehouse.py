@@ -164,13 +164,20 @@ ENDED = 128 + 15
 
 
 def _warm() -> None:
-    """The first console of a gate's life need not wait for what it imports. A gate that serves goes on without."""
+    """Neither the first command nor the first console of a gate's life need wait for what they import, nor anybody else
+    meanwhile. A gate that serves goes on without."""
     try:
+        from importlib import import_module
+        from pkgutil import iter_modules
+
+        from console import commands
         from console.app.session import warm
         from gate.collecting import uncollected
 
         with uncollected():
             warm()
+            for module in iter_modules(commands.__path__, "console.commands."):
+                import_module(module.name)
     except Exception:
         log.exception("the console was not made ready; the first to open one tries again")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -101,7 +102,13 @@ def empty(tx: Transaction, call: Call, *, changed: bool = False) -> Emptied:
 
 def present(snapshot: Snapshot) -> bool:
     """Whether some of it is there, as far as its people tell."""
-    return any(user_name(f"{name}-sample", snapshot.user_domain) in snapshot.users for name, _ in _PEOPLE)
+    return any(name in snapshot.users for name in _names(snapshot.user_domain))
+
+
+@lru_cache(maxsize=8)
+def _names(domain: str) -> tuple[UserName, ...]:
+    """Consoles ask at every key whether some is there."""
+    return tuple(user_name(f"{name}-sample", domain) for name, _ in _PEOPLE)
 
 
 def _people(call: Call) -> Iterator[dict[str, Any]]:
