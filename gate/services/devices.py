@@ -70,7 +70,7 @@ def add(
         joining.room_for_one_more(tx, call, owner, own_word=call.own)
     if ssh_key is not None:
         joining.free_ssh_key(tx, call, ssh_key)
-    approved = not call.own or joining.approves_itself(call, owner)
+    approved = not call.own or joining.approves_itself(tx, call, owner)
     device = devices.add(
         tx, name=_open_name(tx, call, name), user=owner, tags=roles, wireguard_key=wireguard_key(wireguard),
         ssh_key=ssh_key, state=DeviceState.APPROVED if approved else DeviceState.PENDING, ephemeral=False,

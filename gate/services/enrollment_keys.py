@@ -64,7 +64,7 @@ def create(
     key = format_enrollment_key(secret, host_ca(call))
     record = enrollment_keys.add(
         tx, hash=parse_enrollment_key(key).hash, user=owner, tags=roles, uses_left=uses, ephemeral=ephemeral,
-        pre_approved=pre_approved or (uses == 1 and approves_itself(call, owner)), created_by=call.actor.name,
+        pre_approved=pre_approved or (uses == 1 and approves_itself(tx, call, owner)), created_by=call.actor.name,
         expires_at=tx.now + lives,
     )  # fmt: skip
     tx.record(c.EnrollmentKeyCreated(key=record))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gate import present
 from gate.operation import Call
 from gate.roles import PERMISSIONS
 from gate.services.authority import addresses_of
@@ -54,7 +55,7 @@ def free_ssh_key(r: Reader, call: Call, key: SSHKey) -> None:
     """Refuses a key that is a person's or a CA's: one key is one identity."""
     if user_keys.users_with(r, key):
         raise Conflict("this SSH key is a person's", hint="a device has a key of its own; make one with ssh-keygen")
-    if any(generation.key == key for generation in call.snapshot.generations):
+    if any(generation.key == key for generation in present.generations(r, call.snapshot)):
         raise Invalid("this is a CA key of this network, not a device's")
 
 
@@ -71,7 +72,7 @@ def holder(r: Reader, call: Call, name: DeviceName) -> str | None:
 def room_for_one_more(r: Reader, call: Call, owner: UserName, *, own_word: bool) -> None:
     """Raises `Limited` where the person has as many devices as one may; and who brings one in by nobody's word but
     `own_word`, where as many that they removed still keep their addresses from others."""
-    limit = int(str(call.snapshot.settings["devices.per-person"]))
+    limit = int(str(present.settings(r, call.snapshot)["devices.per-person"]))
     if len(devices.of_user(r, owner)) >= limit:
         raise Limited(f"{owner} has {limit} devices, the most", hint="remove one: wardgate devices remove NAME")
     if own_word and (resting := addresses.resting_of(r, owner)) >= max(limit, MAY_REST):
@@ -81,11 +82,11 @@ def room_for_one_more(r: Reader, call: Call, owner: UserName, *, own_word: bool)
         )
 
 
-def approves_itself(call: Call, owner: UserName | None) -> bool:
+def approves_itself(r: Reader, call: Call, owner: UserName | None) -> bool:
     """Whether a device that the actor brings in for themselves needs nobody else."""
     if owner is None or owner != call.actor.user:
         return False
-    rule = call.snapshot.settings["devices.approval"]
+    rule = present.settings(r, call.snapshot)["devices.approval"]
     return rule == "automatic" or (rule == "by-role" and call.actor.role in _MAY_APPROVE)
 
 
@@ -97,4 +98,4 @@ def by_own_word(r: Reader, key: EnrollmentKey) -> bool:
 
 def expiry(tx: Transaction, call: Call, *, tagged: bool) -> int | None:
     """When a device approved now expires; tagged ones are servers, and do not by themselves."""
-    return None if tagged else tx.now + int(str(call.snapshot.settings["devices.key-life"]))
+    return None if tagged else tx.now + int(str(present.settings(tx, call.snapshot)["devices.key-life"]))

@@ -16,7 +16,7 @@ from gate.gate import Gate
 from gate.services import authority, certificates, devices, policies, revocations, settings, users
 from model.errors import Conflict, Denied, Invalid
 from model.ids import UserName
-from model.records import Certificate, CertificateKind, Consent, Role
+from model.records import Certificate, CertificateKind, Consent, DeviceState, Role
 from store import Transaction
 from store import devices as device_rows
 from store import users as user_rows
@@ -106,6 +106,17 @@ async def test_claims_set_in_the_same_commit_count(tmp_path: Path) -> None:
             certificate(gate, bob),
         )  # fmt: skip
         assert isinstance(asked, Consent)
+
+
+async def test_an_approval_that_was_made_an_operators_in_the_same_commit_is_theirs(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        bob = await build.a_user(gate, "bob")
+        await gate.perform(settings.set_setting, build.LOCAL, key="devices.approval", value="automatic")
+        _, added = await in_one_commit(
+            gate, gate.perform(settings.set_setting, build.LOCAL, key="devices.approval", value="by-hand"),
+            gate.perform(devices.add, bob, name="phone", wireguard=build.a_wireguard_key()),
+        )  # fmt: skip
+        assert added.state is DeviceState.PENDING
 
 
 async def test_a_stolen_ca_key_signs_nothing_once_it_was_replaced(tmp_path: Path) -> None:
