@@ -370,7 +370,7 @@ async def test_a_rotation_overlaps_and_then_ends(tmp_path: Path) -> None:
         await gate.perform(authority.promote, build.LOCAL, kind=CertificateKind.USER)
         issued = await gate.perform(certificates.for_myself, alice, key=build.an_ssh_key())
         assert issued.generation == "user-2"
-        with pytest.raises(Conflict, match="still live"):
+        with pytest.raises(Conflict, match="would be refused everywhere"):
             await gate.perform(authority.retire, build.LOCAL, id="user-1")
         gone = await gate.perform(authority.retire, build.LOCAL, id="user-1", anyway=True)
         assert (gone.generation.state, gone.revoked) == (GenerationState.RETIRED, 1)

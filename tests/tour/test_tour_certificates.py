@@ -216,7 +216,7 @@ def test_logins_go_on_at_each_step_of_a_rotation(net: Net) -> None:
     assert net.lets_in()  # by the old generation's certificate
     net.fetch()
     assert net.lets_in()
-    assert "still live" in net.alice(f"ca retire {before}", status=1)
+    assert "would be refused everywhere" in net.alice(f"ca retire {before}", status=1)
     net.alice(f"ca retire {before} --anyway")
     until(lambda: net.generations()[before]["state"] == "retired", of="the old one to retire")
     assert net.lets_in()
