@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO
 
 from textual import constants, events
-from textual._xterm_parser import BRACKETED_PASTE_END, XTermParser
+from textual._xterm_parser import BRACKETED_PASTE_END
 from textual.driver import Driver
 from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
+from console.app.escapes import Parser
 from console.app.sequences import START, STOP
 from console.app.sgr import Colours, turned_down
 from gate.faces import ConsoleChannel, Listener, terminal_size
@@ -53,7 +54,7 @@ class ChannelDriver(Driver):
         self._started = False
         self._out: list[str] = []
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._parser = XTermParser()
+        self._parser = Parser(self.console_app.has_alt)
         self._held = ""
         self._unparsed = 0
         self._flooded = False
@@ -103,7 +104,7 @@ class ChannelDriver(Driver):
     def disable_input(self) -> None:
         """Nothing typed from here on is looked at. The end frees the parser's events, and the app with them."""
         self._started = False
-        parser, self._parser = self._parser, XTermParser()
+        parser, self._parser = self._parser, Parser(self.console_app.has_alt)
         if not parser.is_eof:
             list(parser.feed(""))
 
@@ -136,9 +137,9 @@ class ChannelDriver(Driver):
                 if waiting() <= MAX_WAITING:
                     self.process_message(message)
         except (ValueError, OverflowError, IndexError, KeyError, RuntimeError, StopIteration):
-            self._parser = XTermParser()
+            self._parser = Parser(self.console_app.has_alt)
         if self._unparsed > MAX_UNPARSED:
-            self._parser, self._unparsed, self._flooded = XTermParser(), 0, True
+            self._parser, self._unparsed, self._flooded = Parser(self.console_app.has_alt), 0, True
         if self._parser._timeout_time is not None:
             self._loop.call_later(constants.ESCAPE_DELAY + 0.005, self._tick)
 
@@ -163,11 +164,12 @@ class ChannelDriver(Driver):
         return text
 
     def _let_go(self, held: str) -> None:
-        """Alt and a key looked like the beginning of a string."""
+        """Esc and a key looked like the beginning of a string."""
         if self._held == held and self._started:
             self._held = ""
-            for message in [*self._parser.feed(held), *self._parser.tick()]:
+            for message in self._parser.feed(held):
                 self.process_message(message)
+            self._loop.call_later(constants.ESCAPE_DELAY + 0.005, self._tick)
 
     def _answered(self, body: str) -> None:
         if match := _BACKGROUND.match(body):

@@ -12,6 +12,7 @@ from console.app import frame
 from console.app.actions import Action, keycap
 from console.app.desk import Desk
 from console.app.keymap import EVERYWHERE, Keymap
+from console.app.keysmode import KeysMode
 
 HELD_KEYS = 256
 KEYS_A_STEP = 16
@@ -73,6 +74,11 @@ class Keyboard(Desk):
 
     def _has(self, key: str) -> bool:
         return any(action.key == key and action.possible for action in self.view.actions())
+
+    def has_alt(self, key: str) -> bool:
+        """Whether a key with Alt is meant: the person has it for something, or is choosing one."""
+        chosen = any(key in pairs.values() for pairs in self.keymap.moved.values())
+        return chosen or (isinstance(self.mode, KeysMode) and self.mode.waits)
 
     def _act(self, event: events.Key) -> None:
         for action in [*self.view.actions(), *self.global_actions()]:

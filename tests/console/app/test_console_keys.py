@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from seeded import Seeded
 
 from console.app.actions import Action
+from console.app.command import CommandRow
+from console.app.filter import FilterRow
 from console.app.keymap import FIXED, MOVES, Keymap, Refused
+from console.app.modes import Question
 from model.records import Role
 
 CTRL_K, ENTER, ESC, DELETE = "\x0b", "\r", "\x1b", "\x1b[3~"
@@ -185,3 +188,41 @@ def test_what_moves_the_cursor_is_never_taken() -> None:
 async def test_words_on_a_screen_name_the_key_as_it_is_now(screen: str, keys: str, text: str) -> None:
     async with a_console(Seeded(empty=True), screen, keys=keys) as session:
         await session.shows(text)
+
+
+@pytest.mark.parametrize("after", [":", "/", "x", "X", "1", "é"])
+@pytest.mark.parametrize("cut", [False, True], ids=["one packet", "two packets"])
+async def test_escape_and_the_key_after_it_are_two_keys_however_they_come(after: str, cut: bool) -> None:
+    async with a_console(Seeded(size=40), "devices") as session:
+        await session.type(":web")
+        await session.type(*((ESC, after) if cut else (ESC + after,)))
+        mode = {":": CommandRow, "/": FilterRow, "x": Question, "X": type(None), "1": type(None), "é": type(None)}[
+            after
+        ]
+        await until(lambda: type(session.app.mode) is mode)
+        assert session.app.view.title == ("Overview" if after == "1" else "Devices")
+
+
+async def test_an_escape_before_enter_leaves_a_form_and_does_nothing() -> None:
+    backend = Seeded(size=40)
+    async with a_console(backend, "devices") as session:
+        await session.type("r", "x", ESC + ENTER)
+        await until(lambda: session.app.mode is None)
+    assert not backend.ran
+
+
+async def test_a_key_with_alt_is_one_where_somebody_has_it() -> None:
+    backend = Seeded(size=40)
+    async with a_console(backend, "devices") as session:
+        await session.type(CTRL_K, "rename", ENTER, ESC + "w")
+        await until(lambda: backend.saved.get("keys") == "Devices:r=alt+w")
+        await left(session)
+        await session.type(ESC + "w")
+        await session.shows("Rename ")
+
+
+async def test_words_are_stepped_over_with_alt_while_one_types() -> None:
+    async with a_console(Seeded(size=40), "access") as session:
+        await session.type("i", "\x1bf")
+        await until(lambda: session.app.view.editor.buffer.column or session.app.view.editor.buffer.line)  # type: ignore[attr-defined]
+        assert session.app.view.typing
