@@ -1,7 +1,7 @@
 """How long the steps of the event loop take, and what they are: each callback, not only how late the loop is.
 
 A loop is watched through its own `call_soon` and the like, by which timers, tasks and futures run; data that comes is
-handed on by `run`. It costs some tenths of a microsecond a step.
+handed on by `run`. It costs half a microsecond a step.
 """
 
 from __future__ import annotations

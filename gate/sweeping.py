@@ -12,7 +12,7 @@ AFTER = 2.0
 
 
 class Sweep:
-    """A pass takes some 10 ms, and 1 ms for each: devices, and what was there from the start, are not looked at."""
+    """A pass takes some 5 ms, and 1 ms for each more: devices, and what was there from the start, are not looked at."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
