@@ -21,16 +21,26 @@ from store import Reader, Transaction, policies
 
 _DIRECTIONS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 MIN_CONFIRM, MAX_CONFIRM = 10, 3600
+_WAITS = "waits for confirmation"
 
 
 @reads("policy show")
 def show(r: Reader, call: Call, *, number: int | None = None) -> PolicyVersion:
-    return policies.by_number(r, number) if number is not None else policies.current(r)
+    return _as_it_came(policies.by_number(r, number) if number is not None else policies.current(r), r)
 
 
 @reads("policy history")
 def history(r: Reader, call: Call, *, limit: int = 50) -> tuple[PolicyVersion, ...]:
-    return policies.history(r, limit)
+    return tuple(_as_it_came(version, r) for version in policies.history(r, limit))
+
+
+def _as_it_came(version: PolicyVersion, r: Reader) -> PolicyVersion:
+    """With what came of waiting in its note, which says as it is kept which connection a confirmation must follow."""
+    if not version.note.startswith(_WAITS):
+        return version
+    in_force = version.number == policies.current(r).number
+    came = "confirmed" if version.confirm_by is None else _WAITS if in_force else "was not confirmed"
+    return msgspec.structs.replace(version, note=came)
 
 
 @reads("policy check", heavy=True)
@@ -145,7 +155,7 @@ def set_policy(
     if confirm_within is not None and not MIN_CONFIRM <= confirm_within <= MAX_CONFIRM:
         raise Invalid(f"a confirmation is waited for {MIN_CONFIRM} to {MAX_CONFIRM} s, not {confirm_within}")
     deadline = tx.now + confirm_within if confirm_within else None
-    note = f"waits for confirmation from a connection after {call.actor.connection}" if deadline else ""
+    note = f"{_WAITS} from a connection after {call.actor.connection}" if deadline else ""
     return _put(tx, call, was, text, note=note, confirm_by=deadline)
 
 
@@ -164,7 +174,7 @@ def confirm(tx: Transaction, call: Call) -> PolicyVersion:
     policies.confirm(tx, waiting.number)
     tx.record(c.PolicyConfirmed(number=waiting.number))
     call.audit(tx, f"version {waiting.number}")
-    return policies.by_number(tx, waiting.number)
+    return _as_it_came(policies.by_number(tx, waiting.number), tx)
 
 
 def proves_a_way_in(connection: int, waiting: PolicyVersion) -> bool:
@@ -197,8 +207,6 @@ def rollback(tx: Transaction, call: Call, *, number: int | None = None, prepared
 
 
 def revert(tx: Transaction, call: Call, was: PolicyVersion, target: PolicyVersion) -> PolicyVersion:
-    if was.confirm_by is not None:
-        policies.confirm(tx, was.number)
     return _put(tx, call, was, target.text, note=f"back to version {target.number}", confirm_by=None)
 
 

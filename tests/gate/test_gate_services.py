@@ -487,6 +487,18 @@ async def test_a_confirmation_comes_from_a_connection_made_after(tmp_path: Path)
         await gate.perform(policies.set_policy, early, text=build.acls())
 
 
+async def test_the_history_says_what_came_of_each_version_that_waited(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        for name, end in (("kept", policies.confirm), ("left", policies.rollback)):
+            text = f"{build.acls()} // {name}"
+            await gate.perform(policies.set_policy, build.LOCAL, text=text, confirm_within=60)
+            waiting = (await gate.perform(policies.history, build.LOCAL))[0]
+            assert waiting.note == "waits for confirmation"
+            await gate.perform(end, build.LOCAL)
+        notes = [version.note for version in await gate.perform(policies.history, build.LOCAL)]
+        assert notes[:3] == ["back to version 2", "was not confirmed", "confirmed"]
+
+
 # Names, settings, audit
 
 
