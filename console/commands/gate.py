@@ -32,7 +32,7 @@ async def status(run: Run) -> None:
             ("policy", found.policy_fault or f"version {found.policy_version}"),
             *((id, state) for id, state in found.signs.items()),
             ("loop", _loop(found)),
-            ("KRL", f"{found.krl_entries} entries"), ("disk", f"{found.disk_free_percent} % free"),
+            ("KRL", plural(found.krl_entries, "entry", "entries")), ("disk", f"{found.disk_free_percent} % free"),
             ("break-glass", "; ".join(f"{told(entry)}, {age(entry.at)} ago" for entry in found.break_glass.rings)
                             or ("none is left" if found.break_glass.lost else f"{len(found.break_glass.keys)} sealed")),
         ]),
