@@ -49,6 +49,20 @@ def refused(proof: str, key: SSHKey = HOST) -> None:
         armored(strings(b"ecdsa-sha2-nistp256", b"nistp256", b"\4" + b"\0" * 64)),
         armored(strings(b"ssh-ed25519-cert-v01@openssh.com", b"", HOST.blob[-32:], b"\0" * 60)),
     ],
+    ids=[
+        "nothing",
+        "no ASCII",
+        "no end",
+        "no signature in it",
+        "MD5",
+        "a hash of no name",
+        "an RSA key below zero",
+        "an RSA key below zero that signed",
+        "an RSA key of nothing",
+        "DSA",
+        "a point off the curve",
+        "a certificate",
+    ],
 )
 def test_what_is_no_signature_by_the_host_key_proves_nothing(proof: str) -> None:
     refused(proof)
