@@ -135,11 +135,7 @@ class Serving:
         """What is here now stays: the collector need not walk it."""
         gc.freeze()
         self._set_aside_at = len(self.server.keeper.open)
-        self._caught |= self._people
-
-    @property
-    def _people(self) -> bool:
-        return bool(len(self.server.keeper.people))
+        self._caught |= not self.gate.sweep.swept
 
     async def _collect_old(self) -> None:
         """Where nobody is at a console, what is left stays, since consoles alone go in a circle; so a pass is short."""
@@ -148,8 +144,8 @@ class Serving:
         if due is None:
             return
         with self.gate.watch.doing("collecting garbage"):
-            gc.collect(due if self._people else collecting.ALL)
-            if not self._people:
+            gc.collect(collecting.ALL if self.gate.sweep.swept else due)
+            if self.gate.sweep.swept:
                 gc.freeze()
 
     async def _collect(self) -> None:

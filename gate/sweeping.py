@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from gate.watch import Watch
 
@@ -17,6 +19,22 @@ class Sweep:
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._next: asyncio.TimerHandle | None = None
+        self._open = 0
+
+    @contextmanager
+    def console(self) -> Iterator[None]:
+        """While one is open: what it made goes soon after."""
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+            self.soon()
+
+    @property
+    def swept(self) -> bool:
+        """Whether no console is open, and those that ended were looked for."""
+        return not self._open and self._next is None
 
     def soon(self) -> None:
         """Belongs to the loop that runs."""

@@ -39,14 +39,12 @@ async def run_console(
         from console.commandline.face import execute
 
         runner = partial(execute, program="")
-    backend = GateBackend(gate, actor, channel.terminal, runner)
-    preferences: dict[str, str] = {}
-    with contextlib.suppress(WardgateError):
-        preferences = await backend.preferences()
-    try:
+    with gate.sweep.console():
+        backend = GateBackend(gate, actor, channel.terminal, runner)
+        preferences: dict[str, str] = {}
+        with contextlib.suppress(WardgateError):
+            preferences = await backend.preferences()
         return await run_on(backend, channel, words, preferences)
-    finally:
-        gate.sweep.soon()
 
 
 TEXTUALS = (

@@ -32,3 +32,16 @@ async def test_circles_that_ended_are_freed_though_nothing_else_is_made(monkeypa
     finally:
         if was:
             gc.enable()
+
+
+async def test_what_a_console_left_is_not_taken_for_what_stays_before_it_was_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sweeping, "AFTER", 0.01)
+    sweep = Sweep(Watch())
+    assert sweep.swept
+    with sweep.console(), sweep.console():
+        assert not sweep.swept
+    assert not sweep.swept
+    await asyncio.sleep(0.1)
+    assert sweep.swept
