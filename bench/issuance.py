@@ -155,7 +155,12 @@ async def _measure(folder: Path) -> Figures:
 
 def figures() -> Figures:
     with tempfile.TemporaryDirectory() as folder:
-        return asyncio.run(_measure(Path(folder)))
+        measured = _measure(Path(folder))
+        try:
+            import uvloop
+        except ImportError:
+            return asyncio.run(measured)
+        return uvloop.run(measured)  # as `wardgate serve` does
 
 
 if __name__ == "__main__":
