@@ -107,7 +107,8 @@ class World:
         self._namespaces: list[str] = []
         self._count = 0
         self.hub = self._namespace("hub")
-        ip("-n", self.hub, "link", "add", "br0", "type", "bridge")
+        # An address of its own: a bridge has its ports' lowest else, and one that comes later cuts all others off.
+        ip("-n", self.hub, "link", "add", "br0", "address", "02:00:00:00:00:fe", "type", "bridge")
         ip("-n", self.hub, "link", "set", "br0", "up")
         ip("-n", self.hub, "addr", "add", "192.0.2.254/24", "dev", "br0")
         ip("-n", self.hub, "addr", "add", "2001:db8::254/64", "dev", "br0", "nodad")
