@@ -9,10 +9,12 @@ from pathlib import Path
 import gate_builders as build
 import pytest
 
+from gate.actor import Actor
 from gate.gate import Gate
 from gate.services import agents, audit, certificates, devices, revocations, settings, users
 from gate.services.queries import Query
 from model.errors import Denied, Invalid, Limited
+from model.keys import SSHKey
 from model.records import Certificate, Consent, Role
 from sshca import read_krl
 from store import certificates as rows
@@ -35,6 +37,17 @@ async def revocations_told(gate: Gate) -> list[str]:
     """The subjects of what the audit trail has of revoking."""
     page = await gate.perform(audit.list_audit, build.LOCAL, query=Query(limit=50))
     return [entry.subject for entry in page.rows if entry.action == "certs revoke"]
+
+
+async def waiting_for_consent(gate: Gate) -> tuple[Actor, Actor, SSHKey, Consent]:
+    """Alice asked for a certificate of a key; Bob may consent, for an hour."""
+    await claims(gate, {"approval": HOUR})
+    bob = await build.a_user(gate, "bob", Role.OPERATOR)
+    await build.a_device(gate, "laptop")
+    alice, key = build.as_actor("alice", Role.OWNER), build.an_ssh_key()
+    asked = await gate.perform(certificates.for_myself, alice, key=key)
+    assert isinstance(asked, Consent)
+    return alice, bob, key, asked
 
 
 async def signed(gate: Gate, name: str, role: Role, **asked: object) -> Certificate:
@@ -103,11 +116,7 @@ async def test_consent_is_asked_for_the_principals_that_a_claim_names_alone(tmp_
 
 async def test_a_consent_counts_as_long_as_its_giver_could_give_it(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
-        await claims(gate, {"approval": HOUR})
-        bob = await build.a_user(gate, "bob", Role.OPERATOR)
-        await build.a_device(gate, "laptop")
-        alice, key = build.as_actor("alice", Role.OWNER), build.an_ssh_key()
-        asked = await gate.perform(certificates.for_myself, alice, key=key)
+        alice, bob, key, asked = await waiting_for_consent(gate)
         await gate.perform(certificates.consent_to, bob, id=asked.id)
         assert isinstance(await gate.perform(certificates.for_myself, alice, key=key), Certificate)
         await gate.perform(users.set_role, build.LOCAL, names=("bob",), role=Role.MEMBER)
@@ -142,12 +151,7 @@ async def test_a_consent_to_one_device_is_none_to_another_that_takes_its_name(tm
 
 async def test_a_certificate_ends_with_the_consent_that_allowed_it(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
-        await claims(gate, {"approval": HOUR})
-        bob = await build.a_user(gate, "bob", Role.OPERATOR)
-        await build.a_device(gate, "laptop")
-        alice, key = build.as_actor("alice", Role.OWNER), build.an_ssh_key()
-        asked = await gate.perform(certificates.for_myself, alice, key=key)
-        assert isinstance(asked, Consent)
+        alice, bob, key, asked = await waiting_for_consent(gate)
         given = await gate.perform(certificates.consent_to, bob, id=asked.id)
         made = await gate.perform(certificates.for_myself, alice, key=key, lives=8 * HOUR)
         assert isinstance(made, Certificate)
@@ -160,11 +164,7 @@ async def test_a_certificate_ends_with_the_consent_that_allowed_it(tmp_path: Pat
 
 async def test_a_consent_with_no_time_left_for_a_certificate_is_asked_anew(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
-        await claims(gate, {"approval": HOUR})
-        bob = await build.a_user(gate, "bob", Role.OPERATOR)
-        await build.a_device(gate, "laptop")
-        alice, key = build.as_actor("alice", Role.OWNER), build.an_ssh_key()
-        asked = await gate.perform(certificates.for_myself, alice, key=key)
+        alice, bob, key, asked = await waiting_for_consent(gate)
         await gate.perform(certificates.consent_to, bob, id=asked.id)
         await claims(gate, {"approval": 4 * HOUR, "minimum": 2 * HOUR, "default": 2 * HOUR})
         again = await gate.perform(certificates.for_myself, alice, key=key)

@@ -12,7 +12,7 @@ from doors_harness import House
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 from login_harness import Browser, FakeProvider, RealProvider
-from test_login_door import Asked, setting
+from test_login_door import Asked, asked, setting
 
 real = pytest.mark.needs("oidc-provider")
 PROMPT = b"Password, or Enter for example: "
@@ -47,10 +47,7 @@ class CodeLogin(Asked):
 
 async def by_code(house: House, name: str, client: CodeLogin) -> asyncssh.SSHClientConnection:
     try:
-        return await asyncssh.connect(
-            "127.0.0.1", house.server.port, username=name, known_hosts=None, client_factory=lambda: client,
-            client_keys=None, config=None, agent_path=None, preferred_auth="keyboard-interactive",
-        )  # fmt: skip
+        return await asked(house, name, client)
     finally:
         await client.browser.close()
 
@@ -82,10 +79,7 @@ async def by_browser(
 
     client = Program([])
     try:
-        return await asyncssh.connect(
-            "127.0.0.1", house.server.port, username=name, known_hosts=None, client_factory=lambda: client,
-            client_keys=None, config=None, agent_path=None, preferred_auth="keyboard-interactive",
-        )  # fmt: skip
+        return await asked(house, name, client)
     finally:
         await browser.close()
 

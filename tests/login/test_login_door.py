@@ -69,13 +69,16 @@ class Asked(asyncssh.SSHClient):
         return [self.answers.pop(0) for _ in prompts]
 
 
-async def answering(house: House, name: str, *answers: str) -> tuple[asyncssh.SSHClientConnection, Asked]:
-    client = Asked(list(answers))
-    connection = await asyncssh.connect(
+async def asked(house: House, name: str, client: asyncssh.SSHClient) -> asyncssh.SSHClientConnection:
+    return await asyncssh.connect(
         "127.0.0.1", house.server.port, username=name, known_hosts=None, client_factory=lambda: client,
         client_keys=None, config=None, agent_path=None, preferred_auth="keyboard-interactive",
     )  # fmt: skip
-    return connection, client
+
+
+async def answering(house: House, name: str, *answers: str) -> tuple[asyncssh.SSHClientConnection, Asked]:
+    client = Asked(list(answers))
+    return await asked(house, name, client), client
 
 
 async def refused(house: House, name: str, *answers: str) -> str:
