@@ -22,7 +22,7 @@ from model.wire import HostCertificate, HostCertificateRequest, HostChallenge, R
 ASK_AGAIN = 300.0
 """Seconds until what did not come is asked for again."""
 SETTLED = 5.0
-"""Seconds until another host certificate may be due: the CA may be replaced while the first is still fresh."""
+"""Seconds until a host asks again though one just came: one that is due as it comes is not asked for in a loop."""
 
 
 class HostCertification:
@@ -40,8 +40,8 @@ class HostCertification:
         self._device_key = device_key
         self._send = send
         self._ask_at = 0.0
-        self._asked_for = ""
-        """The host key for which a certificate was asked: one that is made anew is asked for at once."""
+        self._asked_for: tuple[str, tuple[str, ...]] | None = None
+        """The host key and the CAs of what was asked last: a new key, or a CA that replaces one, is not waited for."""
         self._refusal: HostStanding | None = None
         self._kept = state.host_standing()
         self._looked: tuple[str, str | None] | None = None
@@ -65,9 +65,9 @@ class HostCertification:
         self._keep(self._standing(netmap, key, due=due, connected=connected))
         if key is None or not due or not connected or netmap.device.state is not DeviceState.APPROVED:
             return
-        now = time.time()
-        if now >= self._ask_at or key != self._asked_for:
-            self._ask_at, self._asked_for = now + ASK_AGAIN, key
+        now, wanted = time.time(), (key, netmap.trust.host_ca)
+        if now >= self._ask_at or wanted != self._asked_for:
+            self._ask_at, self._asked_for = now + ASK_AGAIN, wanted
             await self._send(HostCertificateRequest(key=key, prove=self._sshd.can_sign))
 
     async def _is_revoked(self, netmap: NetMap, line: str | None) -> bool:
