@@ -16,7 +16,7 @@ from model.keys import SSHKey
 from model.records import CertificateKind
 from sshca import Extension, Specification, check_key, describe, issue, parse, sign, verify
 from sshca.parsing import parse_blob
-from sshca.subjects import _SMALL_ORDER_Y, _jacobi
+from sshca.subjects import _SMALL_ORDER_Y
 from sshca.wire import string, text
 
 KEYS = tuple(a_key(algorithm) for algorithm in SUBJECT_TYPES)
@@ -154,10 +154,3 @@ def taken(encoded: bytes) -> bool:
     except Invalid:
         return False
     return True
-
-
-@given(st.integers(0, 2**256) | st.integers(0, 255).map(lambda bits: 1 << bits))
-def test_a_number_is_a_square_by_the_jacobi_symbol_where_it_is_by_eulers_criterion(number: int) -> None:
-    prime = 2**255 - 19
-    euler = pow(number, (prime - 1) // 2, prime)
-    assert _jacobi(number, prime) == (-1 if euler == prime - 1 else euler)
