@@ -176,7 +176,7 @@ def host_certificate(store: Store, signers: Signers, key: SSHKey, addresses: tup
             rule="the gate's own",
         )  # fmt: skip
         certificate_rows.add(tx, record)
-        tx.record(c.CertificateIssued(certificate=record))
+        tx.record(c.CertificateIssued(serial=serial))
         tx.audit(
             "gate", "host-certificate", record.key_id, source="gate",
             after={"serial": serial, "principals": list(hosts), "valid_before": record.valid_before,

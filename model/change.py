@@ -10,9 +10,8 @@ from typing import ClassVar
 
 import msgspec
 
-from model.ids import DeviceID, DeviceName, DNSName, EnrollmentKeyID, UserID, UserName, Version
+from model.ids import DeviceID, DeviceName, DNSName, EnrollmentKeyID, Serial, UserID, UserName, Version
 from model.records import (
-    Certificate,
     Device,
     EnrollmentKey,
     Generation,
@@ -165,8 +164,10 @@ class NameRemoved(Change, frozen=True, kw_only=True):
 
 
 class CertificateIssued(Change, frozen=True, kw_only=True):
+    """No snapshot advances by it, so its row has all but the serial."""
+
     shows: ClassVar[bool] = False
-    certificate: Certificate
+    serial: Serial
 
 
 class CertificatesRevoked(Change, frozen=True, kw_only=True):

@@ -225,7 +225,7 @@ _LISTING = Listing(
     _ROWS,
     sorts={
         "serial": "serial", "key_id": "key_id", "user": "user", "device": "device", "valid_before": "valid_before",
-        "issued_at": "issued_at", "generation": "generation",
+        "issued_at": "serial", "generation": "generation",
     },
     filters={
         "state": _state, "kind": equals("kind"), "user": equals("user"), "device": equals("device"),

@@ -266,7 +266,7 @@ def _issue(
         key_proved=proved,
     )  # fmt: skip
     certificates.add_issued(tx, record)
-    tx.record(c.CertificateIssued(certificate=record))
+    tx.record(c.CertificateIssued(serial=serial))
     call.audit(
         tx, record.key_id,
         after={"serial": serial, "kind": kind.value, "principals": list(subject.principals),

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from store_builders import a_certificate, a_generation, a_store
 
+from model.change import CertificateIssued, SettingSet
 from model.errors import Conflict, NotFound, Unavailable, WardgateError
 from model.ids import Serial
-from store import Store, certificates, settings
+from store import Store, certificates, changes, settings
 from store.schema import migrations
 
 
@@ -142,6 +143,24 @@ def test_a_consent_that_a_rule_told_has_columns_of_its_own(tmp_path: Path) -> No
         ("claims of role owner", None, None),
         ("claims of role owner", "7", "bob@example.com"),
     ]
+
+
+def test_the_change_of_an_issued_certificate_keeps_its_serial_alone(tmp_path: Path) -> None:
+    store = a_store(tmp_path)
+    other = SettingSet(key="a", value=1)
+    store.transact(lambda tx: (tx.record(other), tx.record(CertificateIssued(serial=Serial(2)))))
+    store.close()
+    whole = '{"change": "CertificateIssued", "certificate": {"serial": 2, "kind": "user"}}'
+    alter(
+        store.path,
+        "CREATE INDEX certificates_issued_at ON certificates (issued_at)",
+        "DELETE FROM _sqlite_migrations WHERE name = 'issued'",
+        f"UPDATE changes SET change = '{whole}' WHERE number = 2",
+    )
+    store = Store.open(store.path)
+    known = store.read(lambda r: [one.change for one in changes.since(r, 0)])
+    store.close()
+    assert known == [other, CertificateIssued(serial=Serial(2))]
 
 
 def test_a_migration_that_fails_leaves_the_state_as_it_was(tmp_path: Path) -> None:
