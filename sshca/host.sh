@@ -1,6 +1,8 @@
 #!/bin/sh
 # Makes sshd on this host take the certificates of the network @DOMAIN@.
 # Run as root. Run a newer one at any time: it brings the host up to date.
+# The braces make the shell read all of it before it does anything: one that was cut off on its way does nothing.
+{
 set -eu
 export LC_ALL=C
 
@@ -93,3 +95,4 @@ else echo "note: reload sshd so that it reads $drop_in" >&2
 fi
 at_start >"$told"
 echo "this host trusts @DOMAIN@"
+}

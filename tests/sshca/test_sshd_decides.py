@@ -444,10 +444,24 @@ def test_the_script_reloads_sshd_for_a_host_certificate(tmp_path: Path) -> None:
         assert host.lets_in(key, "web", known_hosts=known_hosts(TRUST, DOMAIN))
 
 
+def test_a_script_that_is_cut_off_on_its_way_does_nothing(tmp_path: Path) -> None:
+    with Host(tmp_path) as host:
+        script = a_script()
+        host.run(["sh", "-s"], input=script, check=True)
+        before = _files(host.etc)
+        for end in range(script.index("put "), len(script) - 2, 97):
+            assert host.run(["sh", "-s"], input=script[:end]).returncode != 0
+            assert _files(host.etc) == before
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_the_script_makes_up_for_a_reload_that_a_broken_run_left_out(tmp_path: Path) -> None:
     with Host(tmp_path) as host:
         host.serves()
-        broken = a_script().partition('if [ "$(cat "$told"')[0]
+        broken = a_script().partition('if [ "$(cat "$told"')[0] + "}\n"
         host.run(["sh", "-s"], input=broken, check=True)
         host.run(["sh", "-s"], input=a_script(), check=True)
         host.listens(2)
