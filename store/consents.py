@@ -32,9 +32,9 @@ def ask(
 
     Raises `Limited` where `by` has `MOST` that wait.
     """
-    for waits in _of(tx, device, fingerprint):
-        if waits.given_at is None and waits.principals == principals and waits.asked_at > tx.now - ASKED_FOR:
-            return waits
+    for one in _of(tx, device, fingerprint):
+        if waits(tx, one) and one.principals == principals:
+            return one
     if len([one for one in waiting(tx) if one.asked_by == by]) >= MOST:
         raise Limited(f"{MOST} requests of yours wait already", hint="ask an operator to look: certs waiting")
     columns = _ROWS.encode(
@@ -59,6 +59,11 @@ def end_of(tx: Transaction, device: DeviceName) -> None:
     """For when no device is called so any more: another that gets the name has nobody's word."""
     tx.sql.execute("DELETE FROM consents WHERE device = ? AND given_at IS NULL", (device,))
     tx.sql.execute("UPDATE consents SET until = ? WHERE device = ? AND until > ?", (tx.now, device, tx.now))
+
+
+def waits(r: Reader, one: Consent) -> bool:
+    """Whether it can be given yet."""
+    return one.given_at is None and one.asked_at > r.now - ASKED_FOR
 
 
 def waiting(r: Reader) -> tuple[Consent, ...]:

@@ -155,17 +155,26 @@ def _consent(tx: Transaction, call: Call, grant: sshca.Grant, subject: _Subject)
     """
     if not grant.asks_consent(subject.principals):
         return None
-    consent = consents.given(
+    given = consents.given(
         tx, device=subject.device.name, fingerprint=subject.key.fingerprint, principals=subject.principals
     )
-    if consent is not None and consent.given_by != call.actor.name and _counts(tx, grant, consent):
-        return consent
+    if given is not None and given.given_by != call.actor.name:
+        consent = _bounded(given, grant)
+        if _counts(tx, grant, consent):
+            return consent
     asked = consents.ask(
         tx, device=subject.device.name, user=subject.user, fingerprint=subject.key.fingerprint,
         principals=subject.principals, by=call.actor.name,
     )  # fmt: skip
     call.audit(tx, f"consent {asked.id} asked", after={"device": asked.device, "key": asked.fingerprint})
     return asked
+
+
+def _bounded(consent: Consent, grant: sshca.Grant) -> Consent:
+    """As the claims are now: where they were tightened since the word was given, it counts for less."""
+    assert consent.given_at is not None
+    assert consent.until is not None
+    return msgspec.structs.replace(consent, until=min(consent.until, consent.given_at + (grant.approval or 0)))
 
 
 def _counts(tx: Transaction, grant: sshca.Grant, consent: Consent) -> bool:
@@ -187,10 +196,14 @@ def consent_to(tx: Transaction, call: Call, *, id: str) -> Consent:
         raise Denied("the consent is a second operator's to give, not of who asked")
     if asked.given_at is not None:
         raise Conflict(f"{asked.given_by} gave consent {id} already")
+    if not consents.waits(tx, asked):
+        raise Conflict(f"request {id} waited for longer than a day, and is over", hint="let them ask for it anew")
     machine = devices.find(tx, asked.device)
     person = users.by_name(tx, asked.user) if asked.user else None
     grant = sshca.grant(claims(tx, call), CertificateKind.USER, role=person.role if person else None, tags=machine.tags)
-    given = consents.give(tx, id, call.actor.name, tx.now + (grant.approval or 0))
+    if grant.approval is None or not grant.asks_consent(asked.principals):
+        raise Conflict(f"the claims ask for no consent to request {id} any more", hint="let them ask for it anew")
+    given = consents.give(tx, id, call.actor.name, tx.now + grant.approval)
     call.audit(tx, f"consent {id}", after={"for": asked.user or asked.device, "until": given.until})
     return given
 

@@ -13,7 +13,7 @@ from gate.actor import Actor
 from gate.gate import Gate
 from gate.services import agents, audit, certificates, devices, revocations, settings, users
 from gate.services.queries import Query
-from model.errors import Denied, Invalid, Limited
+from model.errors import Conflict, Denied, Invalid, Limited
 from model.keys import SSHKey
 from model.records import Certificate, Consent, Role
 from sshca import read_krl
@@ -170,6 +170,39 @@ async def test_a_consent_with_no_time_left_for_a_certificate_is_asked_anew(tmp_p
         again = await gate.perform(certificates.for_myself, alice, key=key)
         assert isinstance(again, Consent)
         assert again.id != asked.id
+
+
+async def test_a_consent_counts_for_as_long_as_the_claims_say_now(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        alice, bob, key, asked = await waiting_for_consent(gate)
+        given = await gate.perform(certificates.consent_to, bob, id=asked.id)
+        await claims(gate, {"approval": 600})
+        made = await gate.perform(certificates.for_myself, alice, key=key)
+        assert isinstance(made, Certificate)
+        assert given.given_at is not None
+        assert made.valid_before == given.given_at + 600
+
+
+async def test_a_request_that_waited_for_longer_than_a_day_is_over(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        alice, bob, key, asked = await waiting_for_consent(gate)
+        await gate.store.write(
+            lambda tx: tx.sql.execute("UPDATE consents SET asked_at = asked_at - ?", (consents.ASKED_FOR,))
+        )
+        with pytest.raises(Conflict, match="longer than a day"):
+            await gate.perform(certificates.consent_to, bob, id=asked.id)
+        again = await gate.perform(certificates.for_myself, alice, key=key)
+        assert isinstance(again, Consent)
+        assert again.id != asked.id
+
+
+async def test_nobody_consents_to_what_the_claims_ask_no_consent_for_any_more(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        alice, bob, key, asked = await waiting_for_consent(gate)
+        await claims(gate)
+        with pytest.raises(Conflict, match="no consent"):
+            await gate.perform(certificates.consent_to, bob, id=asked.id)
+        assert isinstance(await gate.perform(certificates.for_myself, alice, key=key), Certificate)
 
 
 async def test_nobody_consents_to_what_they_asked_for_as_another(tmp_path: Path) -> None:
