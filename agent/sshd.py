@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import glob
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.files import PUBLIC, read_or_none, write_whole
+from model import foreign
 from model import sshd as text
 from model.errors import Unavailable
 from model.hostproof import NAMESPACE
@@ -27,7 +29,6 @@ KRL_MAGIC = b"SSHKRL\n\x00"
 """PROTOCOL.krl. A file without it would let everyone in (empty) or nobody (broken)."""
 SIGNING = 20.0
 """Seconds that a signature may take."""
-_TEST_USER = "user=nobody,host=localhost,addr=127.0.0.1"
 
 
 class Sshd:
@@ -41,7 +42,8 @@ class Sshd:
         self._folder = Path(self.paths.folder)
         self._report = report
         self._said = ""
-        self._not_free_for: NetMap | None = None
+        self._free = True
+        self._looked_at: object = None
 
     @property
     def present(self) -> bool:
@@ -75,7 +77,11 @@ class Sshd:
     @property
     def problem(self) -> str:
         """Why this sshd does not follow the network; empty where it does, or was not asked to yet."""
-        return "" if self._drop_in.exists() else self._said
+        return "" if self._follows else self._said
+
+    @property
+    def _follows(self) -> bool:
+        return self._free and self._drop_in.exists()
 
     def host_certificate(self) -> str | None:
         data = read_or_none(Path(self.paths.host_certificate))
@@ -91,7 +97,7 @@ class Sshd:
 
     def trusted(self) -> str | None:
         """The TrustedUserCAKeys that this sshd goes by; None where it does not follow the network."""
-        data = read_or_none(Path(self.paths.user_ca)) if self._drop_in.exists() else None
+        data = read_or_none(Path(self.paths.user_ca)) if self._follows else None
         return None if data is None else data.decode("utf-8", "replace")
 
     def put_host_certificate(self, line: str) -> None:
@@ -101,9 +107,12 @@ class Sshd:
             self._settle()
 
     def keep(self, netmap: NetMap) -> bool:
-        """Writes what `netmap` says; whether sshd follows it. Not where there is no KRL yet, or a merge is due."""
-        if not self._drop_in.exists() and (netmap is self._not_free_for or not self._free()):
-            self._not_free_for = netmap
+        """Writes what `netmap` says; whether sshd follows it. Not where there is no KRL yet, or a merge is due.
+
+        Where the merge came to be due after all was written, it is kept up to date: sshd may read a part of it.
+        """
+        self._look(netmap)
+        if not self._free and not self._drop_in.exists():
             return False
         krl = _krl(netmap.krl)
         if krl is None and not Path(self.paths.krl).exists():
@@ -120,7 +129,7 @@ class Sshd:
         self._write(Path(self.paths.any_login), text.any_login_file(netmap.ssh).encode())
         for stray in [path for path in logins.iterdir() if path.name not in wanted]:
             stray.unlink()
-        return self._settle() if self._drop_in_changed() else True
+        return (self._settle() if self._drop_in_changed() else True) and self._free
 
     def _write_krl(self, krl: bytes) -> None:
         """After ssh-keygen has read it: a damaged KRL would lock everybody out."""
@@ -142,13 +151,35 @@ class Sshd:
             self._reload()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _free(self) -> bool:
-        """Whether no other file of this host decides what we would; tells the merge where one does."""
-        foreign = text.foreign_settings(self._effective(), self.paths)
-        if foreign:
-            merges = "; ".join(f"{each.setting} is {each.value}: {each.merge}" for each in foreign)
-            self._tell(f"this host's sshd was set up by another, and was left alone: {merges}")
-        return not foreign
+    def _look(self, netmap: NetMap) -> None:
+        """Whether no other file of this host decides what we would; tells the merge where one does.
+
+        Others change those files at any time: they are looked at where one is another than at the last look.
+        """
+        files = self._others()
+        mark = [(path, path.stat().st_mtime_ns, path.stat().st_size) for path in files if path.exists()]
+        if mark == self._looked_at:
+            return
+        try:
+            found = [*foreign.foreign_settings(self._effective(), self.paths)]
+        except Unavailable as error:
+            self._free, self._looked_at = self._drop_in.exists(), None
+            self._tell(f"sshd does not take its configuration as it is: {error.message}", "look with: sshd -t")
+            return
+        for path in files:
+            found += foreign.foreign_blocks(str(path), _lines(path), self.paths)
+        self._free, self._looked_at = not found, mark
+        if found:
+            what = "; ".join(map(str, found))
+            merge = foreign.merge((netmap.network.ipv4, netmap.network.ipv6))
+            self._tell(f"this host's sshd was set up by another, and was left alone: {what}", merge)
+
+    def _others(self) -> list[Path]:
+        """The configuration with what it includes, ours apart."""
+        patterns = foreign.included(_lines(self._config))
+        folder = self._config.parent
+        found = {folder / name for pattern in patterns for name in glob.glob(pattern, root_dir=folder)}
+        return [self._config, *sorted(found - {self._drop_in})]
 
     def _drop_in_text(self) -> bytes:
         with_certificate = Path(self.paths.host_certificate).exists()
@@ -184,7 +215,7 @@ class Sshd:
     def _effective(self) -> str:
         """sshd's own reading of its configuration, which is its test as well (`sshd -T` implies `-t`)."""
         done = subprocess.run(
-            [shutil.which("sshd") or "sshd", "-T", "-f", str(self._config), "-C", _TEST_USER],
+            [shutil.which("sshd") or "sshd", "-T", "-f", str(self._config)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode != 0:
@@ -209,6 +240,10 @@ class Sshd:
         if problem != self._said:
             self._said = problem
             self._report(problem + (f" ({hint})" if hint else ""))
+
+
+def _lines(path: Path) -> list[str]:
+    return (read_or_none(path) or b"").decode("utf-8", "replace").splitlines()
 
 
 def _krl(encoded: str) -> bytes | None:

@@ -138,43 +138,6 @@ def principals_file(principals: Iterable[str]) -> str:
     return "".join(f"{name}\n" for name in names)
 
 
-class Foreign(msgspec.Struct, frozen=True):
-    """A setting that another file gave sshd before ours."""
-
-    setting: str
-    value: str
-    merge: str
-    """What the host's administrator can do, in one line."""
-
-
-_MERGES: Final = {
-    "trustedusercakeys": "append the lines of {ours} to {theirs}, or name {ours} there and add their keys to it",
-    "revokedkeys": "sshd reads one list: let {theirs} be made from both, or name {ours} there",
-    "authorizedprincipalsfile": "sshd reads one: name {ours} in its place, or add its logins to the policy",
-}
-
-
-def foreign_settings(effective: str, paths: Paths = DEFAULT_PATHS) -> tuple[Foreign, ...]:
-    """What stands in our way in `effective`, the output of `sshd -T` without our drop-in, or with it.
-
-    sshd takes the first value that it meets. Nothing is overridden: where this is not empty, nothing is written, and
-    the merges are shown.
-    """
-    ours = {
-        "trustedusercakeys": paths.user_ca,
-        "revokedkeys": paths.krl,
-        "authorizedprincipalsfile": f"{paths.logins}/%u",
-    }
-    found = []
-    for line in effective.splitlines():
-        setting, _, value = line.strip().partition(" ")
-        wanted = ours.get(setting.lower())
-        if wanted is not None and value not in {"none", "", wanted}:
-            merge = _MERGES[setting.lower()].format(ours=wanted, theirs=value)
-            found.append(Foreign(setting, value, merge))
-    return tuple(found)
-
-
 def short_names(domain: str) -> str:
     """For ssh's configuration: a name without a dot is taken as one of `domain` where that resolves, and else as it
     is (ssh_config(5), CanonicalizeHostname). What follows then sees the full name, as known_hosts does."""

@@ -41,15 +41,27 @@ foreign=$(printf '%s\n' "$effective" | while read -r setting value; do
         authorizedprincipalsfile) ours=$logins/%u ;;
         *) continue ;;
     esac
-    case $value in none | "$ours") ;; *) printf '  %s %s\n    merge: use %s in its place, with what it holds added\n' \
-        "$setting" "$value" "$ours" ;; esac
+    case $value in none | "$ours") ;; *) printf '%s is %s; ' "$setting" "$value" ;; esac
 done)
-[ -z "$foreign" ] || {
-    echo "error: sshd on this host has settings already that Wardgate's would not replace:" >&2
-    printf '%s\n' "$foreign" >&2
-    echo "hint: merge them by hand, then run this again; nothing was changed" >&2
-    exit 1
-}
+
+# `sshd -T` shows no Match block. One that trusts another CA needs a list of principals of its own beside ours.
+etc=$(dirname "$(dirname "$drop_in")")
+patterns=$(awk -F '[ \t="]+' '{ sub(/^[ \t]+/, "") } tolower($1) == "include" { $1 = ""; print }' "$etc/sshd_config")
+included=$(cd "$etc" && for file in $patterns; do [ ! -f "$file" ] || echo "$file"; done)
+blocks=$(cd "$etc" && awk -F '[ \t="]+' -v ours="$user_ca" '
+    function ends() {
+        if (ca != "" && !own) printf "trustedusercakeys is %s in %s, %s; ", ca, file, block
+        ca = own = block = ""
+    }
+    { sub(/^[ \t]+/, ""); setting = tolower($1) }
+    FNR == 1 { ends(); file = FILENAME }
+    setting == "match" { ends(); block = $0 }
+    block != "" && setting == "trustedusercakeys" && $2 != "none" && $2 != ours && ca == "" { ca = $2 }
+    block != "" && setting == "authorizedprincipalsfile" && $2 != "none" { own = 1 }
+    END { ends() }
+' "$etc/sshd_config" $included)
+foreign=$foreign$blocks
+[ -z "$foreign" ] || fail "sshd on this host was set up by another, and nothing was changed: ${foreign%; }" "@MERGE@"
 
 # What sshd reads at its start alone: the rest it reads anew for each login.
 # What sshd was told of last is kept: a run that breaks off before the reload leaves it to the next.

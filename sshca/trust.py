@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Final
 
+from model.foreign import merge
 from model.ids import Domain, Prefix
 from model.keys import SSHKey
 from model.netmap import Logins, Trust
@@ -83,7 +84,8 @@ def sshfp(keys: Iterable[SSHKey]) -> tuple[str, ...]:
 
 
 def host_script(
-    trust: Trust, krl: bytes, *, domain: Domain, logins: Logins, host_certificate: str | None = None,
+    trust: Trust, krl: bytes, *, domain: Domain, ranges: Iterable[Prefix], logins: Logins,
+    host_certificate: str | None = None,
     paths: Paths = DEFAULT_PATHS, drop_in_path: str = DROP_IN,
 ) -> str:  # fmt: skip
     """A POSIX shell script that makes a host without an agent trust the network; run again, it brings it up to date.
@@ -102,6 +104,7 @@ def host_script(
         "@USER_CA@": shlex.quote(paths.user_ca),
         "@KRL@": shlex.quote(paths.krl),
         "@DROP_IN@": shlex.quote(drop_in_path),
+        "@MERGE@": merge(ranges).replace("`", "'"),
         "@KEEP@": " ".join(shlex.quote(path.rpartition("/")[2]) for path in own),
         "@FILES@": "\n".join(_put(path, data) for path, data in files.items()),
         "@CONFIG@": _encoded(drop_in(paths, with_host_certificate=host_certificate is not None).encode()),

@@ -195,8 +195,8 @@ def trust_script(r: Reader, call: Call, *, device: str) -> str:
     host = own.device(r, call, device)
     issued = certificates.newest_host(r, host.id)
     return text.host_script(
-        found.trust, base64.b64decode(found.krl), domain=found.domain, logins=found.compiled.logins(host.id),
-        host_certificate=issued.line if issued else None,
+        found.trust, base64.b64decode(found.krl), domain=found.domain, ranges=(found.ipv4, found.ipv6),
+        logins=found.compiled.logins(host.id), host_certificate=issued.line if issued else None,
     )  # fmt: skip
 
 

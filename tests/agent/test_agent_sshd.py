@@ -144,17 +144,62 @@ def test_a_revoked_certificate_is_refused_at_the_next_login(tmp_path: Path) -> N
         assert not host.lets_in()
 
 
-def test_a_host_that_trusts_another_ca_is_left_alone_and_told_the_merge(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("block", "where"),
+    [
+        pytest.param("", "", id="for-all"),
+        pytest.param("Match User deploy\n", "/sshd_config.d/20-theirs.conf, Match User deploy", id="in-a-block"),
+    ],
+)
+def test_a_host_that_trusts_another_ca_is_left_alone_and_told_the_merge(tmp_path: Path, block: str, where: str) -> None:
     theirs = tmp_path / "their-ca.pub"
     theirs.write_text(asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode())
-    with a_host(tmp_path, f"TrustedUserCAKeys {theirs}") as host:
+    with a_host(tmp_path) as host:
+        (host.folder / "sshd_config.d/20-theirs.conf").write_text(f"{block}TrustedUserCAKeys {theirs}\n")
         before = sorted(host.folder.rglob("*"))
-        netmap = a_netmap(host.ca, {}, b"SSHKRL\n\x00")
+        netmap = a_netmap(host.ca, {}, host.krl())
+        (host.folder / "made.krl").unlink()
         assert not host.sshd.keep(netmap)
         assert not host.sshd.keep(netmap)
         assert sorted(host.folder.rglob("*")) == before
         assert len(host.said) == 1
-        assert f"append the lines of {host.folder}/wardgate/user_ca.pub to {theirs}" in host.said[0]
+        assert f"trustedusercakeys is {theirs}" in host.said[0]
+        assert where in host.said[0]
+        assert "keep such a setting for connections around the tunnel" in host.said[0]
+        assert host.sshd.problem == host.said[0].partition(" (")[0]
+
+
+def test_a_ca_that_comes_before_ours_later_is_told_and_revocations_go_on(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        logins = {"root": ("alice@example.com",)}
+        assert host.sshd.keep(a_netmap(host.ca, logins, host.krl()))
+        assert host.sshd.trusted() is not None
+        theirs = host.folder / "sshd_config.d/05-theirs.conf"
+        theirs.write_text("TrustedUserCAKeys /etc/ssh/their_ca.pub\n")
+        newer = host.krl(host.certificate("alice@example.com"))
+        assert not host.sshd.keep(a_netmap(host.ca, logins, newer))
+        assert (host.folder / "wardgate/revoked.krl").read_bytes() == newer
+        assert "trustedusercakeys is /etc/ssh/their_ca.pub" in host.sshd.problem
+        assert host.sshd.trusted() is None
+        theirs.unlink()
+        assert host.sshd.keep(a_netmap(host.ca, logins, newer))
+        assert (host.sshd.problem, host.sshd.trusted() is None) == ("", False)
+
+
+def test_a_configuration_that_sshd_refuses_is_told_and_keeps_no_revocation_away(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        config, logins = host.folder / "sshd_config", {"root": ("alice@example.com",)}
+        whole = config.read_text()
+        config.write_text(f"{whole}Nonsense yes\n")
+        assert not host.sshd.keep(a_netmap(host.ca, logins, host.krl()))
+        assert "sshd does not take its configuration as it is" in host.sshd.problem
+        assert not (host.folder / "wardgate").exists()
+        config.write_text(whole)
+        assert host.sshd.keep(a_netmap(host.ca, logins, host.krl()))
+        config.write_text(f"{whole}Nonsense yes\n")
+        newer = host.krl(host.certificate("alice@example.com"))
+        host.sshd.keep(a_netmap(host.ca, logins, newer))
+        assert (host.folder / "wardgate/revoked.krl").read_bytes() == newer
 
 
 def test_a_configuration_that_includes_no_drop_ins_is_told(tmp_path: Path) -> None:

@@ -407,7 +407,8 @@ def test_ssh_refuses_a_host_whose_certificate_a_list_revokes(named_host: Host, t
 
 
 def a_script(**changes: object) -> str:
-    plain: dict[str, object] = {"domain": DOMAIN, "logins": LOGINS}
+    ranges = (Prefix("100.64.0.0/10"), Prefix("fd7a:115c:a1e0::/48"))
+    plain: dict[str, object] = {"domain": DOMAIN, "logins": LOGINS, "ranges": ranges}
     return host_script(TRUST, a_krl(), **plain | changes)  # type: ignore[arg-type]
 
 
@@ -474,15 +475,53 @@ def test_the_script_asks_for_a_reload_where_no_sshd_takes_it(tmp_path: Path) -> 
         assert (done.returncode, "note: reload sshd" in done.stderr) == (0, True), done.stderr
 
 
-def test_the_script_overrides_nothing_on_a_host_that_trusts_another_ca(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("theirs", "where"),
+    [
+        pytest.param("TrustedUserCAKeys /etc/ssh/their_ca.pub", "", id="for-all"),
+        pytest.param(
+            "Match User backup\n  TrustedUserCAKeys /etc/ssh/their_ca.pub",
+            " in /etc/ssh/sshd_config.d/05-theirs.conf, Match User backup",
+            id="in-a-block",
+        ),
+    ],
+)
+def test_the_script_overrides_nothing_on_a_host_that_trusts_another_ca(tmp_path: Path, theirs: str, where: str) -> None:
     with Host(tmp_path) as host:
         (host.etc / "their_ca.pub").write_text(a_signer(name="stranger").key.line)
-        (host.etc / "sshd_config.d/05-theirs.conf").write_text("TrustedUserCAKeys /etc/ssh/their_ca.pub\n")
+        (host.etc / "sshd_config.d/05-theirs.conf").write_text(f"{theirs}\n")
         done = host.run(["sh", "-s"], input=a_script())
         assert done.returncode == 1
-        assert "trustedusercakeys /etc/ssh/their_ca.pub" in done.stderr
-        assert "merge: use /etc/ssh/wardgate/user_ca.pub" in done.stderr
+        assert f"nothing was changed: trustedusercakeys is /etc/ssh/their_ca.pub{where}\nhint: " in done.stderr
         assert not (host.etc / "wardgate").exists()
+
+
+def test_the_merge_that_is_shown_lets_both_cas_serve_and_overrides_neither(tmp_path: Path) -> None:
+    with Host(tmp_path) as host:
+        (host.etc / "their_ca.pub").write_text(a_signer(name="stranger").key.line)
+        (host.etc / "their_logins").mkdir()
+        (host.etc / "their_logins/web").write_text("eve@example.com\n")
+        theirs = host.etc / "sshd_config.d/05-theirs.conf"
+        theirs.write_text("TrustedUserCAKeys /etc/ssh/their_ca.pub\n")
+        shown = host.run(["sh", "-s"], input=a_script()).stderr.split("'")[1]
+        kept = "TrustedUserCAKeys /etc/ssh/their_ca.pub\nAuthorizedPrincipalsFile /etc/ssh/their_logins/%u"
+        theirs.write_text(f"{shown}\n{kept}\n")
+        host.run(["sh", "-s"], input=a_script(), check=True)
+        host.serves()
+        eve = now_spec(principals=("eve@example.com",), source_addresses=(OTHER_ADDRESS, DEVICE_ADDRESS))
+        ours, stranger = (
+            a_login_key(tmp_path / "ours", now_spec()),
+            a_login_key(tmp_path / "theirs", eve, ca="stranger"),
+        )
+        lets_in = {
+            (name, source): host.lets_in(key, "web", source=source)
+            for name, key in (("ours", ours), ("theirs", stranger))
+            for source in (DEVICE_ADDRESS, OTHER_ADDRESS)
+        }
+        assert [where for where, let_in in lets_in.items() if let_in] == [
+            ("ours", DEVICE_ADDRESS),
+            ("theirs", OTHER_ADDRESS),
+        ]
 
 
 def test_the_script_undoes_what_sshd_does_not_read(tmp_path: Path) -> None:

@@ -10,13 +10,15 @@ import pytest
 from certificate_builders import a_key, a_signer, ssh_keygen
 
 from model.errors import Invalid
+from model.foreign import foreign_blocks, foreign_settings, included, merge
 from model.ids import Domain, Prefix
 from model.netmap import Trust
-from model.sshd import Paths, any_login_file, drop_in, foreign_settings, login_files, principals_file, user_ca_file
+from model.sshd import Paths, any_login_file, drop_in, login_files, principals_file, user_ca_file
 from sshca import client_config, host_script, known_hosts, krl, sshfp
 from sshca.trust import address_patterns, gate_pattern
 
 DOMAIN = Domain("net.example.com")
+RANGES = (Prefix("100.64.0.0/10"), Prefix("fd7a:115c:a1e0::/48"))
 TRUST = Trust(user_ca=(a_signer().key.line,), host_ca=(a_signer(name="host").key.line, a_signer(name="next").key.line))
 
 
@@ -121,10 +123,39 @@ def test_a_principal_with_a_hash_is_left_out_and_keeps_nobody_else_out() -> None
     assert principals_file(["#x@example.com", "al#ice@example.com", "bob@example.com"]) == "bob@example.com\n"
 
 
-def test_another_ca_that_sshd_trusts_is_found_with_its_merge() -> None:
+def test_another_ca_that_sshd_trusts_is_found() -> None:
     (found,) = foreign_settings("port 22\ntrustedusercakeys /etc/ssh/their_ca.pub\nrevokedkeys none\n")
-    assert (found.setting, found.value) == ("trustedusercakeys", "/etc/ssh/their_ca.pub")
-    assert "/etc/ssh/wardgate/user_ca.pub" in found.merge
+    assert str(found) == "trustedusercakeys is /etc/ssh/their_ca.pub"
+
+
+def test_the_merge_leaves_the_tunnel_to_us_and_all_else_to_the_other() -> None:
+    assert "`Match Address *,!100.64.0.0/10,!fd7a:115c:a1e0::/48`" in merge(RANGES)
+
+
+THEIRS = "TrustedUserCAKeys /etc/ssh/their_ca.pub"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        pytest.param(f"Match User deploy\n  {THEIRS}", "Match User deploy", id="in-a-block"),
+        pytest.param('match user a\ntrustedusercakeys="/x"', "Match user a", id="as-sshd-reads"),
+        pytest.param(f"Match User a\nMatch User b\n{THEIRS}", "Match User b", id="in-the-second"),
+        pytest.param(f"Match User a\n{THEIRS}\nAuthorizedPrincipalsFile none", "Match User a", id="no-list"),
+        pytest.param(f"Match User a\n{THEIRS}\nAuthorizedPrincipalsFile /x/%u", None, id="a-list-of-its-own"),
+        pytest.param(f"Match User a\n# {THEIRS}\nTrustedUserCAKeys none", None, id="none"),
+        pytest.param(f"Match User a\nTrustedUserCAKeys {Paths().user_ca}", None, id="ours"),
+        pytest.param(THEIRS, None, id="for-all-which-sshd-tells"),
+    ],
+)
+def test_a_block_that_trusts_another_ca_is_found(text: str, found: str | None) -> None:
+    wheres = [each.where for each in foreign_blocks("x", text.splitlines())]
+    assert wheres == ([f"x, {found}"] if found else [])
+
+
+def test_what_a_configuration_includes_is_read_as_sshd_reads_it() -> None:
+    lines = ["Include /a/*.conf b.conf", "  include=c", "#Include d"]
+    assert included(lines) == ("/a/*.conf", "b.conf", "c")
 
 
 def test_our_own_settings_do_not_stand_in_our_way() -> None:
@@ -136,6 +167,8 @@ def test_our_own_settings_do_not_stand_in_our_way() -> None:
 
 def test_the_script_leaves_nothing_to_fill_in() -> None:
     empty = krl(version=1, generated_at=1, comment="", revocations=(), ca_keys={})
-    script = host_script(TRUST, empty, domain=DOMAIN, logins={"*": ("alice@example.com",)}, host_certificate="ssh-x A")
+    script = host_script(
+        TRUST, empty, domain=DOMAIN, ranges=RANGES, logins={"*": ("alice@example.com",)}, host_certificate="ssh-x A"
+    )
     assert "@DOMAIN@" not in script
     assert not [word for word in script.split() if word.startswith("@") and word.endswith("@")]
