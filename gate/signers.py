@@ -165,10 +165,21 @@ class Signers:
                 return Prepared(PatientSigner(sshca.AgentSigner(where.agent_key())))
             case "pkcs11":
                 return Prepared(PatientSigner(sshca.generate_on_token(where.token(pin()), algorithm)))
+        self._as_encrypted_as_the_others()
         self._folder.mkdir(mode=0o700, exist_ok=True)
         path = self._folder / f"prepared-{secrets.token_hex(8)}"
         sshca.save(path, sshca.generate(algorithm), self._passphrase)
         return Prepared(sshca.load(path, self._passphrase), path)
+
+    def _as_encrypted_as_the_others(self) -> None:
+        """Without their passphrase a new key would be in clear, and with a mistyped one gone at the next start."""
+        for id in self._missing:
+            path = self._folder / id
+            if path.exists() and sshca.is_encrypted(path.read_bytes()):
+                raise Unavailable(
+                    "the new key would not have the passphrase of the others, which this gate was not given",
+                    hint=f"start with it: --ca-passphrase-file FILE; if it is lost, move them out of {self._folder}",
+                )
 
     def keep(self, id: GenerationID, made: Prepared) -> None:
         """`made` is the key of generation `id` from now on: in the transaction that records it."""

@@ -4,7 +4,7 @@ from sshca.agent_signer import AgentSigner, agent_keys
 from sshca.claims import Claim, Grant, Lives, check_claims, grant, validity
 from sshca.describing import describe
 from sshca.generations import active
-from sshca.keys import CA_ALGORITHMS, KeySigner, generate, load, save
+from sshca.keys import CA_ALGORITHMS, KeySigner, generate, is_encrypted, load, save
 from sshca.parsing import ParsedCertificate, parse
 from sshca.pkcs11_signer import PKCS11Signer, Token, generate_on_token
 from sshca.principals import (
@@ -54,6 +54,7 @@ __all__ = [
     "host_key_id",
     "host_principals",
     "host_script",
+    "is_encrypted",
     "issue",
     "known_hosts",
     "krl",

@@ -58,6 +58,40 @@ def test_without_the_right_one_all_else_goes_on_and_says_so(tmp_path: Path, said
     assert all(because in str(fault) for fault in faults(state, **environment))
 
 
+@pytest.mark.parametrize("said", [None, "wrong"])
+def test_no_new_key_is_kept_in_clear_or_under_a_mistyped_passphrase(tmp_path: Path, said: str | None) -> None:
+    state = a_state(tmp_path)
+    before = sorted(state.glob("ca/*"))
+    (tmp_path / "other").write_text(said or "")
+    for how in ((), ("--emergency", "--yes")):
+        done = rotated(state, tmp_path / "other" if said else None, *how)
+        assert "error: the new key would not have the passphrase of the others" in done.stderr
+    assert sorted(state.glob("ca/*")) == before
+    assert rotated(state, tmp_path / "passphrase").returncode == 0
+
+
+def test_where_the_passphrase_is_lost_a_new_key_has_a_new_one(tmp_path: Path) -> None:
+    state = a_state(tmp_path)
+    (tmp_path / "other").write_text("new")
+    for name in ("user-1", "host-1"):
+        (state / "ca" / name).rename(tmp_path / name)
+    assert rotated(state, tmp_path / "other", "--emergency", "--yes").returncode == 0
+    assert subprocess.run(["ssh-keygen", "-y", "-P", "new", "-f", state / "ca/user-2"], check=False).returncode == 0
+
+
+def rotated(state: Path, passphrase: Path | None, *how: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WARDGATE", "CREDENTIALS"))}
+    if passphrase is not None:
+        kept["WARDGATE_CA_PASSPHRASE_FILE"] = str(passphrase)
+    return subprocess.run(
+        [WARDGATE, "ca", "rotate", "user", *how, "--state", state],
+        env=kept,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(("piped", "status"), [(f"{PASSPHRASE}\n", 0), (PASSPHRASE, 0), ("", 1)])
 def test_without_a_terminal_standard_input_has_the_passphrase(tmp_path: Path, piped: str, status: int) -> None:
     new = ["--domain", "net.example.com", "--owner", "alice", "--ca-passphrase-file", "-"]
