@@ -113,7 +113,9 @@ class _Agent:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._save()
+            with contextlib.suppress(OSError):
+                if self._follower.held is not None:
+                    await self._keep_map(self._follower.held)
             self._state.put_link(Link(since=int(time.time())))
             await asyncio.to_thread(self._keeper.end, self._report)
             for number in signals:
@@ -222,7 +224,6 @@ class _Agent:
             if netmap is None:
                 continue
             await self._keep(netmap)
-            self._save()
             self._follower.moved(self._keeper.around.addresses)
             await self._tell_gate(netmap)
             await self._rotate_key(netmap)
@@ -230,26 +231,35 @@ class _Agent:
                 await self._host.renew(netmap, connected=self._follower.connected)
 
     async def _keep(self, netmap: NetMap) -> None:
-        """The tunnel first; what an sshd makes of the map is no reason to leave it behind."""
-        what = "this machine is not in step with the network"
-        try:
-            self._rotation.settle(netmap.device.wireguard_key)
-            await asyncio.to_thread(self._keeper.keep, netmap, self._gate_addresses)
-            what = "this host's sshd does not follow the network"
-            await asyncio.to_thread(self._keeper.keep_logins, netmap)
-        except (WardgateError, ValueError, OSError) as error:
-            self._tell_problem(f"{what}: {error}")
-            return
-        if self._keeper.problem is None:
+        """The tunnel first. What fails at one is no reason to leave the other behind, and revocations with it."""
+        problems = []
+        for what, work in (
+            ("the map is not kept for the next start", self._keep_map),
+            ("this machine is not in step with the network", self._keep_machine),
+            ("this host's sshd does not follow the network", self._keep_logins),
+        ):
+            try:
+                await work(netmap)
+            except (WardgateError, ValueError, OSError) as error:
+                problems.append(f"{what}: {error}")
+        problem = "; ".join(problems) or self._keeper.problem
+        if problem is None:
             self._problem = ""
         else:
-            self._tell_problem(self._keeper.problem)
+            self._tell_problem(problem)
 
-    def _save(self) -> None:
-        held = self._follower.held
-        if held is not None and held is not self._saved:
-            self._state.put_netmap(held)
-            self._saved = held
+    async def _keep_machine(self, netmap: NetMap) -> None:
+        self._rotation.settle(netmap.device.wireguard_key)
+        await asyncio.to_thread(self._keeper.keep, netmap, self._gate_addresses)
+
+    async def _keep_logins(self, netmap: NetMap) -> None:
+        await asyncio.to_thread(self._keeper.keep_logins, netmap)
+
+    async def _keep_map(self, netmap: NetMap) -> None:
+        """Before anything is made of it: after a crash an older map would take revocations back that sshd has."""
+        if netmap is not self._saved:
+            self._state.put_netmap(netmap)
+            self._saved = netmap
 
     async def _tell_gate(self, netmap: NetMap) -> None:
         if not self._follower.connected:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import errno
 import json
 import os
 import socket
@@ -23,18 +25,20 @@ from agent.enroll import prove
 from agent.follow import LONGEST_WAIT, advance, back_off, greeting
 from agent.ipshow import surroundings, tunnel
 from agent.lines import LineBuffer
+from agent.linux import Machine
+from agent.options import UpOptions
 from agent.paths import FRESH_HANDSHAKE, TRIAL, choose
 from agent.paths import Path as PeerPath
 from agent.reports import OBSERVED_AGAIN, Told, endpoints, news
 from agent.state import AgentState, Membership, public_key
 from agent.status import resolve
 from agent.tunnel import Surroundings
-from agent.up import turned
+from agent.up import _Agent, turned
 from model.enrollment import format_enrollment_key, parse_enrollment_key, proof_mac
 from model.errors import Conflict, Invalid, NotFound, Unavailable
 from model.ids import Address, DeviceID, Endpoint, Prefix, Version
 from model.keys import SSHKey, WireGuardKey
-from model.netmap import Delta, delta, digest
+from model.netmap import Delta, NetMap, delta, digest
 from model.records import DeviceState
 from model.wire import Challenge, Hello, Observed
 
@@ -353,3 +357,62 @@ async def test_a_gate_that_nobody_listens_at_is_told_in_words() -> None:
     gate = Gate(host="127.0.0.1", port=port, host_cas=frozenset())
     with pytest.raises(Unavailable, match=r"cannot be reached: connection refused$"):
         await open_subsystem(gate, "device", "peers", asyncssh.generate_private_key("ssh-ed25519"))
+
+
+# The agent's loop, on a machine that is not touched.
+
+
+class AgentAtWork:
+    """An agent that was given one map; what it does to the machine is written down, or fails."""
+
+    def __init__(self, folder: Path, fails: str = "") -> None:
+        self.state, self.said = AgentState(folder), list[str]()
+        self.state.prepare()
+        options = UpOptions(state=folder, sshd_folder=folder, hosts_file=None, interface="none")
+        member = Membership(host="gate", port=2222, host_ca_fingerprint="SHA256:x", listen_port=1)
+        machine = Machine("none", "none", folder / "key")
+        self.agent = _Agent(options, self.state, self.said.append, machine, member, may_join_anew=False)
+        self.done: list[tuple[str, int]] = []
+        for name in ("keep", "keep_logins"):
+            setattr(self.agent._keeper, name, lambda *_, name=name: self._work(name, fails))
+
+    def _work(self, name: str, fails: str) -> None:
+        saved = self.state.netmap()
+        self.done.append((name, saved.version if saved else 0))
+        if name == fails:
+            raise Unavailable("it fails")
+
+    async def follows(self, netmap: NetMap) -> None:
+        self.agent._follower.held = netmap
+        self.agent._changed.set()
+        work = asyncio.create_task(self.agent._keep_in_step())
+        while len(self.done) < 2 and not work.done():
+            await asyncio.sleep(0.01)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+
+async def test_a_map_is_kept_before_anything_is_made_of_it(tmp_path: Path) -> None:
+    at_work = AgentAtWork(tmp_path)
+    await at_work.follows(a_netmap(version=7))
+    assert at_work.done == [("keep", 7), ("keep_logins", 7)]
+
+
+async def test_a_tunnel_that_fails_keeps_no_revocation_from_sshd(tmp_path: Path) -> None:
+    at_work = AgentAtWork(tmp_path, fails="keep")
+    await at_work.follows(a_netmap())
+    assert [name for name, _ in at_work.done] == ["keep", "keep_logins"]
+    assert at_work.said == ["this machine is not in step with the network: it fails"]
+
+
+async def test_a_disk_that_is_full_keeps_no_map_from_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(netmap: NetMap) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    at_work = AgentAtWork(tmp_path)
+    monkeypatch.setattr(at_work.state, "put_netmap", full)
+    await at_work.follows(a_netmap())
+    assert [name for name, _ in at_work.done] == ["keep", "keep_logins"]
+    assert at_work.said[0].startswith("the map is not kept for the next start")
