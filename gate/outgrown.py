@@ -15,7 +15,7 @@ def revoke(tx: Transaction, user: User, *, by: str, source: str) -> tuple[Revoca
 
     For whoever changes a role, in the same transaction. The claims are read from the store.
     """
-    table = msgspec.convert(settings.get(tx, "certificates.claims"), tuple[sshca.Claim, ...])
+    table = msgspec.convert(settings.get(tx, settings.CLAIMS), tuple[sshca.Claim, ...])
     grant = sshca.grant(table, CertificateKind.USER, role=user.role)
     reason = f"more than the role {user.role} gives"
     made = tuple(

@@ -19,10 +19,8 @@ from store import settings
 if TYPE_CHECKING:
     from store.transaction import Reader, Transaction
 
-LONGEST_LIFE = "certificate.longest-life"
-"""Seconds; where it is not set, the longest of `LIVES` counts."""
-LIVES = {"certificates.user-life-max": 86400, "certificates.host-life": 7 * 86400}
-"""Settings that bound certificates' lives, with their defaults in seconds."""
+LEAST_REST = 7 * 86400
+"""Seconds that an address rests at least: a host's certificate lives so long, unless the claims say more."""
 
 _REAP = 64
 """Rested addresses that one deal puts back."""
@@ -76,12 +74,10 @@ _ranges = functools.lru_cache(maxsize=16)(Ranges)
 
 
 def longest_life(r: Reader) -> int:
-    """The longest that a certificate issued now may live, in seconds."""
-    whole = settings.get(r, LONGEST_LIFE)
-    if isinstance(whole, int):
-        return whole
-    lives = (settings.get(r, key, default) for key, default in LIVES.items())
-    return max(life for life in lives if isinstance(life, int))
+    """The longest that the claims give a certificate that is issued now, and `LEAST_REST` at least, in seconds."""
+    table = settings.get(r, settings.CLAIMS, [])
+    given = [row.get("maximum") for row in table] if isinstance(table, list) else []
+    return max([LEAST_REST, *(maximum for maximum in given if isinstance(maximum, int))])
 
 
 def take(tx: Transaction) -> tuple[Address, Address]:

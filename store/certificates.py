@@ -175,14 +175,15 @@ def end_generation(tx: Transaction, generation: GenerationID) -> None:
     )
 
 
-def revoke_unknown(tx: Transaction, count: int, *, until: int, reason: str) -> None:
+def revoke_unknown(tx: Transaction, count: int, *, reason: str) -> None:
     """Leaves out the next `count` serials, and revokes them as a row; the KRL's version rises by as much.
 
-    For a restored copy: they may have been dealt, and as many revocations made, since its backup.
+    For a restored copy: they may have been dealt, and as many revocations made, since its backup. Nobody knows how long
+    their certificates live, so the row stays for good.
     """
     first = next_serial(tx)
     skip_serials(tx, count - 1)
-    columns = {"number": krl_version(tx) + count, "serial": first, "through": first + count - 1, "until": until}
+    columns = {"number": krl_version(tx) + count, "serial": first, "through": first + count - 1}
     _REVOCATIONS.insert(tx, {**columns, "at": tx.now, "by": "gate", "reason": reason})
 
 

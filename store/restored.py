@@ -27,5 +27,5 @@ def go_on(tx: Transaction) -> None:
     """
     for living in certificates.valid_of_people(tx):
         certificates.revoke(tx, serial=living.serial, generation=living.generation, by="gate", reason=REASON)
-    certificates.revoke_unknown(tx, SERIALS, until=tx.now + addresses.longest_life(tx), reason=REASON)
+    certificates.revoke_unknown(tx, SERIALS, reason=REASON)
     addresses.rest_next(tx, ADDRESSES)

@@ -14,6 +14,8 @@ IPV6 = "ipv6"
 """The ranges that addresses are dealt from."""
 DOMAIN = "domain"
 """What device names stand under."""
+CLAIMS = "certificates.claims"
+"""How long certificates live, among others: rows with a `maximum` in seconds."""
 
 
 def all(r: Reader) -> dict[str, object]:

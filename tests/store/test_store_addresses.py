@@ -100,7 +100,7 @@ def test_it_rests_until_the_last_certificate_that_names_it_has_ended(store: Stor
 def test_a_longer_life_set_meanwhile_counts_for_the_resting_too(store: Store, clock: Clock) -> None:
     ranged(store, "10.9.0.0/30")
     store.transact(lambda tx: (devices.remove(tx, a_device(tx)), a_device(tx)))
-    store.transact(lambda tx: settings.put(tx, "certificates.user-life-max", 3 * WEEK))
+    store.transact(lambda tx: settings.put(tx, settings.CLAIMS, [{"kind": "user", "maximum": 3 * WEEK}]))
     clock.now += 3 * WEEK - 1
     with pytest.raises(Limited):
         store.transact(a_device)

@@ -16,9 +16,9 @@ from model.errors import Conflict, Limited
 from model.ids import DeviceName
 from model.keys import WireGuardKey
 from model.records import Device
-from store import Transaction, audit, changes, devices, settings
+from store import Transaction, addresses, audit, changes, devices, settings
 
-LIFE = 1000
+LIFE = addresses.LEAST_REST
 NAMES = st.sampled_from(["db-1", "db-2", "web", "ci", "router", "laptop"])
 KEYS = st.integers(1, 8)
 
@@ -42,7 +42,6 @@ class Network(RuleBasedStateMachine):
         def found(tx: Transaction) -> None:
             settings.put(tx, "ipv4", "10.0.0.0/29")
             settings.put(tx, "ipv6", "fd00::/64")
-            settings.put(tx, "certificate.longest-life", LIFE)
 
         self.store.transact(found)
 

@@ -22,6 +22,7 @@ def test_what_may_have_been_revoked_since_is_revoked(store: Store) -> None:
     assert known.serial is not None
     assert store.read(lambda r: certificates.by_serial(r, known.serial)).revoked_at is not None
     assert (unknown.serial, unknown.through) == (known.serial + 1, known.serial + restored.SERIALS)
+    assert unknown.until is None, "nobody knows how long what was signed since lives"
 
 
 def test_what_is_signed_after_is_not_revoked(store: Store) -> None:
