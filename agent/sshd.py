@@ -145,9 +145,20 @@ class Sshd:
         trial.replace(path)
 
     def remove(self) -> None:
-        """Takes everything back. The files that sshd reads go last: without its KRL it would refuse every key."""
+        """Takes everything back. The files that sshd reads go last: without its KRL it would refuse every key.
+
+        Where sshd does not take the configuration that is left, it runs on with the old one, and keeps its files.
+        """
         if self._drop_in.exists():
             self._drop_in.unlink()
+            try:
+                self._effective()
+            except Unavailable as error:
+                self._tell(
+                    f"sshd does not take its configuration, and was not reloaded: {error.message}",
+                    f"mend it, reload sshd, then remove {self._folder}",
+                )
+                return
             self._reload()
         shutil.rmtree(self._folder, ignore_errors=True)
 

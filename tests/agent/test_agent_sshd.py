@@ -242,6 +242,19 @@ def test_remove_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
         assert sorted(host.folder.rglob("*")) == before
 
 
+def test_an_sshd_that_cannot_be_reloaded_keeps_the_list_that_it_reads(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        host.serve()
+        host.certificate("alice@example.com")
+        host.sshd.keep(a_netmap(host.ca, {"root": ("alice@example.com",)}, host.krl()))
+        _until(host.lets_in)
+        config = host.folder / "sshd_config"
+        config.write_text(f"{config.read_text()}Nonsense yes\n")
+        host.sshd.remove()
+        assert host.lets_in()
+        assert "was not reloaded" in host.said[-1]
+
+
 def _until(holds: object) -> None:
     """A reload takes a moment."""
     end = time.monotonic() + 20
