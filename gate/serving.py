@@ -22,6 +22,7 @@ from model.errors import WardgateError
 from model.ids import quoted
 from model.records import Certificate
 from sshca import load
+from store import Reader, certificates
 from store.layout import host_key
 
 log = logging.getLogger("wardgate.gate")
@@ -53,6 +54,7 @@ class Serving:
         self.server = server
         self._certificate = certificate
         self._certify_at = 0.0
+        self._revocations = gate.snapshot.revocations
         self._local = local
         self._lapses = agents.Lapses()
         gate.watch.start()
@@ -98,8 +100,11 @@ class Serving:
         await self._certify()
 
     async def _certify(self) -> None:
-        """The gate's own host certificate, before the old one is over or its CA believed no more."""
+        """The gate's own host certificate, before the old one is over, or its CA or itself believed no more."""
         found, now = self.gate.snapshot, time.time()
+        if found.revocations is not self._revocations:
+            self._revocations = found.revocations
+            self._certificate = await asyncio.to_thread(self.gate.store.read, self._believed)
         if now < self._certify_at or not network.stale(
             self._certificate, found, authority.addresses_of(found), int(now)
         ):  # fmt: skip
@@ -108,6 +113,11 @@ class Serving:
         if certificate := await _own_certificate(self.gate):
             await self.server.certify(certificate.line.encode())
             self._certificate, self._certify_at = certificate, 0.0
+
+    def _believed(self, r: Reader) -> Certificate | None:
+        """The one that is shown, unless it was revoked."""
+        shown = self._certificate
+        return shown if shown and certificates.by_serial(r, shown.serial).revoked_at is None else None
 
     async def _save(self) -> None:
         if (online := self.gate.presence.online_count) != self._online:

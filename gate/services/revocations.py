@@ -42,6 +42,11 @@ def revoke(
             raise Denied("your role revokes certificates of your own, by serial or device")
         if key in call.snapshot.refused.ca_keys:
             raise Invalid("this is a CA key", hint="a stolen CA key is replaced: wardgate ca rotate KIND --emergency")
+        if certificates.host_of_key(tx, key.fingerprint) == (None, None):
+            raise Invalid(
+                "this is the gate's own host key, and who reads the list would refuse the gate",
+                hint="once the gate has another, revoke the certificates of this one by serial, then the key",
+            )
         if call.actor.role is not Role.OWNER and any(one.role is Role.OWNER for one in user_keys.users_with(tx, key)):
             raise Denied("this key lets an owner in: only an owner may do this to an owner")
         return revoke_key(tx, call, key, reason)

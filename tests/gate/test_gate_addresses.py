@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import cast
 
@@ -10,10 +11,13 @@ import pytest
 
 from gate.faces import Faces
 from gate.gate import Gate
-from gate.services import certificates, health, settings
+from gate.services import certificates, health, revocations, settings
 from gate.serving import Serving
-from model.errors import Conflict
+from model.errors import Conflict, Invalid
+from model.ids import Serial
+from sshca import load, parse
 from store import Query
+from store.layout import host_key
 
 
 async def say(gate: Gate, *addresses: str, anyway: bool = False) -> None:
@@ -63,3 +67,37 @@ async def test_a_gate_that_starts_again_shows_the_certificate_that_it_has(tmp_pa
         assert await started_and_stopped(gate) == 1
         await say(gate, "localhost", "gate.example.com")
         assert await started_and_stopped(gate) == 2
+
+
+@pytest.mark.needs("ssh-keyscan")
+async def test_a_gate_whose_certificate_was_revoked_shows_another(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path, addresses=("localhost",)) as gate:
+        serving = await Serving.start(gate, cast(Faces, None), "127.0.0.1", 0)
+        try:
+            first = await shown(serving)
+            await gate.perform(revocations.revoke, build.LOCAL, serials=(first,))
+            while await shown(serving) == first:
+                await asyncio.sleep(0.1)
+        finally:
+            await serving.stop()
+
+
+async def test_the_gates_own_host_key_is_not_revoked_by_mistake(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path, addresses=("localhost",)) as gate:
+        await started_and_stopped(gate)
+        key = load(host_key(gate.state), None).key
+        with pytest.raises(Invalid, match="the gate's own host key"):
+            await gate.perform(revocations.revoke, build.LOCAL, key=key)
+        await gate.perform(revocations.revoke, build.LOCAL, serials=(Serial(1),))
+        assert await gate.perform(revocations.revoke, build.LOCAL, key=key)
+
+
+async def shown(serving: Serving) -> Serial:
+    """The serial of the host certificate that the gate has for whoever comes."""
+    scan = await asyncio.create_subprocess_exec(
+        "ssh-keyscan", "-c", "-t", "ed25519", "-p", str(serving.server.port), "127.0.0.1",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    out, _ = await scan.communicate()
+    said = out.decode()
+    return parse(said[said.index("ssh-ed25519-cert-v01@openssh.com") :]).serial
