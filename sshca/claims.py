@@ -15,7 +15,6 @@ from sshca.parsing import ParsedCertificate
 from sshca.specification import DEFAULT_EXTENSIONS, CriticalOption, Extension
 from sshca.validation import check_person
 
-MINUTE: Final = 60
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
 BACKDATE: Final = 90
@@ -85,8 +84,9 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NETWORK_CLAIMS: Final = {
+    # The least is well below the minute in which a check that is asked always takes a certificate.
     CertificateKind.USER: Grant(
-        lives=Lives(MINUTE, 16 * HOUR, 24 * HOUR), extensions=frozenset(map(str, DEFAULT_EXTENSIONS))
+        lives=Lives(10, 16 * HOUR, 24 * HOUR), extensions=frozenset(map(str, DEFAULT_EXTENSIONS))
     ),
     CertificateKind.HOST: Grant(lives=Lives(HOUR, 7 * DAY, 30 * DAY)),
 }

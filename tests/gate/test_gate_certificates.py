@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from pathlib import Path
 
 import gate_builders as build
@@ -172,6 +173,18 @@ async def test_a_consent_with_no_time_left_for_a_certificate_is_asked_anew(tmp_p
         assert again.id != asked.id
 
 
+async def test_a_check_that_always_asks_lets_in_for_the_minute_that_it_leaves(tmp_path: Path) -> None:
+    whom = {"src": ["autogroup:member"], "dst": ["tag:db"], "users": ["root"]}
+    rule = {"action": "check", "checkPeriod": "always", **whom}
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_policy(gate, json.dumps({"acls": [], "tagOwners": {"tag:db": []}, "ssh": [rule]}))
+        await build.a_device(gate, "laptop")
+        alice = build.as_actor("alice", Role.OWNER, login_at=int(time.time()) - 10, fresh_at=int(time.time()) - 10)
+        made = await gate.perform(certificates.for_myself, alice, key=build.an_ssh_key(), lives=30)
+        assert isinstance(made, Certificate)
+        assert "fresh:60:alice@net.example.com" in made.principals
+
+
 async def test_a_consent_counts_for_as_long_as_the_claims_say_now(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         alice, bob, key, asked = await waiting_for_consent(gate)
@@ -233,7 +246,7 @@ async def test_nobody_floods_the_operators_with_requests(tmp_path: Path) -> None
         pytest.param({"approval_for": ["tag:prod"]}, "none is asked", id="no-time"),
         pytest.param({"approval": 60, "approval_for": []}, "none is asked", id="nobody-named"),
         pytest.param({"approval": 60, "approval_for": ["root"]}, "neither a person nor a tag", id="a-login"),
-        pytest.param({"approval": 60}, "the least life is 60 s", id="no-time-to-fetch-it"),
+        pytest.param({"approval": 19}, "the least life is 10 s", id="no-time-to-fetch-it"),
     ],
 )
 async def test_a_claim_that_names_no_principal_is_refused(tmp_path: Path, row: dict[str, object], because: str) -> None:

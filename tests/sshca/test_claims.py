@@ -43,16 +43,16 @@ def test_the_narrower_row_overlays_the_wider() -> None:
         Claim(kind=USER, tag=CI, force_command="deploy"),
         Claim(kind=HOST, default=86400),
     )
-    assert grant(table, USER).lives == Lives(60, 100, 1000)
-    assert grant(table, USER, role=Role.OPERATOR).lives == Lives(60, 500, 1000)
+    assert grant(table, USER).lives == Lives(10, 100, 1000)
+    assert grant(table, USER, role=Role.OPERATOR).lives == Lives(10, 500, 1000)
     assert grant(table, USER, tags=[CI]).force_command == "deploy"
-    assert grant(table, USER, tags=[CI]).lives == Lives(60, 100, 1000)
+    assert grant(table, USER, tags=[CI]).lives == Lives(10, 100, 1000)
     assert grant(table, USER).force_command is None
     assert grant(table, HOST).lives.default == 86400
 
 
 def test_an_inherited_default_gives_way_to_a_lower_maximum() -> None:
-    assert grant([Claim(kind=USER, role=Role.ADMIN, maximum=600)], USER, role=Role.ADMIN).lives == Lives(60, 600, 600)
+    assert grant([Claim(kind=USER, role=Role.ADMIN, maximum=600)], USER, role=Role.ADMIN).lives == Lives(10, 600, 600)
 
 
 def test_of_several_tags_the_strictest_holds() -> None:
