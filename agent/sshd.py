@@ -101,7 +101,7 @@ class Sshd:
         return None if data is None else data.decode("utf-8", "replace")
 
     def put_host_certificate(self, line: str) -> None:
-        self._folder.mkdir(mode=0o755, exist_ok=True)
+        _made(self._folder)
         self._write(Path(self.paths.host_certificate), f"{line.strip()}\n".encode())
         if self._drop_in.exists():
             self._settle()
@@ -118,8 +118,8 @@ class Sshd:
         if krl is None and not Path(self.paths.krl).exists():
             return False
         logins = Path(self.paths.logins)
-        self._folder.mkdir(mode=0o755, exist_ok=True)
-        logins.mkdir(mode=0o755, exist_ok=True)
+        _made(self._folder)
+        _made(logins)
         wanted = {name: content.encode() for name, content in text.login_files(netmap.ssh).items()}
         if krl is not None:
             self._write_krl(krl)
@@ -251,6 +251,12 @@ class Sshd:
         if problem != self._said:
             self._said = problem
             self._report(problem + (f" ({hint})" if hint else ""))
+
+
+def _made(folder: Path) -> None:
+    """For all to enter, whatever the umask: sshd reads as the login that is asked for, and as `nobody`."""
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)
 
 
 def _lines(path: Path) -> list[str]:

@@ -133,6 +133,19 @@ def test_who_gets_in_follows_the_map_at_the_next_login(tmp_path: Path) -> None:
         assert not host.lets_in()
 
 
+def test_everybody_may_read_who_may_log_in_whatever_the_umask(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        before = os.umask(0o077)
+        try:
+            assert host.sshd.keep(a_netmap(host.ca, {"*": ("alice@example.com",)}, host.krl()))
+        finally:
+            os.umask(before)
+        files = [host.folder / "wardgate" / name for name in ("any-login", "logins/root")]
+        as_nobody = ["setpriv", "--reuid", "65534", "--clear-groups", "cat"]
+        done = subprocess.run([*as_nobody, *files], capture_output=True, check=True)
+        assert done.stdout == b"alice@example.com\n"
+
+
 def test_a_revoked_certificate_is_refused_at_the_next_login(tmp_path: Path) -> None:
     with a_host(tmp_path) as host:
         host.serve()
