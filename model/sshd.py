@@ -15,13 +15,13 @@ from typing import Final
 
 import msgspec
 
-from model.errors import Invalid
-from model.ids import quoted
 from model.netmap import Logins, Trust
 
 FOLDER: Final = "/etc/ssh/wardgate"
 DROP_IN: Final = "/etc/ssh/sshd_config.d/10-wardgate.conf"
-_LOGIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\$?")
+_LOGIN: Final = re.compile(r"[^./:][^/:]*")
+LONGEST_LOGIN: Final = 255
+"""Bytes, of a login and of a file's name."""
 _PRINCIPAL: Final = re.compile(r"[^\s#\"'\\,][^\s#]*")
 
 
@@ -111,13 +111,16 @@ def trust_marks(user_ca: str) -> str:
 def login_files(logins: Logins) -> Mapping[str, str]:
     """The content of each file in `Paths.logins`, by login; where nobody may be that login, its file is empty.
 
-    root always has one. The folder is mode 0755 and the files 0644: sshd asks for them as `nobody`, too.
+    root always has one. The folder is mode 0755 and the files 0644: sshd asks for them as `nobody`, too. What can be
+    no account's name (passwd(5)) is left out: it lets nobody in, and must not keep all else from the host.
     """
-    files = {login: principals_file(names) for login, names in logins.items() if login != "*"}
-    for login in files:
-        if not _LOGIN.fullmatch(login):
-            raise Invalid(f"{quoted(login)} is not a login that a host can have")
-    return {"root": "", **files}
+    return {"root": ""} | {
+        login: principals_file(names) for login, names in logins.items() if login != "*" and _is_login(login)
+    }
+
+
+def _is_login(name: str) -> bool:
+    return name.isprintable() and _LOGIN.fullmatch(name) is not None and len(name.encode()) <= LONGEST_LOGIN
 
 
 def any_login_file(logins: Logins) -> str:
@@ -128,13 +131,10 @@ def any_login_file(logins: Logins) -> str:
 def principals_file(principals: Iterable[str]) -> str:
     """One principal a line, as AuthorizedPrincipalsFile has it: no options, so none may look like one.
 
-    A person whose name has a `#`, from before that was refused, has no certificate and is left out: sshd would take
-    the name up to there for another's.
+    What sshd would read as something else is left out, and lets nobody in: of a name with a `#`, from before that was
+    refused, it would take what stands before for another's.
     """
-    names = sorted(name for name in set(principals) if "#" not in name)
-    for name in names:
-        if not _PRINCIPAL.fullmatch(name) or not name.isprintable():
-            raise Invalid(f"{quoted(name)} cannot stand in a file of principals")
+    names = sorted(name for name in set(principals) if _PRINCIPAL.fullmatch(name) and name.isprintable())
     return "".join(f"{name}\n" for name in names)
 
 

@@ -157,6 +157,14 @@ def test_a_revoked_certificate_is_refused_at_the_next_login(tmp_path: Path) -> N
         assert not host.lets_in()
 
 
+def test_a_login_that_no_host_can_have_keeps_no_revocation_away(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        krl = host.krl()
+        assert host.sshd.keep(a_netmap(host.ca, {"a/b": ("alice@example.com",), "al+ice": ()}, krl))
+        assert (host.folder / "wardgate/revoked.krl").read_bytes() == krl
+        assert sorted(path.name for path in (host.folder / "wardgate/logins").iterdir()) == ["al+ice", "root"]
+
+
 @pytest.mark.parametrize(
     ("block", "where"),
     [

@@ -26,7 +26,7 @@ DEVICE_ADDRESS, OTHER_ADDRESS, HOST_ADDRESS, HOST_ADDRESS_6 = (
     "fd7a:115c:a1e0::9",
 )
 DEVICE_ADDRESS_6 = "fd7a:115c:a1e0::7"
-ACCOUNTS = ("root", "deploy", "web", "backup")
+ACCOUNTS = ("root", "deploy", "web", "backup", "al+ice")
 EMPTY_KRL = krl(version=1, generated_at=1, comment="", revocations=(), ca_keys={})
 
 _LISTENING = "Server listening on :: port 22"

@@ -422,6 +422,17 @@ def test_a_host_without_an_agent_trusts_by_one_script(tmp_path: Path) -> None:
         assert not host.lets_in(a_login_key(tmp_path / "other", now_spec(principals=("bob@example.com",))), "web")
 
 
+def test_the_script_takes_whatever_login_a_policy_names(tmp_path: Path) -> None:
+    logins = {"al+ice": ("alice@example.com",), "it's": ("alice@example.com",), "a/b": ("alice@example.com",)}
+    with Host(tmp_path) as host:
+        for _ in range(2):
+            host.run(["sh", "-s"], input=a_script(logins=logins), check=True)
+        assert sorted(path.name for path in (host.etc / "wardgate/logins").iterdir()) == ["al+ice", "it's", "root"]
+        host.serves()
+        key = a_login_key(tmp_path / "key", now_spec())
+        assert (host.lets_in(key, "al+ice"), host.lets_in(key, "web")) == (True, False)
+
+
 def test_the_script_brings_a_host_up_to_date(tmp_path: Path) -> None:
     with Host(tmp_path) as host:
         host.run(["sh", "-s"], input=a_script(), check=True)
