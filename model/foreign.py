@@ -35,7 +35,10 @@ def foreign_settings(effective: str, paths: Paths = DEFAULT_PATHS) -> tuple[Fore
     sshd takes the first value that it meets. Nothing is overridden: where this is not empty, nothing is written, and
     the merge is shown.
     """
-    ours = {_TRUST: paths.user_ca, "revokedkeys": paths.krl, _PRINCIPALS: f"{paths.logins}/%u"}
+    ours = {
+        _TRUST: paths.user_ca, "revokedkeys": paths.krl, _PRINCIPALS: f"{paths.logins}/%u",
+        "authorizedprincipalscommand": "none",  # ours stands in a block, and another's would be asked about root
+    }  # fmt: skip
     found = []
     for line in effective.splitlines():
         setting, _, value = line.strip().partition(" ")

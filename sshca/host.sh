@@ -39,6 +39,7 @@ foreign=$(printf '%s\n' "$effective" | while read -r setting value; do
         trustedusercakeys) ours=$user_ca ;;
         revokedkeys) ours=$krl ;;
         authorizedprincipalsfile) ours=$logins/%u ;;
+        authorizedprincipalscommand) ours=none ;;
         *) continue ;;
     esac
     case $value in none | "$ours") ;; *) printf '%s is %s; ' "$setting" "$value" ;; esac

@@ -487,23 +487,28 @@ def test_the_script_asks_for_a_reload_where_no_sshd_takes_it(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("theirs", "where"),
+    ("theirs", "told"),
     [
-        pytest.param("TrustedUserCAKeys /etc/ssh/their_ca.pub", "", id="for-all"),
+        pytest.param("TrustedUserCAKeys /etc/ssh/their_ca.pub", "trustedusercakeys is /etc/ssh/their_ca.pub", id="all"),
         pytest.param(
             "Match User backup\n  TrustedUserCAKeys /etc/ssh/their_ca.pub",
-            " in /etc/ssh/sshd_config.d/05-theirs.conf, Match User backup",
+            "trustedusercakeys is /etc/ssh/their_ca.pub in /etc/ssh/sshd_config.d/05-theirs.conf, Match User backup",
             id="in-a-block",
+        ),
+        pytest.param(
+            "AuthorizedPrincipalsCommand /bin/cat /their %u\nAuthorizedPrincipalsCommandUser nobody",
+            "authorizedprincipalscommand is /bin/cat /their %u",
+            id="a-command",
         ),
     ],
 )
-def test_the_script_overrides_nothing_on_a_host_that_trusts_another_ca(tmp_path: Path, theirs: str, where: str) -> None:
+def test_the_script_overrides_nothing_on_a_host_that_trusts_another_ca(tmp_path: Path, theirs: str, told: str) -> None:
     with Host(tmp_path) as host:
         (host.etc / "their_ca.pub").write_text(a_signer(name="stranger").key.line)
         (host.etc / "sshd_config.d/05-theirs.conf").write_text(f"{theirs}\n")
         done = host.run(["sh", "-s"], input=a_script())
         assert done.returncode == 1
-        assert f"nothing was changed: trustedusercakeys is /etc/ssh/their_ca.pub{where}\nhint: " in done.stderr
+        assert f"nothing was changed: {told}\nhint: " in done.stderr
         assert not (host.etc / "wardgate").exists()
 
 

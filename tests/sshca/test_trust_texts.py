@@ -130,6 +130,11 @@ def test_another_ca_that_sshd_trusts_is_found() -> None:
     assert str(found) == "trustedusercakeys is /etc/ssh/their_ca.pub"
 
 
+def test_a_command_that_would_be_asked_about_root_is_found() -> None:
+    (found,) = foreign_settings("authorizedprincipalscommand /usr/bin/theirs %u\n")
+    assert str(found) == "authorizedprincipalscommand is /usr/bin/theirs %u"
+
+
 def test_the_merge_leaves_the_tunnel_to_us_and_all_else_to_the_other() -> None:
     assert "`Match Address *,!100.64.0.0/10,!fd7a:115c:a1e0::/48`" in merge(RANGES)
 
