@@ -136,8 +136,8 @@ async def revoke(
 
 
 @verb(
-    "krl", "print the revocation list for hosts without an agent: certs krl > FILE",
-    operation="certs krl", examples=("certs krl > /etc/ssh/wardgate.krl",),
+    "krl", "print the revocation list for hosts without an agent, into a new file that then replaces the old",
+    operation="certs krl", examples=("certs krl > revoked.new && mv revoked.new revoked.krl",),
 )  # fmt: skip
 async def krl(run: Run) -> None:
     encoded = await run.perform(service.krl)
