@@ -107,7 +107,7 @@ class HostCertification:
         if not self._sshd.present:
             return HostStanding(host=False)
         if self._sshd.problem:
-            return HostStanding(problem=self._sshd.problem)
+            return HostStanding(problem=self._sshd.problem, hint=self._sshd.hint)
         if key is None:
             return HostStanding(
                 problem=f"there is no host key {self._sshd.wanted_host_key}",

@@ -41,7 +41,7 @@ class Sshd:
         self.paths = text.Paths(f"{folder}/wardgate", str(host_key) if host_key.exists() else None)
         self._folder = Path(self.paths.folder)
         self._report = report
-        self._said = ""
+        self._said = self._hint = ""
         self._free = True
         self._looked_at: object = None
 
@@ -78,6 +78,11 @@ class Sshd:
     def problem(self) -> str:
         """Why this sshd does not follow the network; empty where it does, or was not asked to yet."""
         return "" if self._follows else self._said
+
+    @property
+    def hint(self) -> str:
+        """What to do about `problem`."""
+        return "" if self._follows else self._hint
 
     @property
     def _follows(self) -> bool:
@@ -249,7 +254,7 @@ class Sshd:
     def _tell(self, problem: str, hint: str = "") -> None:
         """Once, not at every map."""
         if problem != self._said:
-            self._said = problem
+            self._said, self._hint = problem, hint
             self._report(problem + (f" ({hint})" if hint else ""))
 
 

@@ -186,8 +186,8 @@ def test_a_host_that_trusts_another_ca_is_left_alone_and_told_the_merge(tmp_path
         assert len(host.said) == 1
         assert f"trustedusercakeys is {theirs}" in host.said[0]
         assert where in host.said[0]
-        assert "keep such a setting for connections around the tunnel" in host.said[0]
-        assert host.sshd.problem == host.said[0].partition(" (")[0]
+        assert "keep such a setting for connections around the tunnel" in host.sshd.hint
+        assert host.said == [f"{host.sshd.problem} ({host.sshd.hint})"]
 
 
 def test_a_ca_that_comes_before_ours_later_is_told_and_revocations_go_on(tmp_path: Path) -> None:
