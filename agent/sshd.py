@@ -188,7 +188,8 @@ class Sshd:
         if found:
             what = "; ".join(map(str, found))
             merge = foreign.merge((netmap.network.ipv4, netmap.network.ipv6))
-            self._tell(f"this host's sshd was set up by another, and was left alone: {what}", merge)
+            done = "as well" if self._drop_in.exists() else "and left alone"
+            self._tell(f"this host's sshd was set up by another {done}: {what}", merge)
 
     def _others(self) -> list[Path]:
         """The configuration with what it includes, ours apart."""

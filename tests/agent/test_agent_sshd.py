@@ -184,7 +184,7 @@ def test_a_host_that_trusts_another_ca_is_left_alone_and_told_the_merge(tmp_path
         assert not host.sshd.keep(netmap)
         assert sorted(host.folder.rglob("*")) == before
         assert len(host.said) == 1
-        assert f"trustedusercakeys is {theirs}" in host.said[0]
+        assert f"and left alone: trustedusercakeys is {theirs}" in host.said[0]
         assert where in host.said[0]
         assert "keep such a setting for connections around the tunnel" in host.sshd.hint
         assert host.said == [f"{host.sshd.problem} ({host.sshd.hint})"]
@@ -200,7 +200,7 @@ def test_a_ca_that_comes_before_ours_later_is_told_and_revocations_go_on(tmp_pat
         newer = host.krl(host.certificate("alice@example.com"))
         assert not host.sshd.keep(a_netmap(host.ca, logins, newer))
         assert (host.folder / "wardgate/revoked.krl").read_bytes() == newer
-        assert "trustedusercakeys is /etc/ssh/their_ca.pub" in host.sshd.problem
+        assert "set up by another as well: trustedusercakeys is /etc/ssh/their_ca.pub" in host.sshd.problem
         assert host.sshd.trusted() is None
         theirs.unlink()
         assert host.sshd.keep(a_netmap(host.ca, logins, newer))
