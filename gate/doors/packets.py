@@ -1,4 +1,4 @@
-"""How packets leave a connection: asyncssh's way with less work a packet.
+"""How packets leave a connection: asyncssh's way with less work a packet, and at once what a login waits for.
 
 asyncssh writes each packet by itself, and an empty one before it: against an attack on CBC, which is not offered here.
 What is said in one step of the loop leaves in one system call instead. A line that fits one packet, as nearly all
@@ -8,9 +8,12 @@ deltas do, is packed at once; everything else takes asyncssh's own way.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import socket
 import struct
+import sys
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
@@ -116,6 +119,20 @@ class Packets(Quiet, asyncssh.SSHServerConnection):
         self._send_seq = (self._send_seq + 1) & 0xFFFFFFFF
         self._rekey_bytes_sent += len(body)
         return True
+
+    def data_received(self, data: bytes, datatype: int | None = None) -> None:
+        super().data_received(data, datatype)
+        if not self._auth_complete and not self._outbox:
+            self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        """Until OpenSSH has a session it sends no packet before the one before is acknowledged (RFC 896, Nagle), and
+        Linux keeps that back for 40 ms, to go along with an answer. In a login two have none: the client's algorithms
+        and its new keys. What the kernel is told here holds until the next answer."""
+        if sys.platform == "linux" and self._transport is not None:
+            with contextlib.suppress(OSError):  # the client is gone
+                wire: socket.socket = self._transport.get_extra_info("socket")
+                wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _cleanup(self, exc: Exception | None) -> None:
         """Lets go of what keeps the connection in a circle: it is freed now, and not by a long collection."""
