@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
@@ -60,8 +61,9 @@ def advance(old: Snapshot, committed: Sequence[c.Committed]) -> Snapshot:
         krl = encode_krl(now.generations, now.revocations)
     return Snapshot(
         version=committed[-1].number, domain=old.domain, user_domain=user_domain_of(now.settings, old.domain),
-        ipv4=old.ipv4, ipv6=old.ipv6, users=now.users, devices=now.devices, by_name=now.by_name, names=now.names,
-        policy=now.policy, policy_fault=None if policy_changed else old.policy_fault, compiled=compiled,
+        ipv4=old.ipv4, ipv6=old.ipv6, users=now.users, devices=now.devices, by_name=now.by_name,
+        states=_states(old, now) if now.moved else old.states, names=now.names, policy=now.policy,
+        policy_fault=None if policy_changed else old.policy_fault, compiled=compiled,
         news=News(everyone=True) if policy_changed else _news(old, now, compiled, views, _parts(old, now, krl)),
         generations=now.generations, revocations=now.revocations, refused=refused, krl=krl, settings=now.settings,
         claims=old.claims if now.settings is old.settings else claims_of(now.settings),
@@ -129,6 +131,13 @@ class _Draft:
         named = {device.name: id for id, device in new.items() if _called(old[id]) != device.name}
         if left or named:
             self.by_name = self.by_name.after(named, left)
+
+
+def _states(old: Snapshot, now: _Draft) -> Counter[DeviceState]:
+    states = old.states.copy()
+    states.subtract(old.devices[id].state for id in now.moved if id in old.devices)
+    states.update(now.devices[id].state for id in now.moved if id in now.devices)
+    return states
 
 
 def _called(device: Device | None) -> DeviceName | None:

@@ -6,6 +6,7 @@ Immutable. Agents and consoles are served from it without a query.
 from __future__ import annotations
 
 import ipaddress
+from collections import Counter
 from collections.abc import Mapping
 
 import msgspec
@@ -56,6 +57,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     users: Mapping[UserName, User]
     devices: Layered[DeviceID, Device]
     by_name: Layered[DeviceName, DeviceID]
+    states: Counter[DeviceState]
+    """How many devices are in each state."""
     names: tuple[Name, ...]
     policy: PolicyVersion | None
     """The version in force; None where nothing stored compiles, and nothing passes."""
@@ -154,6 +157,7 @@ def load(r: Reader) -> Snapshot:
         version=changes.last(r), domain=facts.domain, user_domain=user_domain_of(values, facts.domain),
         ipv4=facts.ipv4, ipv6=facts.ipv6, users=people, devices=Layered(machines),
         by_name=Layered({device.name: device.id for device in machines.values()}),
+        states=Counter(device.state for device in machines.values()),
         names=names.all(r), policy=in_force, policy_fault=fault, compiled=compiled, news=News(everyone=True),
         generations=cas, revocations=revocations, refused=Refused().after(cas, revocations),
         krl=encode_krl(cas, revocations), settings=values, claims=claims_of(values),

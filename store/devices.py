@@ -149,12 +149,6 @@ def approved_of(r: Reader, name: UserName) -> tuple[Device, ...]:
     return _many(r, "WHERE \"user\" = ? AND state = 'approved' ORDER BY id", name)
 
 
-def by_state(r: Reader) -> dict[DeviceState, int]:
-    """How many there are in each state."""
-    counted = dict(r.sql.execute("SELECT state, count(*) FROM devices GROUP BY state").fetchall())
-    return {state: counted.get(state.value, 0) for state in DeviceState}
-
-
 def due(r: Reader, now: int) -> tuple[Device, ...]:
     """Approved devices whose time was over at `now`, the longest over first."""
     return _many(r, "WHERE expires_at <= ? AND state = 'approved' ORDER BY expires_at", now)

@@ -20,8 +20,8 @@ from gate.services.emergencies import BreakGlass, break_glass, told
 from gate.signers import how_to_mend
 from gate.steps import Step
 from model.ids import GenerationID
-from model.records import Certificate, UserState
-from store import Query, Reader, audit, certificates, devices
+from model.records import Certificate, DeviceState, UserState
+from store import Query, Reader, audit, certificates
 from store.layout import DATABASE, HOST_KEY, LOGIN_KEY
 
 if TYPE_CHECKING:
@@ -71,15 +71,14 @@ class GateStatus(msgspec.Struct, frozen=True, kw_only=True):
 @reads("gate status")
 def status(r: Reader, call: Call) -> GateStatus:
     found = call.snapshot
-    states = {state.value: count for state, count in devices.by_state(r).items()}
     disk = shutil.disk_usage(call.state)
     now = int(time.time())
     (late, cause), crowd = call.watch.worst, call.watch.crowd()
     long = call.watch.steps.long
     longest = long.longest or Step(0.0, 0.0, "")
     return GateStatus(
-        domain=found.domain, served=call.watch.on, version=found.version, devices=states,
-        online=call.presence.online_count,
+        domain=found.domain, served=call.watch.on, version=found.version,
+        devices={state.value: found.states[state] for state in DeviceState}, online=call.presence.online_count,
         users=sum(user.state is UserState.ACTIVE for user in found.users.values()),
         certificates_valid=certificates.page(r, Query(where={"state": "valid"}, limit=1)).total,
         policy_version=found.policy.number if found.policy else None, policy_fault=found.policy_fault,
@@ -101,7 +100,7 @@ def metrics(r: Reader, call: Call) -> dict[str, int]:
     valid = certificates.page(r, Query(where={"state": "valid"}, limit=1)).total
     emergency = break_glass(r, found)
     return {
-        **{f'devices{{state="{state}"}}': number for state, number in devices.by_state(r).items()},
+        **{f'devices{{state="{state}"}}': found.states[state] for state in DeviceState},
         "devices_online": call.presence.online_count,
         "users": len(found.users),
         "certificates_valid": valid,

@@ -630,12 +630,14 @@ async def test_the_snapshot_advanced_equals_the_one_loaded_anew(tmp_path: Path) 
         await build.a_policy(gate, build.acls(("bob@net.example.com", "tag:db:5432")))
         await gate.perform(devices.rename, build.LOCAL, name="b", new="c")
         await gate.perform(devices.remove, build.LOCAL, names=["a"])
+        await gate.perform(devices.disable, build.LOCAL, names=["c"])
         fresh = gate.store.read(snapshot.load)
         for field in (
             "version",
             "users",
             "devices",
             "by_name",
+            "states",
             "names",
             "policy",
             "generations",
