@@ -128,8 +128,11 @@ class _Sorted(msgspec.Struct):
     until: float
     """What stands holds for these very devices, and until then."""
     pending: list[Device] = []
+    """Those that wait longest first."""
     expired: list[Device] = []
+    """The last one last."""
     ending: list[Device] = []
+    """The next one first."""
     offering: list[Device] = []
 
 
@@ -152,26 +155,29 @@ def _sorted_out(gate: Gate, now: int) -> _Sorted:
             found.pending.append(device)
         elif device.state is DeviceState.EXPIRED:
             found.expired.append(device)
+    found.pending.sort(key=lambda device: device.created_at)
+    found.expired.sort(key=lambda device: device.expires_at or 0)
+    found.ending.sort(key=lambda device: device.expires_at or 0)
     return found
 
 
 def _devices(found: _Sorted, now: int) -> list[Need]:
     needs = []
     if pending := found.pending:
-        names = [device.name for device in pending]
+        names = [device.name for device in pending[:20]]
         what = f"{plural(len(pending), 'device asks', 'devices ask')} to join"
         needs.append(
             Need(
                 state="waiting",
                 what=what,
-                detail=", ".join(names[:20]),
-                since=min(device.created_at for device in pending),
+                detail=", ".join(names),
+                since=pending[0].created_at,
                 go=("Devices", "state:pending") if len(pending) > 1 else ("Devices", names[0]),
-                deed=("devices", "approve", *names) if len(names) <= 20 else (),
+                deed=("devices", "approve", *names) if len(names) == len(pending) else (),
             )
         )
     if expired := found.expired:
-        last = max(expired, key=lambda device: device.expires_at or 0)
+        last = expired[-1]
         needs.append(
             Need(
                 state="bad",
@@ -182,7 +188,7 @@ def _devices(found: _Sorted, now: int) -> list[Need]:
             )
         )
     if ending := found.ending:
-        first = min(ending, key=lambda device: device.expires_at or 0)
+        first = ending[0]
         left = span((first.expires_at or now) - now)
         needs.append(
             Need(
