@@ -163,7 +163,8 @@ class Gate:
             await self.perform(operation, GATE)
 
     def perform_now(self, operation: Operation[S, ..., T], actor: Actor, /, **arguments: object) -> T:
-        """A reading operation, here and now, without giving the loop away: for the console's first frame."""
+        """A reading operation, here and now, without giving the loop away: for a look-up that a console's first frame
+        waits for."""
 
         def work(r: Reader) -> T:
             proved, own = self._authorize(operation, r, actor)

@@ -18,13 +18,16 @@ from textual import events
 from textual._compositor import ChopsUpdate
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.cache import LRUCache
 from textual.containers import Container
+from textual.css.model import RuleSet
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.widget import Widget
 
 from console.app import frame
 from console.app.backend import Backend
+from console.app.canvas import Canvas
 from console.app.columns import Context
 from console.app.driver import ChannelDriver
 from console.app.glyphs import Glyphs, glyphs_for
@@ -47,6 +50,8 @@ AGES = 10
 """Seconds after which ages on the screen are drawn anew."""
 FIRST = 0.05
 """Seconds that the first frame waits for what stands on it; without, the frame comes first."""
+RULES: LRUCache[tuple[Any, ...], list[RuleSet]] = LRUCache(64)
+"""Style sheets as they were read for the first session: all have the same."""
 
 
 class ConsoleApp(Keyboard):
@@ -72,6 +77,8 @@ class ConsoleApp(Keyboard):
         preferences: dict[str, str] | None = None,
     ) -> None:
         super().__init__()
+        self.stylesheet._parse_cache = RULES
+        self._disable_tooltips = self._disable_notifications = True
         self.backend = backend
         self.channel = channel
         self.preferences = dict(preferences or {})
@@ -94,6 +101,7 @@ class ConsoleApp(Keyboard):
         self._keys = 0
         self._settling = False
         self._ticks = 0
+        self._canvas = Canvas()
         self._band = frame.Band()
         self._frame = (frame.TopLine(), frame.CrumbLine(), frame.Footer())
         self._own_the_process_less()
@@ -176,8 +184,9 @@ class ConsoleApp(Keyboard):
             one._styles_cache._simple_strip = None
         for widget in (*self._views.values(), *self._frame, self._band):
             widget.forget()
-        if isinstance(self._driver, ChannelDriver):
-            self._driver.paint_all()
+
+    def get_default_screen(self) -> Canvas:
+        return self._canvas
 
     def compose(self) -> ComposeResult:
         top, crumbs, footer = self._frame
@@ -196,6 +205,7 @@ class ConsoleApp(Keyboard):
         first = self.view.reload()
         if first is not None:
             await asyncio.wait({first}, timeout=FIRST)
+        self.call_later(self._canvas.show)  # once frames are no longer kept back
 
     async def on_unmount(self) -> None:
         if self._unfollow:
@@ -279,8 +289,6 @@ class ConsoleApp(Keyboard):
 
     def paint_whole(self) -> None:
         """Every cell again: after frames were dropped, and for another theme."""
-        if isinstance(self._driver, ChannelDriver):
-            self._driver.paint_all()
         for widget in (self.view, *self._frame, self._band):
             widget.forget()
         self.screen.refresh()

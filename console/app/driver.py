@@ -13,7 +13,6 @@ from textual._xterm_parser import BRACKETED_PASTE_END
 from textual.driver import Driver
 from textual.geometry import Size
 from textual.message import Message
-from textual.strip import Strip
 
 from console.app.escapes import Parser
 from console.app.sequences import START, STOP
@@ -30,9 +29,6 @@ _OPEN_STRING = re.compile(r"\x1b[\]P_^X][^\x07\x1b]*\x1b?\Z")
 _BACKGROUND = re.compile(r"11;rgba?:([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})/([0-9a-fA-F]{1,4})")
 MAX_UNPARSED = 1 << 20
 """Characters that may come without one message out of them (a paste that never ends)."""
-LARGE = 2048
-BEGINNING = 2.0
-"""For so many seconds a writing of so many characters and more is looked at, whether it says anything new."""
 MAX_WAITING = 1024
 """Input messages that may wait; a client that types faster than that is not a person."""
 
@@ -58,32 +54,16 @@ class ChannelDriver(Driver):
         self._held = ""
         self._unparsed = 0
         self._flooded = False
-        self._begun = 0.0
-        self._shown: list[Strip] | None = None
-        """The cells of the last large writing, while nothing has been written since."""
 
     # Out
 
     def write(self, data: str) -> None:
         """Gathers what one turn of the loop writes into one packet."""
-        if self.closed or self._stands(data):
+        if self.closed:
             return
         if not self._out:
             self._loop.call_soon(self.flush)
         self._out.append(data)
-
-    def _stands(self, data: str) -> bool:
-        """Whether it would paint what stands there: Textual paints its first frame once for each of several reasons."""
-        if len(data) < LARGE or not self._started or self._loop.time() > self._begun + BEGINNING:
-            self._shown = None
-            return False
-        cells = self.console_app.screen._compositor.render_strips()
-        same, self._shown = cells == self._shown, cells
-        return same
-
-    def paint_all(self) -> None:
-        """The next frame goes out, whatever the terminal was sent before."""
-        self._shown = None
 
     def flush(self) -> None:
         if self._out and not self.closed:
@@ -93,7 +73,6 @@ class ChannelDriver(Driver):
 
     def start_application_mode(self) -> None:
         self._started = True
-        self._begun = self._loop.time()
         start = START if self._mouse else re.sub(r"\x1b\[\?100[026]h", "", START)
         asks = _ASK_SYNC + (_ASK_BACKGROUND if self.colours > Colours.SIXTEEN else "")
         self.write(start + (asks if self.channel.terminal.term != "linux" else ""))
@@ -185,7 +164,6 @@ class ChannelDriver(Driver):
         self._app.post_message(message)
 
     def resize(self, columns: int, rows: int) -> None:
-        self.paint_all()
         if self._started:
             self._size = terminal_size(columns, rows)
             size = Size(*self._size)

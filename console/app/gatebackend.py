@@ -304,7 +304,7 @@ class GateBackend:
         return tuple(gatelists.setting(view) for view in await self._ask(settings.list_settings))
 
     async def preferences(self) -> dict[str, str]:
-        kept = await self._ask(preferences.mine)
+        kept = self._gate.perform_now(preferences.mine, self._actor)
         return {key: value for key, value in kept.items() if isinstance(value, str)}
 
     async def prefer(self, key: str, value: str) -> None:
