@@ -19,7 +19,6 @@ from textual._compositor import ChopsUpdate
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.cache import LRUCache
-from textual.containers import Container
 from textual.css.model import RuleSet
 from textual.driver import Driver
 from textual.filter import LineFilter
@@ -60,14 +59,14 @@ class ConsoleApp(Keyboard):
     CSS = """
     Screen { layers: base over; }
     TopLine, CrumbLine, Footer { height: 1; }
-    #body { height: 1fr; }
-    #body > * { width: 100%; height: 100%; }
+    View { width: 100%; height: 1fr; }
     Footer { dock: bottom; }
     Band { layer: over; dock: bottom; margin-bottom: 1; height: 0; display: none; }
     """
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = []
     ALLOW_SELECT = False
+    AUTO_FOCUS = None
 
     def __init__(
         self,
@@ -192,8 +191,7 @@ class ConsoleApp(Keyboard):
         top, crumbs, footer = self._frame
         yield top
         yield crumbs
-        with Container(id="body"):
-            yield self.view
+        yield self.view
         yield footer
         yield self._band
 

@@ -93,7 +93,7 @@ class Desk(App[int]):
         old.forget()
         view.display = True
         if not view.is_attached:
-            self.query_one("#body").mount(view)
+            self.mount(view)
 
     def overlay(self, view: View) -> None:
         """A view that is no screen: help, an output, a secret shown once. Esc comes back."""
