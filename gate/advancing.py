@@ -10,7 +10,7 @@ import msgspec
 
 import policy as language
 from gate.refused import encode_krl
-from gate.snapshot import News, Snapshot, claims_of, policy_network, user_domain_of
+from gate.snapshot import News, Snapshot, claims_of, policy_network, user_domain_of, waits
 from model import change as c
 from model.ids import DeviceID, DeviceName, DNSName, UserName
 from model.network import Network
@@ -62,7 +62,8 @@ def advance(old: Snapshot, committed: Sequence[c.Committed]) -> Snapshot:
     return Snapshot(
         version=committed[-1].number, domain=old.domain, user_domain=user_domain_of(now.settings, old.domain),
         ipv4=old.ipv4, ipv6=old.ipv6, users=now.users, devices=now.devices, by_name=now.by_name,
-        states=_states(old, now) if now.moved else old.states, names=now.names, policy=now.policy,
+        states=_states(old, now) if now.moved else old.states,
+        waiting=_waiting(old, now) if now.moved else old.waiting, names=now.names, policy=now.policy,
         policy_fault=None if policy_changed else old.policy_fault, compiled=compiled,
         news=News(everyone=True) if policy_changed else _news(old, now, compiled, views, _parts(old, now, krl)),
         generations=now.generations, revocations=now.revocations, refused=refused, krl=krl, settings=now.settings,
@@ -138,6 +139,10 @@ def _states(old: Snapshot, now: _Draft) -> Counter[DeviceState]:
     states.subtract(old.devices[id].state for id in now.moved if id in old.devices)
     states.update(now.devices[id].state for id in now.moved if id in now.devices)
     return states
+
+
+def _waiting(old: Snapshot, now: _Draft) -> frozenset[DeviceID]:
+    return old.waiting.difference(now.moved) | {id for id in now.moved if id in now.devices and waits(now.devices[id])}
 
 
 def _called(device: Device | None) -> DeviceName | None:

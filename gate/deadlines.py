@@ -24,6 +24,11 @@ class Deadlines(msgspec.Struct, frozen=True):
         """Whether some device is to expire by `now`."""
         return bool(self.expiring) and self.expiring[0][0] <= now
 
+    def between(self, begin: int, end: int) -> list[tuple[int, DeviceID]]:
+        """What is to expire after `begin` and before `end`."""
+        first = bisect_left(self.expiring, (begin + 1, DeviceID("")))
+        return self.expiring[first : bisect_left(self.expiring, (end, DeviceID("")))]
+
     def after(
         self, old: Mapping[DeviceID, Device], new: Mapping[DeviceID, Device], ids: Iterable[DeviceID]
     ) -> Deadlines:

@@ -59,6 +59,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     by_name: Layered[DeviceName, DeviceID]
     states: Counter[DeviceState]
     """How many devices are in each state."""
+    waiting: frozenset[DeviceID]
+    """Devices that ask to join, and those whose time is over: each may be something for a person."""
     names: tuple[Name, ...]
     policy: PolicyVersion | None
     """The version in force; None where nothing stored compiles, and nothing passes."""
@@ -123,6 +125,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         return found[0]
 
 
+def waits(device: Device) -> bool:
+    return device.state in (DeviceState.PENDING, DeviceState.EXPIRED)
+
+
 STANDBY = "routers.standby"
 """Where the store keeps which routers stand by: no setting of an operator's."""
 
@@ -158,6 +164,7 @@ def load(r: Reader) -> Snapshot:
         ipv4=facts.ipv4, ipv6=facts.ipv6, users=people, devices=Layered(machines),
         by_name=Layered({device.name: device.id for device in machines.values()}),
         states=Counter(device.state for device in machines.values()),
+        waiting=frozenset(device.id for device in machines.values() if waits(device)),
         names=names.all(r), policy=in_force, policy_fault=fault, compiled=compiled, news=News(everyone=True),
         generations=cas, revocations=revocations, refused=Refused().after(cas, revocations),
         krl=encode_krl(cas, revocations), settings=values, claims=claims_of(values),

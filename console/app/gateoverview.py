@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
+from heapq import nsmallest
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -13,12 +12,10 @@ from console.app.backend import Crowd, GateLine, Need, Overview
 from console.app.times import DAY, age, plural, span
 from gate.presence import HISTORY_STEP
 from gate.services.emergencies import told
-from model.ids import DeviceID
 from model.records import (
     AuditEntry,
     Certificate,
     CertificateKind,
-    Device,
     DeviceState,
     EnrollmentKey,
     GenerationState,
@@ -29,12 +26,15 @@ if TYPE_CHECKING:
     from gate.gate import Gate
     from gate.services.emergencies import BreakGlass
     from gate.services.health import GateStatus
+    from gate.snapshot import Snapshot
 
 SOON = 3 * DAY
 NOT_RENEWED = DAY
 """Seconds to the end of a host certificate at which an agent that is there has long renewed it."""
 LOOKED_AT = 50
 """Of what ends soon, the first so many are looked at."""
+NAMED = 20
+"""Of the devices that ask to join, the first so many are named; as many may be approved at once."""
 LITTLE = 10
 """Percent of a disk."""
 
@@ -103,7 +103,7 @@ def _needs(gate: Gate, now: int) -> list[Need]:
                 go=("Access",),
             )
         )
-    needs += _devices(_sorted_out(gate, now), now)
+    needs += _devices(gate.snapshot, now)
     for generation in gate.snapshot.generations:
         if generation.state is GenerationState.PENDING:
             kind = "User" if generation.kind is CertificateKind.USER else "Host"
@@ -121,63 +121,26 @@ def _needs(gate: Gate, now: int) -> list[Need]:
     return needs
 
 
-class _Sorted(msgspec.Struct):
-    """The devices that a person may have to look at."""
-
-    of: Mapping[DeviceID, Device]
-    until: float
-    """What stands holds for these very devices, and until then."""
-    pending: list[Device] = []
-    """Those that wait longest first."""
-    expired: list[Device] = []
-    """The last one last."""
-    ending: list[Device] = []
-    """The next one first."""
-    offering: list[Device] = []
-
-
-_sorted: WeakKeyDictionary[Gate, _Sorted] = WeakKeyDictionary()
-"""For all consoles of a gate: a look at each of 100,000 devices takes it several milliseconds."""
-
-
-def _sorted_out(gate: Gate, now: int) -> _Sorted:
-    known = _sorted.get(gate)
-    if known is not None and known.of is gate.snapshot.devices and now < known.until:
-        return known
-    found = _sorted[gate] = _Sorted(of=gate.snapshot.devices, until=now + 60)
-    for device in found.of.values():
-        if device.state is DeviceState.APPROVED:
-            if device.expires_at and 0 < device.expires_at - now < SOON:
-                found.ending.append(device)
-            if device.routes and any(route.state is RouteState.ADVERTISED for route in device.routes):
-                found.offering.append(device)
-        elif device.state is DeviceState.PENDING:
-            found.pending.append(device)
-        elif device.state is DeviceState.EXPIRED:
-            found.expired.append(device)
-    found.pending.sort(key=lambda device: device.created_at)
-    found.expired.sort(key=lambda device: device.expires_at or 0)
-    found.ending.sort(key=lambda device: device.expires_at or 0)
-    return found
-
-
-def _devices(found: _Sorted, now: int) -> list[Need]:
+def _devices(snapshot: Snapshot, now: int) -> list[Need]:
     needs = []
-    if pending := found.pending:
-        names = [device.name for device in pending[:20]]
-        what = f"{plural(len(pending), 'device asks', 'devices ask')} to join"
+    waiting = [snapshot.devices[id] for id in snapshot.waiting]
+    pending = [device for device in waiting if device.state is DeviceState.PENDING]
+    expired = [device for device in waiting if device.state is DeviceState.EXPIRED]
+    if pending:
+        first_asked = nsmallest(NAMED, pending, key=lambda device: (device.created_at, device.rank))
+        names = [device.name for device in first_asked]
         needs.append(
             Need(
                 state="waiting",
-                what=what,
+                what=f"{plural(len(pending), 'device asks', 'devices ask')} to join",
                 detail=", ".join(names),
-                since=pending[0].created_at,
+                since=first_asked[0].created_at,
                 go=("Devices", "state:pending") if len(pending) > 1 else ("Devices", names[0]),
-                deed=("devices", "approve", *names) if len(names) == len(pending) else (),
+                deed=("devices", "approve", *names) if len(pending) <= NAMED else (),
             )
         )
-    if expired := found.expired:
-        last = expired[-1]
+    if expired:
+        last = max(expired, key=lambda device: device.expires_at or 0)
         needs.append(
             Need(
                 state="bad",
@@ -187,20 +150,20 @@ def _devices(found: _Sorted, now: int) -> list[Need]:
                 go=("Devices", "state:expired"),
             )
         )
-    if ending := found.ending:
-        first = ending[0]
-        left = span((first.expires_at or now) - now)
+    if ending := snapshot.deadlines.between(now, now + SOON):
+        at, first = ending[0][0], snapshot.devices[ending[0][1]].name
         needs.append(
             Need(
                 state="ending",
                 what=f"{plural(len(ending), 'device expires', 'devices expire')} soon",
-                detail=f"first {first.name}, in {left}",
-                go=("Devices", first.name),
+                detail=f"first {first}, in {span(at - now)}",
+                go=("Devices", first),
             )
         )
-    for device in found.offering:
+    routers = sorted((snapshot.devices[id] for id in snapshot.deadlines.routers), key=lambda device: device.rank)
+    for device in routers:
         offered = [route.prefix for route in device.routes if route.state is RouteState.ADVERTISED]
-        if len(needs) < 8:
+        if offered and len(needs) < 8:
             approve = [word for prefix in offered for word in ("--approve", prefix)]
             needs.append(
                 Need(

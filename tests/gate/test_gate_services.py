@@ -631,6 +631,9 @@ async def test_the_snapshot_advanced_equals_the_one_loaded_anew(tmp_path: Path) 
         await gate.perform(devices.rename, build.LOCAL, name="b", new="c")
         await gate.perform(devices.remove, build.LOCAL, names=["a"])
         await gate.perform(devices.disable, build.LOCAL, names=["c"])
+        late = await build.a_device(gate, "d")
+        await gate.perform(devices.expire, build.LOCAL, names=["d"])
+        assert gate.snapshot.waiting == {late.id}
         fresh = gate.store.read(snapshot.load)
         for field in (
             "version",
@@ -638,6 +641,7 @@ async def test_the_snapshot_advanced_equals_the_one_loaded_anew(tmp_path: Path) 
             "devices",
             "by_name",
             "states",
+            "waiting",
             "names",
             "policy",
             "generations",
