@@ -57,6 +57,18 @@ def test_a_device_is_found_expired_where_one_is(found: dict[DeviceID, Device], n
     assert deadlines(found.values()).expired(now) == truth
 
 
+@given(some_devices, st.integers(0, 5), st.integers(0, 5))
+def test_what_is_to_expire_between_two_moments_comes_in_its_order(
+    found: dict[DeviceID, Device], begin: int, end: int
+) -> None:
+    truth = sorted(
+        (device.expires_at, device.id)
+        for device in found.values()
+        if device.state is DeviceState.APPROVED and device.expires_at is not None and begin < device.expires_at < end
+    )
+    assert deadlines(found.values()).between(begin, end) == truth
+
+
 class Looks(dict[DeviceID, Device]):
     """Devices that count how often one of them is looked at."""
 
