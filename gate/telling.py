@@ -51,17 +51,19 @@ class Teller:
     def _all(
         self, now: Snapshot, id: DeviceID, allowed: Allowed, rules: tuple[FilterRule, ...]
     ) -> tuple[list[Piece], dict[str, Piece]]:
-        return self._peers(now, allowed), self._parts(now, id, allowed, rules, PARTS)
+        shown = self.pieces.shown(now, allowed)
+        return self.pieces.peers(shown, allowed.values()), self._parts(now, id, shown, rules, PARTS)
 
     def _parts(
-        self, now: Snapshot, id: DeviceID, allowed: Allowed, rules: tuple[FilterRule, ...], wanted: Container[str]
-    ) -> dict[str, Piece]:
-        """The parts besides `peers`, in the map's order."""
+        self, now: Snapshot, id: DeviceID, shown: Sequence[Shown], rules: tuple[FilterRule, ...],
+        wanted: Container[str],
+    ) -> dict[str, Piece]:  # fmt: skip
+        """The parts besides `peers`, in the map's order. All peers are `shown` where their names are `wanted`."""
         device, common = now.devices[id], self.pieces.common(now)
         makers: dict[str, Callable[[], Piece]] = {
             "device": lambda: own(device),
             "filter": lambda: self.pieces.filter(rules),
-            "names": lambda: self._names(now, device, self.pieces.shown(now, allowed)),
+            "names": lambda: self._names(now, device, shown),
             "ssh": lambda: self.pieces.logins(_logins(now, id, _approved(device))),
             "network": lambda: common.network,
             "trust": lambda: common.trust,
@@ -111,7 +113,8 @@ class Teller:
             allowed = {place.id: mine[place.id] for place in some if place.id in mine}
         else:
             allowed = {place.id: place.shown[1] for place in some} if _approved(device) else {}
-        told = self._parts(now, id, _peers(now, id) if "names" in parts else {}, (), parts)
+        named = self.pieces.shown(now, _peers(now, id)) if "names" in parts else ()
+        told = self._parts(now, id, named, (), parts)
         if not allowed and not told:
             return None
         digest = self.digest(now, id) if sealed else ""
@@ -146,7 +149,8 @@ class Teller:
             return None
         peers, few = self._peers(now, changed), quick or len(changed) + len(removed) < len(new)
         if few and not sealed:
-            mine = self._parts(now, id, _peers(now, id) if quick and "names" in differ else new, rules, differ)
+            all_named = (_peers(now, id) if quick else new) if "names" in differ else ()
+            mine = self._parts(now, id, self.pieces.shown(now, all_named), rules, differ)
             return _delta(now.version, base, peers, removed, mine, "")
         all_peers, all_parts = self._all(now, id, new, rules)
         told = {part: piece for part, piece in all_parts.items() if part in differ}

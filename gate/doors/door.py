@@ -201,7 +201,7 @@ class Door(asyncssh.SSHServer):
     def accepts(self, key: SSHKey) -> bool:
         """A key that was revoked gets in nowhere."""
         refused = self.keeper.gate.snapshot.refused
-        if key in refused.keys or key.fingerprint in refused.fingerprints:
+        if key in refused.keys or (refused.fingerprints and key.fingerprint in refused.fingerprints):
             return False
         return self.login is not None and self.login.accepts(key)
 

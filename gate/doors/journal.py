@@ -89,10 +89,9 @@ class Journal:
         """What device `id` missed since `place`; None where that is not known any more."""
         if place < self._first:
             return None
-        steps = self._steps[place - self._first :]
-        if len(steps) == 1:
-            return self._missed_one(steps[0], id, slot)
-        missed = [self._missed_one(step, id, slot) for step in steps]
+        if place == self.end - 1:
+            return self._missed_one(self._steps[-1], id, slot)
+        missed = [self._missed_one(step, id, slot) for step in self._steps[place - self._first :]]
         return Missed(
             tuple(dict.fromkeys(one for each in missed for one in each.shown)),
             tuple(dict.fromkeys(part for each in missed for part in each.parts)),
