@@ -47,7 +47,7 @@ TICK = 0.05
 LATE, EARLY = 0.025, 0.012
 """Lateness of the loop, in seconds, above which fewer are greeted at a time, and below which more are."""
 KEPT = 8192
-"""Bytes of a waiting client that are kept."""
+"""Bytes of a waiting client that are kept: its version, and what it says before it is answered."""
 LONGEST_AWAY = 120
 
 
@@ -78,13 +78,13 @@ class Waiting(asyncio.Protocol):
         if self.gone:
             return
         self._data += data
-        if b"\n" in self._data:
+        if len(self._data) > KEPT:
+            self.drop()
+        elif b"\n" in self._data:
             self.agent = self._data.startswith(AGENT)
             self.transport.pause_reading()
             self._settle()
             self._lobby.arrived(self)
-        elif len(self._data) > KEPT:
-            self.drop()
 
     def drop(self) -> None:
         """It said nothing, or nothing of SSH."""

@@ -135,6 +135,19 @@ async def test_who_is_turned_away_is_told_a_time_of_their_own(tmp_path: Path, mo
         silent.close()
 
 
+async def test_who_says_a_lot_before_it_is_answered_does_not_wait_with_it(tmp_path: Path) -> None:
+    async with a_served_gate(tmp_path, strangers_per_address=1) as served:
+        silent = socket.create_connection(("127.0.0.1", served.server.port))
+        await eventually(lambda: served.server.keeper.admission.strangers == 1)
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+        writer.write(b"SSH-2.0-WardgateAgent\r\n" + bytes(2 * lobby.KEPT))
+        await eventually(lambda: served.server.keeper.lobby.dropped == 1)
+        assert served.server.keeper.lobby.waiting == 0
+        assert (await asyncio.wait_for(reader.readline(), 20)) == lobby.VERSION
+        silent.close()
+        writer.close()
+
+
 async def test_a_person_is_let_in_before_the_agents_that_wait(tmp_path: Path) -> None:
     async with a_served_gate(tmp_path, strangers_per_address=1) as served:
         hall = served.server.keeper.lobby
