@@ -39,11 +39,16 @@ TOUCHED = frozenset({"sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@opens
 """Key types whose signatures count as a touch, since one without is refused here."""
 LINGER = 2.0
 """Seconds that a client may take to leave after it was told to."""
+PORTION = 2048
+"""Bytes of a client that are taken in one step of the loop: 128 packets at most, which take 2 ms."""
 ENVIRONMENT = frozenset({b"COLORTERM", b"NO_COLOR", b"LANG", b"LC_ALL", b"LC_CTYPE", b"TERM_PROGRAM"})
 
 
 class GateConnection(Packets):
     _owner: Door
+    _answers_wait = _taking = False
+    _later: bytes | memoryview = b""
+    """What came already, and waits for its turn."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, options: asyncssh.SSHServerConnectionOptions, steps: Steps
@@ -51,10 +56,7 @@ class GateConnection(Packets):
         super().__init__(loop, options)
         self._steps = steps
 
-    async def reload_config(self) -> None:
-        """There are no configuration files, so nothing depends on the user's name."""
-
-    async def validate_public_key(self, username: str, key_data: bytes, msg: bytes, signature: bytes) -> bool:
+    def holds(self, key_data: bytes, said: bytes, signature: bytes) -> bool:
         """Certificates are no keys here, so they are refused before they are parsed. All in one step of the loop:
         no other request comes between the verifying and what follows from it."""
         door = self._owner
@@ -65,12 +67,12 @@ class GateConnection(Packets):
         except Invalid:
             return False
         if not door.accepts(key):
-            if msg:
+            if said:
                 door.failed()
             return False
-        if not msg:
+        if not said:
             return True
-        if not (_signed_well(key, signature) and _verifies(key, _string(self._session_id) + msg, signature)):
+        if not (_signed_well(key, signature) and _verifies(key, _string(self._session_id) + said, signature)):
             door.failed()
             return False
         door.proved(key)
@@ -109,12 +111,42 @@ class GateConnection(Packets):
         """Whether sessions are open."""
         return bool(self._channels)
 
+    # What comes, and when it is taken.
+
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
-        if not self._ending:
-            self._steps.run(super().data_received, data, datatype)
+        """In portions: of the smallest packets, which anyone may send, one reading of the socket has thousands."""
+        if self._ending:
+            return
+        if not self._later and len(data) <= PORTION:
+            self._steps.run(super().data_received, data)
+            return
+        if self._transport is not None:
+            self._transport.pause_reading()
+        self._later = memoryview(bytes(self._later) + data)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Takes what came already, and then reads on, unless the client takes no answers."""
+        if self._transport is None or self._answers_wait or self._taking:
+            return
+        if self._later:
+            self._taking = True
+            self._loop.call_soon(self._take_portion)
+        else:
+            self._transport.resume_reading()
+
+    def _take_portion(self) -> None:
+        self._taking = False
+        if self._ending:
+            self._later = b""
+        elif not self._answers_wait:
+            portion, self._later = bytes(self._later[:PORTION]), self._later[PORTION:]
+            super().data_received(portion)
+        self._go_on()
 
     def pause_writing(self) -> None:
         """A client that takes no answers is asked and told nothing more: neither can pile up here."""
+        self._answers_wait = True
         if self._transport is not None:
             self._transport.pause_reading()
         for channel in self._channels.values():
@@ -122,8 +154,8 @@ class GateConnection(Packets):
                 channel.flow(on=False)
 
     def resume_writing(self) -> None:
-        if self._transport is not None:
-            self._transport.resume_reading()
+        self._answers_wait = False
+        self._go_on()
         for channel in tuple(self._channels.values()):
             if isinstance(channel, GateChannel):
                 channel.flow(on=True)

@@ -1,5 +1,7 @@
 """How packets leave a connection: asyncssh's way with less work a packet, and at once what a login waits for.
 
+`gate.doors.incoming` is the other way.
+
 asyncssh writes each packet by itself, and an empty one before it: against an attack on CBC, which is not offered here.
 What is said in one step of the loop leaves in one system call instead. A line that fits one packet, as nearly all
 deltas do, is packed at once; everything else takes asyncssh's own way.
@@ -20,19 +22,16 @@ from typing import TYPE_CHECKING, cast
 
 import asyncssh
 from asyncssh import connection
-from asyncssh.crypto.cipher import GCMCipher
-from asyncssh.encryption import GCMEncryption
 from asyncssh.logging import SSHLogger
 from asyncssh.saslprep import saslprep
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from gate.doors.gcm import BLOCK, GCM
+from gate.doors.incoming import Incoming
 
 if TYPE_CHECKING:
     from asyncssh.packet import SSHPacket, SSHPacketLogger
 
 MSG_IGNORE, MSG_GLOBAL_REQUEST, MSG_CHANNEL_DATA = 2, 80, 94
-BLOCK = 16
-"""Of AES, which is all that is offered."""
-_COUNTER = 0xFFFF_FFFF_FFFF_FFFF
 ALIVE = struct.pack(">BI21sB", MSG_GLOBAL_REQUEST, 21, b"keepalive@openssh.com", 1)
 
 
@@ -77,7 +76,7 @@ def _nothing_more() -> bool:
     return False
 
 
-class Packets(Quiet, asyncssh.SSHServerConnection):
+class Packets(Quiet, Incoming):
     """`heard_at` is when the client was last heard, by the loop's clock; `asked` how often it was asked since."""
 
     _ending = False
@@ -109,13 +108,13 @@ class Packets(Quiet, asyncssh.SSHServerConnection):
         """Sends a packet of a connection that is logged in; False where it has to go asyncssh's way."""
         cipher, transport = self._send_encryption, self._transport
         if (
-            type(cipher) is not GCMEncryption or transport is None or self._ending or self._outbox
+            type(cipher) is not GCM or transport is None or self._ending or self._outbox
             or not self._auth_complete or not self._kex_complete or self._rekey_bytes_sent >= self._rekey_bytes
             or (self._rekey_seconds and time.monotonic() >= self._rekey_time)
         ):  # fmt: skip
             return False
         size, body = frame
-        transport.write(size + _sealed(cipher._cipher, size, body))
+        transport.write(cipher.seal(size, body))
         self._send_seq = (self._send_seq + 1) & 0xFFFFFFFF
         self._rekey_bytes_sent += len(body)
         return True
@@ -163,13 +162,6 @@ def framed(payload: bytes) -> Frame:
     if padding < 4:
         padding += BLOCK
     return (1 + len(payload) + padding).to_bytes(4, "big"), b"%c%b%b" % (padding, payload, os.urandom(padding))
-
-
-def _sealed(cipher: GCMCipher, size: bytes, body: bytes) -> bytes:
-    """What asyncssh does in three calls: encrypted under the next nonce, which counts up (RFC 5647, section 7.1)."""
-    nonce = cipher._iv
-    cipher._iv = nonce[:4] + (int.from_bytes(nonce[4:], "big") + 1 & _COUNTER).to_bytes(8, "big")
-    return AESGCM(cipher._key).encrypt(nonce, body, size)
 
 
 class _Newest:
