@@ -68,6 +68,9 @@ class Unplugged(Assembling):
     def say(self, line: bytes) -> None:
         self.session.data_received(line, None)
 
+    def stop_reading(self) -> None:
+        self.reading = False
+
     def read(self) -> None:
         """Takes all that was sent, and goes on reading."""
         self.reading = True
@@ -106,7 +109,7 @@ class _NoDoor:
 
 
 class Plugged(Assembling, asyncssh.SSHClientSession):  # type: ignore[misc]
-    """An agent over SSH, in this process."""
+    """An agent over SSH, in this process. What tests ask of it they may ask of one that is unplugged, too."""
 
     def __init__(self, held: NetMap | None = None) -> None:
         super().__init__(held)
@@ -118,6 +121,25 @@ class Plugged(Assembling, asyncssh.SSHClientSession):  # type: ignore[misc]
 
     def connection_made(self, chan: Any) -> None:
         self.channel = chan
+
+    def say(self, line: bytes) -> None:
+        self.channel.write(line)
+
+    def stop_reading(self) -> None:
+        self.channel.pause_reading()
+
+    def read(self) -> None:
+        self.channel.resume_reading()
+
+    def leave(self) -> None:
+        assert self.connection is not None
+        self.connection.abort()
+
+    @property
+    def transport(self) -> Any:
+        """TCP under it."""
+        assert self.connection is not None
+        return self.connection._transport
 
     def data_received(self, data: bytes, datatype: Any) -> None:
         *lines, self._kept = (self._kept + data).split(b"\n")
@@ -131,17 +153,20 @@ class Plugged(Assembling, asyncssh.SSHClientSession):  # type: ignore[misc]
         self.lost.set()
 
 
-async def plug_in(port: int, key: asyncssh.SSHKey, held: NetMap | None = None, *, ours: bool = False) -> Plugged:
+async def plug_in(
+    port: int, key: asyncssh.SSHKey, held: NetMap | None = None, *, ours: bool = False, window: int = 1 << 21
+) -> Plugged:
     """Connects as `device` with `key`, opens the subsystem, and goes on from the map that it holds.
 
     One of `ours` names itself and always says hello, as Wardgate's agent does: it is waited for on a busy machine too.
+    Of what it does not read, `window` bytes may be on their way.
     """
     connection = await asyncssh.connect(
         "127.0.0.1", port, username="device", client_keys=[key], config=None, agent_path=None, known_hosts=None,
         preferred_auth="publickey", compression_algs=None, encryption_algs=["aes128-gcm@openssh.com"],
         login_timeout=60, client_version="WardgateAgent" if ours else "Test",
     )  # fmt: skip
-    _, agent = await connection.create_session(lambda: Plugged(held), subsystem="peers", encoding=None)
+    _, agent = await connection.create_session(lambda: Plugged(held), subsystem="peers", encoding=None, window=window)
     agent.connection = connection
     if held is not None:
         agent.channel.write(write_line(Hello(version=held.version, digest=digest(held))))

@@ -17,7 +17,7 @@ from gate.doors import Limits, Server, serve
 from gate.gate import Gate
 from gate.network import NewNetwork, init
 from gate.services import devices, policies, users
-from model.ids import DeviceName, UserName
+from model.ids import DeviceID, DeviceName, UserName
 from model.keys import WireGuardKey, ssh_key
 from model.records import Device, DeviceState
 from store import devices as device_rows
@@ -70,6 +70,11 @@ class Served:
                 ) for name, key in made.items()
             )
         )  # fmt: skip
+
+    def key_of(self, id: DeviceID) -> asyncssh.SSHKey:
+        """Whatever the device is called by now."""
+        held = {ssh_key(key.export_public_key().decode()): key for key in self.keys.values()}
+        return held[self.gate.snapshot.devices[id].ssh_key]  # type: ignore[index]
 
     async def a_policy(self, text: str) -> None:
         await self.gate.perform(policies.set_policy, GATE, text=text, allow_all=True)

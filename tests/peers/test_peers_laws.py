@@ -57,11 +57,12 @@ steps = st.one_of(
 
 
 class World:
-    """A gate, and agents on some of its devices. Steps that make no sense as things are do nothing."""
+    """A gate, and agents on some of its devices, over SSH or without a wire. Steps that make no sense as things are do
+    nothing."""
 
-    def __init__(self, served: Served) -> None:
-        self.served, self.gate = served, served.gate
-        self.agents: dict[DeviceID, Unplugged] = {}
+    def __init__(self, served: Served, *, over_ssh: bool = False) -> None:
+        self.served, self.gate, self.over_ssh = served, served.gate, over_ssh
+        self.agents: dict[DeviceID, Unplugged | Plugged] = {}
         self.left: dict[DeviceID, Assembling] = {}
         self.made = 0
 
@@ -143,19 +144,23 @@ class World:
         id = self.id(number)
         held = self.left.pop(id).held if id in self.left and resume else None
         self.agents.pop(id, None)
+        if self.over_ssh:
+            self.agents[id] = await plug_in(self.served.server.port, self.served.key_of(id), held, window=4096)
+            return
         agent = self.agents[id] = Unplugged(self.gate, self.served.server, id, held)
         if held is not None:
             told = digest(held) if number % 2 else ""
             agent.say(write_line(Hello(version=held.version, digest=told)))
 
     async def leave(self, number: int) -> None:
-        agent = self.agents.pop(self.id(number))
+        id = self.id(number)
+        agent = self.agents.pop(id)
         agent.read()
         agent.leave()
-        self.left[agent.device] = agent
+        self.left[id] = agent
 
     async def stop_reading(self, number: int) -> None:
-        self.agents[self.id(number)].reading = False
+        self.agents[self.id(number)].stop_reading()
 
     async def read(self, number: int) -> None:
         self.agents[self.id(number)].read()
@@ -175,7 +180,7 @@ class World:
         return netmaps.netmap(self.gate.snapshot, id, self.gate.presence.observed)
 
 
-async def walk(taken: list[tuple[object, ...]]) -> None:
+async def walk(taken: list[tuple[object, ...]], *, over_ssh: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with a_served_gate(Path(folder)) as served:
             await served.a_policy(POLICIES[0])
@@ -184,21 +189,29 @@ async def walk(taken: list[tuple[object, ...]]) -> None:
                 await served.a_device(f"phone-{number}", user="bob")
                 await served.a_device(f"db-{number}", "tag:db")
                 await served.a_device(f"web-{number}", "tag:web")
-            world = World(served)
+            world = World(served, over_ssh=over_ssh)
             for number in range(6):
                 await world.connect(number, False)
             for what, *arguments in taken:
                 await world.do("name_" if what == "name" else str(what), *arguments)
             await world.right()
+            for agent in world.agents.values():
+                agent.leave()
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(steps, min_size=20, max_size=45))
 def test_after_any_changes_every_agent_has_the_fresh_map(taken: list[tuple[object, ...]]) -> None:
-    asyncio.run(walk(taken))
+    asyncio.run(walk(taken, over_ssh=False))
 
 
-async def test_over_ssh_every_agent_has_the_fresh_map(tmp_path: Path) -> None:
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(steps, min_size=20, max_size=45))
+def test_after_any_changes_every_agent_has_the_fresh_map_over_ssh(taken: list[tuple[object, ...]]) -> None:
+    asyncio.run(walk(taken, over_ssh=True))
+
+
+async def test_changes_at_the_same_time_leave_every_agent_the_fresh_map_over_ssh(tmp_path: Path) -> None:
     async with a_served_gate(tmp_path) as served:
         await served.a_policy(POLICIES[0])
         for number in range(3):

@@ -20,13 +20,16 @@ from gate.doors import agents as agents_door
 from gate.doors import door as door_limits
 from gate.doors import lobby
 from gate.doors.agentsession import AgentSession
-from gate.services import agents, devices, names
+from gate.services import agents, devices, names, users
 from model.ids import DeviceID
+from model.keys import ssh_key
 from model.records import NameType
 from model.wire import Hello, Refused, write_line
 
 CELLS = 10
 MANY = 500
+SLOW, SILENT, DOOMED = ([f"cell-{cell}-{n}" for n in range(count)] for cell, count in ((1, 20), (2, 20), (3, 25)))
+ALICE = asyncssh.generate_private_key("ssh-ed25519")
 POLICY = acls(*((f"tag:cell-{n}", f"tag:cell-{n}:*") for n in range(CELLS)))
 
 
@@ -37,7 +40,8 @@ async def a_storm(served: Served, names: list[str], held: dict[str, Plugged]) ->
         before = held[name].held if name in held else None
         while True:
             try:
-                return await plug_in(served.server.port, served.keys[name], before, ours=True)
+                window = 4096 if name in SLOW else 1 << 21
+                return await plug_in(served.server.port, served.keys[name], before, ours=True, window=window)
             except (OSError, asyncssh.Error) as error:
                 told = re.search(r"retry in (\d+) s", str(error))
                 await asyncio.sleep(int(told[1]) if told else 1)
@@ -65,7 +69,13 @@ async def test_five_hundred_come_back_after_a_restart_and_have_the_fresh_map_wha
     async with a_served_gate(tmp_path) as served:
         served.keys = keys
         names = list(keys)
-        plugged = await a_storm(served, names, {})
+        await served.gate.perform(users.add_key, GATE, name="alice", key=ssh_key(ALICE.export_public_key().decode()))
+        coming = asyncio.create_task(a_storm(served, names, {}))
+        await eventually(lambda: served.server.keeper.lobby.waiting > MANY // 2)
+        async with a_person(served.server.port) as person:
+            assert (await person.run("me")).exit_status == 0
+            assert served.gate.presence.online_count < MANY, "a person is not let wait for all agents"
+        plugged = await coming
         await eventually(lambda: all_fresh(served, plugged), 60)
         assert served.gate.presence.online_count == MANY
         port = served.server.port
@@ -77,7 +87,7 @@ async def test_five_hundred_come_back_after_a_restart_and_have_the_fresh_map_wha
         assert told
         assert told[-1].retry_after is not None
 
-    async with a_served_gate(tmp_path, port=port) as served:
+    async with a_served_gate(tmp_path, port=port, keepalive=2) as served:
         served.keys = keys
         first = served.gate.snapshot.by_name["cell-0-0"]  # type: ignore[index]
         await served.gate.perform(agents.report_endpoints, GATE, device=first, endpoints=["192.0.2.1:1"])
@@ -88,33 +98,57 @@ async def test_five_hundred_come_back_after_a_restart_and_have_the_fresh_map_wha
         await what_goes_wrong(served, again)
 
 
+def a_person(port: int) -> contextlib.AbstractAsyncContextManager[asyncssh.SSHClientConnection]:
+    return asyncssh.connect(
+        "127.0.0.1", port, username="alice", client_keys=[ALICE], config=None, agent_path=None, known_hosts=None
+    )  # fmt: skip
+
+
 async def what_goes_wrong(served: Served, plugged: dict[str, Plugged]) -> None:
+    """Some stop reading, some vanish without a word, and one half of a cell is removed while policies change."""
     gate = served.gate
-    # Some stop reading, some vanish without a word, and one half of a cell is removed while policies change.
-    for number in range(20):
-        plugged[f"cell-1-{number}"].channel.pause_reading()
-    for number in range(20):
-        connection = plugged.pop(f"cell-2-{number}").connection
-        assert connection is not None
-        connection.get_extra_info("socket")  # it stays open: nobody closes it, and nobody reads
-    doomed = [f"cell-3-{number}" for number in range(25)]
-    changes = [gate.perform(devices.remove, GATE, names=[name]) for name in doomed]
-    changes += [
-        gate.perform(agents.report_endpoints, GATE, device=gate.snapshot.by_name[f"cell-1-{number}"],  # type: ignore[index]
-                     endpoints=[f"192.0.2.{turn}:{number + 1}"])
-        for number in range(20) for turn in range(1, 4)
-    ]  # fmt: skip
-    await asyncio.gather(*changes, served.a_policy(POLICY.replace(":*", ":22")))
-    for name in doomed:
+    ids = {name: gate.snapshot.by_name[name] for name in plugged}  # type: ignore[index]
+    for name in SLOW:
+        plugged[name].channel.pause_reading()
+    silent = [plugged.pop(name) for name in SILENT]
+    for agent in silent:
+        agent.transport.pause_reading()  # the kernel still takes what is sent, and nobody answers
+
+    removals = [gate.perform(devices.remove, GATE, names=[name]) for name in DOOMED]
+    await asyncio.gather(*removals, served.a_policy(POLICY.replace(":*", ":22")))
+    for name in DOOMED:
         gone = plugged.pop(name)
         await asyncio.wait_for(gone.lost.wait(), 20)
         assert any(isinstance(line, Refused) and line.code == "not-found" for line in gone.others)
-    for number in range(20):
-        plugged[f"cell-1-{number}"].channel.resume_reading()
+
+    turns = await changes_until_none_takes_more(served, [ids[name] for name in SLOW])
+    before = {name: plugged[name].deltas for name in SLOW}
+    for name in SLOW:
+        plugged[name].channel.resume_reading()
     await eventually(lambda: all_fresh(served, plugged), 60)
-    for agent in plugged.values():
+    assert all(plugged[name].deltas - before[name] < turns for name in SLOW), "no one was told each change"
+
+    await eventually(lambda: not any(gate.presence.online(ids[name]) for name in SILENT), 60)
+    assert all(gate.presence.online(ids[name]) for name in plugged)
+    for agent in (*plugged.values(), *silent):
         assert agent.connection is not None
         agent.connection.abort()
+
+
+async def changes_until_none_takes_more(served: Served, slow: list[DeviceID]) -> int:
+    """Endpoints of all whom the `slow` see, over and over, and a few times more than their connections take."""
+    sessions = served.server.keeper.agents._sessions
+    turn = since = 0
+    async with asyncio.timeout(60):
+        while since < 5:
+            turn += 1
+            await asyncio.gather(*(
+                served.gate.perform(agents.report_endpoints, GATE, device=id, endpoints=[f"192.0.2.{n}:{turn}"])
+                for n, id in enumerate(slow)
+            ))  # fmt: skip
+            await eventually(lambda: not served.server.keeper.agents.waiting)
+            since += all(sessions[id].missing for id in slow)
+    return turn
 
 
 async def test_who_is_turned_away_is_told_a_time_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,13 +235,12 @@ async def test_a_client_that_does_not_answer_is_dropped_after_three_questions(tm
         agent = await plug_in(served.server.port, served.keys["db-1"])
         await eventually(lambda: agent.wholes)
         assert agent.connection is not None
-        transport = agent.connection._transport
         (door,) = served.server.keeper.open
         asked = []
         ask, door._connection.ask_alive = door._connection.ask_alive, lambda: (asked.append(1), ask())  # type: ignore[method-assign, union-attr, misc]
         await eventually(lambda: len(asked) > door_limits.UNANSWERED + 1, 20)
         assert served.gate.presence.online(device.id), "one that answers stays"
-        transport.pause_reading()  # half-open: the kernel still takes what is sent
+        agent.transport.pause_reading()  # half-open: the kernel still takes what is sent
         await eventually(lambda: not served.gate.presence.online(device.id), 10)
         agent.connection.abort()
 
