@@ -20,7 +20,7 @@ from gate.doors import agents as agents_door
 from gate.doors import door as door_limits
 from gate.doors import lobby
 from gate.doors.agentsession import AgentSession
-from gate.services import agents, devices, names, users
+from gate.services import agents, devices, health, names, users
 from model.ids import DeviceID
 from model.keys import ssh_key
 from model.records import NameType
@@ -162,8 +162,9 @@ async def test_who_is_turned_away_is_told_a_time_of_their_own(tmp_path: Path, mo
             writer.write(b"SSH-2.0-WardgateAgent\r\n")
         told = [await asyncio.wait_for(reader.read(), 20) for reader, _ in agents_[3:]]
         seconds = [int(re.search(rb"retry in (\d+) s", text)[1]) for text in told]  # type: ignore[index]
+        status = await served.gate.perform(health.status, GATE)
+        assert (status.queue, status.turned_away) == (3, 5)
         assert hall.waiting == 3
-        assert hall.turned_away == 5
         assert all(second >= 1 for second in seconds)
         assert all(text.startswith(b"SSH-2.0-Wardgate\r\n") for text in told)
         silent.close()
@@ -398,3 +399,18 @@ def test_the_lateness_of_the_loop_is_put_down_to_what_took_the_time() -> None:
     assert watch.worst == (0.02, "telling agents")
     watch.note(162.0, 0.001)
     assert watch.worst == (0.001, "")
+
+
+async def test_gate_status_tells_how_late_the_loop_was_what_kept_it_and_who_is_still_to_be_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agents_door, "COALESCE", 30)
+    async with a_served_gate(tmp_path) as served:
+        await served.a_device("db-1")
+        agent = Unplugged(served.gate, served.server, DeviceID("1"))
+        agent.session.whole()
+        await served.a_device("db-2")
+        served.gate.watch.spent["telling agents"] = 60.0
+        served.gate.watch.note(time.monotonic(), 60.0)
+        status = await served.gate.perform(health.status, GATE)
+        assert (status.lag_ms, status.lag_cause, status.untold) == (60_000.0, "telling agents", 1)
