@@ -3,8 +3,8 @@
 `gate.doors.incoming` is the other way.
 
 asyncssh writes each packet by itself, and an empty one before it: against an attack on CBC, which is not offered here.
-What is said in one step of the loop leaves in one system call instead. A line that fits one packet, as nearly all
-deltas do, is packed at once; everything else takes asyncssh's own way.
+What is said in one step of the loop leaves in one system call instead, and a line that fits one packet, as nearly all
+deltas do, at once. While keys are agreed on, packets take asyncssh's own way.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, cast
 
 import asyncssh
 from asyncssh import connection
+from asyncssh.constants import MSG_CHANNEL_DATA, MSG_GLOBAL_REQUEST, MSG_IGNORE, MSG_USERAUTH_LAST
 from asyncssh.logging import SSHLogger
 from asyncssh.saslprep import saslprep
 
@@ -31,7 +32,6 @@ from gate.doors.incoming import Incoming
 if TYPE_CHECKING:
     from asyncssh.packet import SSHPacket, SSHPacketLogger
 
-MSG_IGNORE, MSG_GLOBAL_REQUEST, MSG_CHANNEL_DATA = 2, 80, 94
 ALIVE = struct.pack(">BI21sB", MSG_GLOBAL_REQUEST, 21, b"keepalive@openssh.com", 1)
 
 
@@ -90,8 +90,29 @@ class Packets(Quiet, Incoming):
         self.asked = 0
 
     def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
-        if pkttype != MSG_IGNORE:
+        cipher = self._flowing(pkttype)
+        if cipher is not None:
+            size, body = framed(b"%c%b" % (pkttype, b"".join(args)))
+            self._send(cipher.seal(size, body))
+            self._sent(body)
+        elif pkttype != MSG_IGNORE:
             super().send_packet(pkttype, *args, handler=handler)
+
+    def _flowing(self, kind: int) -> GCM | None:
+        """What seals a packet of this `kind` now; None where there are no keys, new ones are due or being agreed on, or
+        the packet has to wait for the login: all that is asyncssh's to do."""
+        cipher = self._send_encryption
+        if (
+            type(cipher) is not GCM or not self._kex_complete or self._ending or kind == MSG_IGNORE
+            or self._rekey_bytes_sent >= self._rekey_bytes or not (self._auth_complete or kind <= MSG_USERAUTH_LAST)
+            or (self._rekey_seconds and time.monotonic() >= self._rekey_time)
+        ):  # fmt: skip
+            return None
+        return cipher
+
+    def _sent(self, body: bytes) -> None:
+        self._send_seq = (self._send_seq + 1) & 0xFFFFFFFF
+        self._rekey_bytes_sent += len(body)
 
     def _send(self, data: bytes) -> None:
         if self._transport and not self._ending:
@@ -104,19 +125,15 @@ class Packets(Quiet, Incoming):
         if out and not transport.is_closing():
             transport.write(b"".join(out) if len(out) > 1 else out[0])
 
-    def send_at_once(self, frame: Frame) -> bool:
-        """Sends a packet of a connection that is logged in; False where it has to go asyncssh's way."""
-        cipher, transport = self._send_encryption, self._transport
-        if (
-            type(cipher) is not GCM or transport is None or self._ending or self._outbox
-            or not self._auth_complete or not self._kex_complete or self._rekey_bytes_sent >= self._rekey_bytes
-            or (self._rekey_seconds and time.monotonic() >= self._rekey_time)
-        ):  # fmt: skip
+    def send_at_once(self, kind: int, frame: Frame) -> bool:
+        """Sends a packet past all that is packed and left for later; False where something is before it."""
+        transport = self._transport
+        cipher = self._flowing(kind) if self._auth_complete and not self._outbox else None
+        if cipher is None or transport is None:
             return False
         size, body = frame
         transport.write(cipher.seal(size, body))
-        self._send_seq = (self._send_seq + 1) & 0xFFFFFFFF
-        self._rekey_bytes_sent += len(body)
+        self._sent(body)
         return True
 
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
@@ -149,7 +166,7 @@ class Packets(Quiet, Incoming):
         """A request that any client answers (OpenSSH's PROTOCOL, keepalive@openssh.com)."""
         self.asked += 1
         self._global_request_waiters.append(_ANSWERED)
-        if not self.send_at_once(framed(ALIVE)):
+        if not self.send_at_once(MSG_GLOBAL_REQUEST, framed(ALIVE)):
             self.send_packet(MSG_GLOBAL_REQUEST, ALIVE[1:])
 
 
@@ -188,7 +205,7 @@ class PacketChannel(Quiet, asyncssh.SSHServerChannel[bytes]):
         if (
             datatype is None and size <= self._send_window and size <= self._send_pktsize and size
             and not self._send_buf and self._send_state == "open" and isinstance(self._conn, Packets)
-            and self._conn.send_at_once(_NEWEST.frame(self._send_chan or 0, data))
+            and self._conn.send_at_once(MSG_CHANNEL_DATA, _NEWEST.frame(self._send_chan or 0, data))
         ):  # fmt: skip
             self._send_window -= size
             return

@@ -347,14 +347,19 @@ def a_mac(challenge: dict, private: str, public: str, key) -> str:  # type: igno
     return b64encode(proof_mac(shared, b64decode(challenge["nonce"]), key, public)).decode()
 
 
-async def test_deltas_go_on_in_order_while_keys_are_renewed_under_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("renewed_by", ["the-client", "the-gate"])
+async def test_deltas_go_on_in_order_while_keys_are_renewed_under_them(tmp_path: Path, renewed_by: str) -> None:
     """A delta takes a way of its own past asyncssh: nonces and numbers of packets have to go on over new keys."""
     async with a_house(tmp_path) as house:
         await house.a_device("db-1")
         other = await house.a_device("db-2")
-        process = await house.start("device", "peers", key="db-1", options=("-s", "-v", "-o", "RekeyLimit=16K"))
+        limit = "RekeyLimit=16K" if renewed_by == "the-client" else "RekeyLimit=default"
+        process = await house.start("device", "peers", key="db-1", options=("-s", "-v", "-o", limit))
         listening = Peers(process)
         held = msgspec.convert(await listening.next(), NetMap)
+        (door,) = house.server.keeper.open
+        if renewed_by == "the-gate":
+            door._connection._rekey_bytes = 16_384  # type: ignore[union-attr]
         for number in range(300):
             endpoints = [f"192.0.2.{number % 250 + 1}:{port}" for port in range(1000, 1008)]
             await house.gate.perform(agent_operations.report_endpoints, GATE, device=other.id, endpoints=endpoints)
