@@ -45,6 +45,7 @@ LAPSE_ON = 0.02
 """Seconds between steps where much lapses at once."""
 SLOW = 300.0
 """Seconds that an agent may read nothing of what it was sent."""
+TAKEN_OVER = "a newer connection of this device took over"
 
 
 class AgentLogin(ByKeyAlone):
@@ -67,16 +68,19 @@ class AgentLogin(ByKeyAlone):
         self.key = key
 
     def completed(self) -> str | None:
-        self._unopened = asyncio.get_running_loop().call_later(
-            LOGIN_GRACE, self._door.disconnect, "no session was opened; ask for the subsystem peers"
-        )
+        assert self.key is not None
+        self._keeper.agents.logged_in(self.key, self._door)
+        self._unopened = asyncio.get_running_loop().call_later(LOGIN_GRACE, self._look_for_session)
         return None
+
+    def _look_for_session(self) -> None:
+        if self._session is None or not self._session.arrived:
+            self._door.disconnect("no session was opened; ask for the subsystem peers")
 
     def session(self) -> asyncssh.SSHServerSession[bytes] | None:
         id = self._keeper.agents.device(self.key) if self.key else None
         if self._session is not None or id is None or self.key is None:
             return None
-        self.lost()
         self._session = AgentSession(self._keeper.gate, self._keeper.agents, id, self.key, self._door)
         return self._session
 
@@ -86,6 +90,8 @@ class AgentLogin(ByKeyAlone):
             await asyncio.sleep(0)
 
     def lost(self) -> None:
+        if self.key is not None:
+            self._keeper.agents.opened(self.key, self._door)
         if self._unopened:
             self._unopened.cancel()
             self._unopened = None
@@ -104,6 +110,8 @@ class Agents:
         self._by_key: dict[bytes, DeviceID] = {}
         for device in gate.snapshot.devices.values():
             self._know(device.id, device.ssh_key)
+        self._unopened: dict[bytes, Door] = {}
+        """By key, the connection on which no session was opened yet."""
         self._sessions: dict[DeviceID, AgentSession] = {}
         self._waiting: OrderedDict[DeviceID, int] = OrderedDict()
         """In the order in which they are told. Whoever waits keeps its turn, however much more happens meanwhile."""
@@ -138,15 +146,28 @@ class Agents:
         session = self._sessions.get(id)
         return id in self._waiting or (session is not None and session.missing)
 
+    def logged_in(self, key: SSHKey, door: Door) -> None:
+        """Of connections that open no session, a device has one: the newer wins here, too."""
+        older = self._unopened.get(key.blob)
+        self._unopened[key.blob] = door
+        if older:
+            older.disconnect(TAKEN_OVER)
+
+    def opened(self, key: SSHKey, door: Door) -> None:
+        """The connection is over, or has its session."""
+        if self._unopened.get(key.blob) is door:
+            del self._unopened[key.blob]
+
     def arrive(self, session: AgentSession) -> None:
         """The newer connection of a device wins, and the older is told."""
+        self.opened(session.key, session.door)
         older = self._sessions.get(session.device)
         self._sessions[session.device] = session
         self._waiting.pop(session.device, None)
         self._gate.presence.arrived(session.device)
         log.debug("agent connected device=%s", session.device)
         if older:
-            older.dismiss(Conflict("a newer connection of this device took over"), retry_after=None)
+            older.dismiss(Conflict(TAKEN_OVER), retry_after=None)
 
     def leave(self, session: AgentSession) -> None:
         if session.arrived:

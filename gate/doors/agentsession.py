@@ -37,6 +37,8 @@ AGENTS_HELLO = 10.0
 """The same for Wardgate's own agent, which always says it: a busy machine is no reason to tell it all anew."""
 SEALED_BELOW = 200
 """Agents that wait to be told, above which a delta goes without the map's digest: it can follow when there is time."""
+FAREWELL = 2.0
+"""Seconds that a client has, after its session, to end the connection by itself."""
 SAID_TOO_LATE = 2.0
 """Seconds in which the first hello of a new agent crosses the map that it asks for."""
 
@@ -58,7 +60,7 @@ class AgentSession(LineSession):
         """Since when the client takes nothing more, by the loop's clock."""
         self._gate = gate
         self._agents = agents
-        self._key = key
+        self.key = key
         self._told = Version(0)
         self._missing: int | None = None
         """The journal's place from which on a paused client missed something."""
@@ -86,6 +88,15 @@ class AgentSession(LineSession):
     def lost(self) -> None:
         self._begin()
         self._agents.leave(self)
+        self._end_soon()
+
+    def finish(self, status: int) -> None:
+        super().finish(status)
+        self._end_soon()
+
+    def _end_soon(self) -> None:
+        """A connection has one session. What stays after it would be a device's that may have any number of them."""
+        asyncio.get_running_loop().call_later(FAREWELL, self.door.disconnect, "the session is over; connect again")
 
     def _begin(self) -> None:
         if self._start:
@@ -187,7 +198,7 @@ class AgentSession(LineSession):
                 await self._certify(message)
             case wire.RotateKey(wireguard_key=text):
                 wanted = wireguard_key(text)
-                self._asked = Asked(wanted, self._key), wanted
+                self._asked = Asked(wanted, self.key), wanted
                 self.send(self._asked[0].challenge)
             case wire.Proof():
                 await self._rotate(message)
@@ -271,7 +282,7 @@ class AgentSession(LineSession):
         try:
             key = ssh_key(message.key)
             if message.prove:
-                self._host_asked = HostAsked(key, self._key)
+                self._host_asked = HostAsked(key, self.key)
                 self.send(self._host_asked.challenge)
                 return
             if message.proof:

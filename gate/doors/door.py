@@ -38,6 +38,11 @@ class Login(Protocol):
         """Whether keyboard-interactive and password are offered; the same for all names at this door."""
         ...
 
+    @property
+    def known(self) -> bool:
+        """Whether it is somebody of the network who logged in. Whoever only holds some key counts as a stranger on."""
+        ...
+
     def accepts(self, key: SSHKey) -> bool:
         """Whether `key`, once proved, would let in. Asked for offers too, so it changes nothing."""
         ...
@@ -72,6 +77,7 @@ class ByKeyAlone:
 
     __slots__ = ()
     keyboard = False
+    known = True
 
     async def challenge(self) -> KbdInt:
         return False
@@ -92,7 +98,7 @@ class Door(asyncssh.SSHServer):
         self.source = ""
         self.login: Login | None = None
         self._connection: GateConnection | None = None
-        self._entered = self._logged_in = self._leaving = False
+        self._entered = self._logged_in = self._known = self._leaving = False
         self._gone = asyncio.Event()
         self._grace: asyncio.TimerHandle | None = None
         self._failures = self._offers = self._names = 0
@@ -131,7 +137,7 @@ class Door(asyncssh.SSHServer):
         if self._grace:
             self._grace.cancel()
         if self._entered:
-            self.keeper.admission.leave(self.source, logged_in=self._logged_in)
+            self.keeper.admission.leave(self.source, known=self._known)
             self.keeper.open.discard(self)
             self.keeper.lobby.left(self.number)
             self._entered = False
@@ -230,8 +236,9 @@ class Door(asyncssh.SSHServer):
 
     def auth_completed(self) -> None:
         assert self.login is not None
-        self._logged_in = True
-        self.keeper.admission.known(self.source)
+        self._logged_in, self._known = True, self.login.known
+        if self._known:
+            self.keeper.admission.known(self.source)
         self.keeper.lobby.left(self.number, served=True)
         if self._grace:
             self._grace.cancel()

@@ -30,6 +30,8 @@ PATIENCE = 60.0
 class EnrollmentLogin(ByKeyAlone):
     """Whoever proves a key gets in: what they may do is decided by the enrollment key that they bring."""
 
+    known = False
+
     def __init__(self, keeper: Keeper, door: Door) -> None:
         self._keeper = keeper
         self._door = door

@@ -15,7 +15,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 20_000
     """Open connections in all."""
     strangers: int = 400
-    """Of them, those that did not log in yet."""
+    """Of them, those that did not log in yet, or are there to enroll."""
     strangers_per_address: int = 60
     """From one IPv4 address, or one IPv6 /64."""
     people_per_account: int = 32
@@ -66,14 +66,14 @@ class Admission:
         return None
 
     def known(self, address: str) -> None:
-        """The connection logged in: it counts as a stranger's no more."""
+        """Somebody of the network logged in: the connection counts as a stranger's no more."""
         where = origin(address)
         self.strangers -= 1
         self._strangers[where] -= 1
         if not self._strangers[where]:
             del self._strangers[where]
 
-    def leave(self, address: str, *, logged_in: bool) -> None:
+    def leave(self, address: str, *, known: bool) -> None:
         self.connections -= 1
-        if not logged_in:
+        if not known:
             self.known(address)

@@ -58,6 +58,8 @@ def _alone(r: Reader, full: UserName, user_domain: str) -> User | None:
 class PersonLogin:
     """Every name, known or not, is offered the same methods with the same first prompt."""
 
+    known = True
+
     def __init__(self, keeper: Keeper, door: Door, name: str) -> None:
         self._keeper = keeper
         self._door = door

@@ -50,7 +50,7 @@ def test_all_that_came_in_and_left_leaves_nothing_counted(visits: list[tuple[str
             inside.append((address, logs_in))
         assert admission.connections <= 5
     for address, logged_in in inside:
-        admission.leave(address, logged_in=logged_in)
+        admission.leave(address, known=logged_in)
     assert (admission.connections, admission.strangers, dict(admission._strangers)) == (0, 0, {})
 
 

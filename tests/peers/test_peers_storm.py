@@ -7,6 +7,7 @@ import contextlib
 import re
 import socket
 import time
+from collections.abc import Awaitable
 from pathlib import Path
 
 import asyncssh
@@ -17,8 +18,8 @@ from peers_builders import Served, a_served_gate, acls, eventually
 from gate import advancing, netmaps
 from gate.actor import GATE
 from gate.doors import agents as agents_door
+from gate.doors import agentsession, lobby
 from gate.doors import door as door_limits
-from gate.doors import lobby
 from gate.doors.agentsession import AgentSession
 from gate.services import agents, devices, health, names, users
 from model.ids import DeviceID
@@ -228,6 +229,71 @@ async def test_a_client_that_logs_in_and_opens_nothing_is_dropped(
         )  # fmt: skip
         await asyncio.wait_for(connection.wait_closed(), 10)
         await eventually(lambda: not served.server.keeper.open)
+
+
+async def test_a_client_that_opens_a_channel_and_no_subsystem_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agents_door, "LOGIN_GRACE", 0.3)
+    async with a_served_gate(tmp_path) as served:
+        await served.a_device("db-1", "tag:db")
+        connection = await a_login(served, "db-1")
+        with pytest.raises(asyncssh.ChannelOpenError):
+            await connection.create_process(subsystem="sftp")
+        await asyncio.wait_for(connection.wait_closed(), 10)
+        await eventually(lambda: not served.server.keeper.open)
+
+
+async def test_of_a_device_s_logins_without_a_session_the_newest_is_kept(tmp_path: Path) -> None:
+    async with a_served_gate(tmp_path) as served:
+        await served.a_device("db-1", "tag:db")
+        older = await a_login(served, "db-1")
+        newer = await a_login(served, "db-1")
+        await asyncio.wait_for(older.wait_closed(), 10)
+        _, agent = await newer.create_session(Plugged, subsystem="peers", encoding=None)
+        await eventually(lambda: agent.wholes)
+        assert len(served.server.keeper.open) == 1
+        newer.abort()
+        await eventually(lambda: not served.server.keeper.open)
+        assert not served.server.keeper.agents._unopened
+
+
+async def test_a_device_keeps_no_connection_whose_session_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agentsession, "FAREWELL", 0.2)
+    async with a_served_gate(tmp_path) as served:
+        await served.a_device("db-1", "tag:db")
+        agents_ = [await plug_in(served.server.port, served.keys["db-1"], ours=True) for _ in range(4)]
+        for older in agents_[:-1]:
+            assert older.connection is not None
+            await asyncio.wait_for(older.connection.wait_closed(), 10)
+        newest = agents_[-1]
+        await eventually(lambda: newest.wholes)
+        newest.channel.close()  # and stays, for as long as it may
+        assert newest.connection is not None
+        await asyncio.wait_for(newest.connection.wait_closed(), 10)
+        await eventually(lambda: not served.server.keeper.open)
+
+
+async def test_who_is_there_to_enroll_counts_as_a_stranger(tmp_path: Path) -> None:
+    async with a_served_gate(tmp_path) as served:
+        admission = served.server.keeper.admission
+        await served.a_device("db-1", "tag:db")
+        served.keys["nobody"] = asyncssh.generate_private_key("ssh-ed25519")
+        known = await a_login(served, "db-1")
+        some = [await a_login(served, "nobody", "enroll") for _ in range(3)]
+        assert (admission.connections, admission.strangers) == (4, 3)
+        for one in (known, *some):
+            one.abort()
+        await eventually(lambda: (admission.connections, admission.strangers) == (0, 0))
+
+
+def a_login(served: Served, name: str, door: str = "device") -> Awaitable[asyncssh.SSHClientConnection]:
+    return asyncssh.connect(
+        "127.0.0.1", served.server.port, username=door, client_keys=[served.keys[name]], config=None, agent_path=None,
+        known_hosts=None,
+    )  # fmt: skip
 
 
 async def test_a_client_that_does_not_answer_is_dropped_after_three_questions(tmp_path: Path) -> None:
