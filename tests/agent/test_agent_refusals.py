@@ -83,7 +83,9 @@ async def test_a_host_of_the_network_that_is_not_the_gate_is_sent_nothing(tmp_pa
 async def test_a_gate_without_a_certificate_is_sent_nothing(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         on.gate.certificate_for(None)
-        said = await on.ended(on.agent().start())
+        said = "Connection lost"
+        while "Connection lost" in said:  # the gate gives up as well, and may cut off what tells the agent why
+            said = await on.ended(on.agent().start())
         assert "shows no host certificate" in said
         assert on.gate.seats == {}
 
