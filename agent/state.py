@@ -165,14 +165,14 @@ class AgentState:
         return self._read("link.json", Link) or Link()
 
     def put_link(self, link: Link) -> None:
-        self._write("link.json", link)
+        self._tell("link.json", link)
 
     def host_standing(self) -> HostStanding | None:
         """None where the agent keeps no sshd in step."""
         return self._read("host.json", HostStanding)
 
     def put_host_standing(self, standing: HostStanding) -> None:
-        self._write("host.json", standing)
+        self._tell("host.json", standing)
 
     def forget_host_standing(self) -> None:
         (self.path / "host.json").unlink(missing_ok=True)
@@ -215,6 +215,11 @@ class AgentState:
             return msgspec.json.decode(data, type=kind)
         except msgspec.DecodeError:
             raise _damaged(self.path / name) from None
+
+    def _tell(self, name: str, value: msgspec.Struct) -> None:
+        """For `wardgate status` alone: a full disk is no reason to leave the network."""
+        with contextlib.suppress(OSError):
+            self._write(name, value)
 
     def _write(self, name: str, value: msgspec.Struct) -> None:
         write_whole(self.path / name, msgspec.json.encode(value))

@@ -30,7 +30,7 @@ from agent.options import UpOptions
 from agent.paths import FRESH_HANDSHAKE, TRIAL, choose
 from agent.paths import Path as PeerPath
 from agent.reports import OBSERVED_AGAIN, Told, endpoints, news
-from agent.state import AgentState, Membership, public_key
+from agent.state import AgentState, HostStanding, Link, Membership, public_key
 from agent.status import resolve
 from agent.tunnel import Surroundings
 from agent.up import _Agent, turned
@@ -416,3 +416,19 @@ async def test_a_disk_that_is_full_keeps_no_map_from_the_machine(
     await at_work.follows(a_netmap())
     assert [name for name, _ in at_work.done] == ["keep", "keep_logins"]
     assert at_work.said[0].startswith("the map is not kept for the next start")
+
+
+def test_what_only_status_reads_is_left_out_where_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes, mode: int = 0o600) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    state = a_state(tmp_path)
+    state.put_link(Link(since=1))
+    monkeypatch.setattr("agent.state.write_whole", full)
+    state.put_link(Link(since=2))
+    state.put_host_standing(HostStanding(problem="none"))
+    assert state.link() == Link(since=1)
+    with pytest.raises(OSError, match="No space"):
+        state.put_netmap(a_netmap())
