@@ -15,7 +15,7 @@ from gate.snapshot import Snapshot
 from model import change as c
 from model.errors import Conflict, Denied
 from model.ids import GenerationID
-from model.records import CertificateKind, Generation, GenerationState
+from model.records import CertificateKind, DeviceState, Generation, GenerationState
 from model.sshd import TRUST_ATTRIBUTE, drop_in, trust_mark, user_ca_file
 from sshca import generations as steps
 from sshca import trust as text
@@ -33,7 +33,7 @@ class GenerationView(msgspec.Struct, frozen=True, kw_only=True):
     living: int
     """Certificates of it that are valid now: what breaks where it is retired early."""
     hosts: int
-    """Hosts whose agents keep their sshd's trust; for the host CA, devices with a host certificate."""
+    """Approved hosts whose agents keep their sshd's trust; for the host CA, devices with a host certificate."""
     taken: int
     """Of those, how many trust it, as their agents report; for the host CA, whose newest certificate is of it."""
 
@@ -48,7 +48,11 @@ def show(r: Reader, call: Call) -> tuple[GenerationView, ...]:
 
 def _view(r: Reader, call: Call, generation: Generation, certified: Mapping[GenerationID, int]) -> GenerationView:
     host = generation.kind is CertificateKind.HOST
-    told = [marks for device in call.snapshot.devices.values() if (marks := device.attributes.get(TRUST_ATTRIBUTE))]
+    told = [
+        marks
+        for device in call.snapshot.devices.values()  # one that is kept out is told nothing, and lets nobody in
+        if device.state is DeviceState.APPROVED and (marks := device.attributes.get(TRUST_ATTRIBUTE))
+    ]
     trusting = sum(trust_mark(generation.key.line) in marks.split() for marks in told)
     return GenerationView(
         generation=generation,

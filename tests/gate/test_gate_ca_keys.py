@@ -23,11 +23,12 @@ from gate.gate import Gate
 from gate.network import host_certificate as own_certificate
 from gate.network import stale
 from gate.patience import PatientSigner
-from gate.services import authority, certificates, health, revocations
+from gate.services import agents, authority, certificates, devices, health, revocations
 from gate.signers import Signers
 from model.errors import Conflict, Unavailable
 from model.keys import SSHKey, ssh_key
 from model.records import CertificateKind, GenerationState, Role
+from model.sshd import TRUST_ATTRIBUTE, trust_mark
 from sshca import generate
 from store import Query
 
@@ -345,3 +346,20 @@ async def test_each_host_counts_for_the_generation_of_its_newest_certificate(tmp
         await gate.perform(authority.promote, build.LOCAL, kind=CertificateKind.HOST)
         await certified("db-2")
         assert await shown() == {"host-1": (1, 2), "host-2": (1, 2)}
+
+
+async def test_a_host_that_is_kept_out_is_not_waited_for_in_a_rotation(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+
+        async def taken() -> tuple[int, int]:
+            views = await gate.perform(authority.show, build.LOCAL)
+            return next((v.taken, v.hosts) for v in views if v.generation.id == "user-1")
+
+        mark = trust_mark(next(one for one in gate.snapshot.generations if one.id == "user-1").key.line)
+        for name, trusts in (("db-1", mark), ("db-2", "none")):
+            made = await build.a_device(gate, name, tags=["tag:db"])
+            told = {TRUST_ATTRIBUTE: trusts}
+            await gate.perform(agents.report, build.LOCAL, device=made.id, os="Debian", attributes=told)
+        assert await taken() == (1, 2)
+        await gate.perform(devices.disable, build.LOCAL, names=["db-2"])
+        assert await taken() == (1, 1)
