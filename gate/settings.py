@@ -119,14 +119,33 @@ def _issuers(value: object) -> object:
     return found
 
 
+def _frees_of_consent(before: object, after: object) -> str | None:
+    """An admin who could drop the claim, sign, and put it back would need nobody's consent."""
+    if _consents(before) == _consents(after):
+        return None
+    return "which certificates wait for a second operator is not for one admin to decide"
+
+
+def _consents(table: object) -> frozenset[sshca.Claim]:
+    """What of a table asks for consent, whatever else its rows say, and in whatever order."""
+    rows = msgspec.convert(table, tuple[sshca.Claim, ...])
+    return frozenset(
+        sshca.Claim(
+            kind=row.kind, role=row.role, tag=row.tag, approval=row.approval,
+            approval_for=row.approval_for and tuple(sorted(row.approval_for)),
+        )
+        for row in rows if row.approval is not None
+    )  # fmt: skip
+
+
 class Setting(msgspec.Struct, frozen=True):
     parse: Callable[[object], object]
     default: object
     about: str
     secret: bool = False
     """Shown as set or not set, never as it is."""
-    owners: bool = False
-    """Set by owners alone: whoever sets it could come in as an owner."""
+    owners: Callable[[object, object], str | None] = lambda before, after: None
+    """Why owners alone put the second value in the place of the first; None where admins may."""
 
 
 _YEAR = 366 * 86400
@@ -150,10 +169,12 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType({
     ),
     "login.life": Setting(_seconds(60, 30 * 86400), 16 * 3600, "how long a login lasts"),
     "login.issuers": Setting(
-        _issuers, {}, "OpenID Connect providers, by name; set by owners alone", secret=True, owners=True
+        _issuers, {}, "OpenID Connect providers, by name; set by owners alone", secret=True,
+        owners=lambda before, after: "a provider says who someone is, owners too",
     ),
     "certificates.claims": Setting(
-        _claims, [], "lives, extensions and forced commands of certificates, by kind, role and tag"
+        _claims, [], "lives, extensions and forced commands of certificates, by kind, role and tag",
+        owners=_frees_of_consent,
     ),
     "names.resolvers": Setting(_addresses, [], "DNS servers that devices ask for all other names"),
 })  # fmt: skip

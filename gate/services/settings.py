@@ -74,12 +74,10 @@ def _set(tx: Transaction, call: Call, key: str, value: object, *, anyway: bool) 
     checked = table.parse(key, value)
     if key == "gate.addresses" and not anyway:
         _keeps_addresses(call, checked)
-    if table.find(key).owners and call.actor.role is not Role.OWNER:
-        raise Denied(
-            f"{key} is set by owners alone: a provider says who someone is, owners too",
-            hint="ask an owner of this network",
-        )
     before = rows.get(tx, key, None)
+    why = table.find(key).owners(before if before is not None else table.find(key).default, checked)
+    if why is not None and call.actor.role is not Role.OWNER:
+        raise Denied(f"this in {key} is for owners alone to set: {why}", hint="ask an owner of this network")
     rows.put(tx, key, checked)
     tx.record(c.SettingSet(key=key, value=checked))
     hidden = table.find(key).secret

@@ -147,6 +147,20 @@ async def test_an_admin_names_no_provider_by_which_they_could_come_in_as_an_owne
         await running.perform(settings.set_setting, build.LOCAL, key="login.issuers", value=mine)
 
 
+async def test_an_admin_frees_no_certificate_of_a_second_operators_consent(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as running:
+        bob = await build.a_user(running, "bob", Role.ADMIN)
+        network = {"kind": "user", "approval": 600, "approval_for": ["tag:prod", "tag:ci"]}
+        role = {"kind": "user", "role": "admin", "default": 900}
+        for claims in ([network], [network, role]):
+            await running.perform(settings.set_setting, build.LOCAL, key="certificates.claims", value=claims)
+        for freed in ([], [role], [{**network, "approval": 3600}], [{**network, "approval_for": ["tag:ci"]}]):
+            with pytest.raises(Denied, match="not for one admin to decide"):
+                await running.perform(settings.set_setting, bob, key="certificates.claims", value=freed)
+        longer = [{**role, "default": 1800}, {**network, "approval_for": ["tag:ci", "tag:prod"]}]
+        await running.perform(settings.set_setting, bob, key="certificates.claims", value=longer)
+
+
 @pytest.mark.parametrize("deed", ["disable", "remove", "demote"])
 async def test_the_last_owner_stays(tmp_path: Path, deed: str) -> None:
     async with build.a_gate(tmp_path) as running:
