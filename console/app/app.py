@@ -33,6 +33,7 @@ from console.app.glyphs import Glyphs, glyphs_for
 from console.app.keyboard import HELD_KEYS, Keyboard
 from console.app.keymap import PREFERENCE, Keymap
 from console.app.modes import Mode
+from console.app.row import Row
 from console.app.sgr import Colours, colours_of
 from console.app.spans import Spans
 from console.app.theme import DARK, LIGHT, SIXTEEN, Theme
@@ -278,12 +279,21 @@ class ConsoleApp(Keyboard):
         screen._on_timer_update()
 
     def _size_band(self) -> None:
-        height = len(self.mode.draw(self.size.width)) if self.mode else 0
+        height = len(self.band_rows())
         if height != self._band_height:
             self._band_height = height
             self._band.styles.height = height
             self._band.display = height > 0
             self._band.forget()
+
+    def band_rows(self) -> list[Row]:
+        """What stands over the bottom of the screen."""
+        width, height = self.size
+        if self.mode is not None:
+            return self.mode.draw(width)
+        if self.toast is not None and not self.toast.fits(self.view.status_width):
+            return self.toast.whole(width, max(1, height // 2), self.glyphs)
+        return []
 
     def paint_whole(self) -> None:
         """Every cell again: after frames were dropped, and for another theme."""

@@ -13,7 +13,7 @@ from textual.app import App
 
 from console.app.actions import Action
 from console.app.backend import Backend, Outcome
-from console.app.modes import Asked, Mode, Question
+from console.app.modes import Asked, Form, Mode, Question
 from console.app.palette import Palette
 from console.app.toast import LASTS, Toast
 from console.app.view import View
@@ -133,7 +133,7 @@ class Desk(App[int]):
         self.toast = Toast(text=text, key=key, key_label=label, until=time.monotonic() + LASTS)
 
     def say_refused(self, text: str, hint: str = "") -> None:
-        self.toast = Toast(text=f"{text}; {hint}" if hint else text, good=False)
+        self.toast = Toast(text=_with_hint(text, hint), good=False)
 
     def ask(self, asked: Asked) -> None:
         self.mode = Question(self._whole, asked)
@@ -147,13 +147,26 @@ class Desk(App[int]):
         undo_label: str = "undoes",
         stdin: str = "",
         then: Callable[[Outcome], object] | None = None,
+        form: Form | None = None,
+        refused: Callable[[], object] | None = None,
     ) -> None:
-        """Runs a command aside; `done` is the toast, `undo` the command that takes it back."""
+        """Runs a command aside; `done` is the toast, `undo` the command that takes it back.
+
+        Where the gate refuses, the `form` that asked for it comes back with what was typed, unless something else
+        has the keys by then.
+        """
+        here = self.view
 
         async def run() -> None:
             outcome = await self.backend.perform(words, stdin)
             if outcome.status:
-                self.say_refused(outcome.error or f"it ended with {outcome.status}", outcome.hint)
+                if refused:
+                    refused()
+                fault = outcome.error or f"it ended with {outcome.status}"
+                if form is not None and self.mode is None and self.view is here:
+                    form.refused(_with_hint(fault, outcome.hint))
+                else:
+                    self.say_refused(fault, outcome.hint)
                 return
             self._undo = (undo, done) if undo else None
             if done:
@@ -206,3 +219,7 @@ class Desk(App[int]):
         if not value:
             del self.preferences[key]
         self.start(self.backend.prefer(key, value))
+
+
+def _with_hint(text: str, hint: str) -> str:
+    return f"{text}; {hint}" if hint else text

@@ -174,11 +174,10 @@ class Footer(Painted):
 
 
 class Band(Painted):
-    """The mode's rows, over the bottom of the screen."""
+    """The mode's rows, over the bottom of the screen, or what is too long for the status row."""
 
     def draw(self, width: int, height: int) -> list[Row]:
-        mode = self.console_app.mode
-        return [] if mode is None else mode.draw(width)
+        return self.console_app.band_rows()
 
 
 HintLink = tuple[str, str, "object"]

@@ -6,7 +6,6 @@ One at a time. A mode changes at once, on the key: what is typed in one burst wi
 from __future__ import annotations
 
 import shlex
-import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ import msgspec
 from textual import events
 
 from console.app.lineedit import LineEdit
-from console.app.row import Row, fit
+from console.app.row import Row, fit, wrapped
 
 if TYPE_CHECKING:
     from console.app.app import ConsoleApp
@@ -154,13 +153,6 @@ class Question(Mode):
         return end
 
 
-def wrapped(text: str, width: int, lines: int) -> list[str]:
-    """At most so many lines; the last ends in an ellipsis where there is more."""
-    text = text[: max(1, width) * (lines + 2)]  # of thousands of names the most are not looked at
-    found = textwrap.wrap(text, max(1, width), break_on_hyphens=False) or [""]
-    return [*found[: lines - 1], fit(" ".join(found[lines - 1 :]), max(1, width))] if len(found) > lines else found
-
-
 class Field(msgspec.Struct, kw_only=True):
     """One line of a form: text, or a choice walked through by space and the arrows."""
 
@@ -193,6 +185,7 @@ class Form(Mode):
         self.title, self.fields, self.verb = title, fields, verb
         self._command, self._submit = command, submit
         self.at = 0
+        self._fault = ""
 
     @property
     def hints(self) -> Sequence[Hint]:  # type: ignore[override]
@@ -205,8 +198,14 @@ class Form(Mode):
     def value(self, label: str) -> str:
         return next(field.value for field in self.fields if field.label == label)
 
+    def refused(self, fault: str) -> None:
+        """It comes back as it was, and says why what it asked for was not done."""
+        self._fault = fault
+        self.app.mode = self
+
     def key(self, event: events.Key) -> None:
         field = self.fields[self.at]
+        self._fault = ""
         if event.key == "escape":
             self.leave()
         elif event.key == "enter":
@@ -231,6 +230,7 @@ class Form(Mode):
             self._submit(self)
 
     def paste(self, text: str) -> None:
+        self._fault = ""
         if not self.fields[self.at].choices:
             self.fields[self.at].edit.insert(text.strip())
 
@@ -238,8 +238,10 @@ class Form(Mode):
         title = wrapped(self.title, width - 6, 3)
         told = " ".join(shlex.quote(word) if word else "…" for word in self._command(self))
         command = wrapped(told, width - 6, max(1, self.app.size.height // 3))
+        fault = wrapped(self._fault, width - 8, 4) if self._fault else []
         first, below = 1 + len(title), int(self.app.size.height >= 20)
-        rows = [Row(width, "select") for _ in range(first + len(self.fields) + 1 + len(command) + below)]
+        last = first + len(self.fields) + 1
+        rows = [Row(width, "select") for _ in range(last + len(fault) + len(command) + below)]
         for row in rows:
             row.put(0, self.app.glyphs.cursor, "accent")
         for row, line in zip(rows[1:], title, strict=False):
@@ -249,7 +251,10 @@ class Form(Mode):
             row = rows[first + at]
             row.put(3, field.label, "text" if at == self.at else "muted")
             self._field(row, column, field, at == self.at, width)
-        for row, line in zip(rows[first + len(self.fields) + 1 :], command, strict=False):
+        for at, (row, line) in enumerate(zip(rows[last:], fault, strict=False)):
+            row.put(3, "" if at else self.app.glyphs.bad, "bad")
+            row.put(5, line, "bad")
+        for row, line in zip(rows[last + len(fault) :], command, strict=False):
             row.put(3, line, "muted")
         return rows
 

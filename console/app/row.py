@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping
 from itertools import groupby
 
@@ -160,6 +161,13 @@ def fit(text: str, width: int) -> str:
     while cell_len(cut) > width - 1:
         cut = cut[:-1]
     return cut + "…"
+
+
+def wrapped(text: str, width: int, lines: int) -> list[str]:
+    """At most so many lines; the last ends in an ellipsis where there is more."""
+    text = text[: max(1, width) * (lines + 2)]  # of thousands of names the most are not looked at
+    found = textwrap.wrap(text, max(1, width), break_on_hyphens=False) or [""]
+    return [*found[: lines - 1], fit(" ".join(found[lines - 1 :]), max(1, width))] if len(found) > lines else found
 
 
 def fit_middle(text: str, width: int) -> str:

@@ -48,6 +48,10 @@ class Selection:
         self.end()
         return had
 
+    def back(self, rows: dict[str, Record]) -> None:
+        """What was let go for a deed that then was not done."""
+        self.rows = rows | self.rows
+
     # While the list changes
 
     def moved(self, index_of: Callable[[str], int | None], by: int) -> None:

@@ -29,6 +29,8 @@ class View(Painted):
         """What the next key may be about is being fetched."""
         self._loaded_once = False
         self.filter_text = ""
+        self.status_width = 0
+        """Cells of the status row, as last drawn."""
         self._loading = False
         self._again = False
 
@@ -122,8 +124,9 @@ class View(Painted):
 
     def draw_status(self, width: int, plane: str = "bg") -> Row:
         row = Row(width, plane)
+        self.status_width = width
         toast = self.console_app.toast
-        if toast is not None:
+        if toast is not None and toast.fits(width):
             toast.draw(row, self.console_app.glyphs)
         else:
             self.status(row)

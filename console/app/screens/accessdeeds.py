@@ -226,7 +226,7 @@ def explain(view: AccessView) -> None:
     def submit(form: Form) -> None:
         words = command(form)
         app = view.console_app
-        app.perform(words, "", then=lambda outcome: app.show_output(" ".join(words), outcome.output))
+        app.perform(words, "", then=lambda outcome: app.show_output(" ".join(words), outcome.output), form=form)
 
     view.console_app.mode = Form(
         view.console_app, "Explain why one reaches another", fields, command=command, submit=submit, verb="explain"

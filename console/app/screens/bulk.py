@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from console.app.modes import Asked
+from console.app.modes import Asked, Form
 from console.app.times import plural
 
 if TYPE_CHECKING:
@@ -34,10 +34,21 @@ def only_one(view: ListView, deed: str) -> bool:
     return False
 
 
-def perform(view: ListView, words: Sequence[str], done: str, *, undo: Sequence[str] = ()) -> None:
-    """Runs the command, and lets the selection go."""
-    view.table.clear()
-    view.console_app.perform(words, done, undo=undo)
+def perform(
+    view: ListView,
+    words: Sequence[str],
+    done: str,
+    *,
+    undo: Sequence[str] = (),
+    undo_label: str = "undoes",
+    form: Form | None = None,
+) -> None:
+    """Runs the command, and lets the selection go; where it is refused, what was selected is meant still."""
+    selection, meant = view.table.selection, view.table.selection.rows
+    selection.clear()
+    view.console_app.perform(
+        words, done, undo=undo, undo_label=undo_label, form=form, refused=lambda: selection.back(meant)
+    )
 
 
 def ask(

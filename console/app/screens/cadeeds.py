@@ -46,7 +46,7 @@ def rotate(app: ConsoleApp) -> None:
         [field],
         command=command,
         verb="make it",
-        submit=lambda form: app.perform(command(form), f"made a new {form.value('Authority')} generation"),
+        submit=lambda form: app.perform(command(form), f"made a new {form.value('Authority')} generation", form=form),
     )
 
 

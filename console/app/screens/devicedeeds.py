@@ -119,8 +119,7 @@ def approve(view: DevicesView) -> None:
             plane="warn",
         )
         return
-    view.table.clear()
-    view.console_app.perform(words, done, undo=undo, undo_label="disables again")
+    bulk.perform(view, words, done, undo=undo, undo_label="disables again")
 
 
 def tag(view: DevicesView) -> None:
@@ -138,7 +137,7 @@ def tag(view: DevicesView) -> None:
         words, done = command(form), f"tagged {bulk.shown(names)}"
         undo = ["devices", "tag", *names, *same] if same and not owners else []
         if not owners:
-            bulk.perform(view, words, done, undo=undo)
+            bulk.perform(view, words, done, undo=undo, form=form)
             return
         loses = f"{bulk.called(owners, 'person', 'people')} {'loses' if len(owners) == 1 else 'lose'}"
         what = "this device, and its" if len(names) == 1 else "these devices, and their"
@@ -168,9 +167,8 @@ def rename(view: DevicesView) -> None:
 
     def submit(form: Form) -> None:
         new = form.value("Name")
-        view.console_app.perform(
-            command(form), f"renamed {device.name} to {new}", undo=["devices", "rename", new, device.name]
-        )
+        undo = ["devices", "rename", new, device.name]
+        view.console_app.perform(command(form), f"renamed {device.name} to {new}", undo=undo, form=form)
 
     field = Field(label="Name", edit=LineEdit(device.name), needed=True)
     view.console_app.mode = Form(
@@ -192,7 +190,7 @@ def expire(view: DevicesView) -> None:
     def submit(form: Form) -> None:
         if not now(form):
             verb = "expires" if len(names) == 1 else "expire"
-            bulk.perform(view, command(form), f"{bulk.shown(names)} {verb} in {form.value('In')}")
+            bulk.perform(view, command(form), f"{bulk.shown(names)} {verb} in {form.value('In')}", form=form)
             return
         bulk.ask(
             view,

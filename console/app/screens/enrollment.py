@@ -193,7 +193,7 @@ def new_key(app: ConsoleApp) -> None:
         return words + (["--ephemeral"] if form.value("Ephemeral") == "yes" else [])
 
     def submit(form: Form) -> None:
-        app.perform([*command(form), "--json"], "", then=lambda outcome: show_once(app, outcome))
+        app.perform([*command(form), "--json"], "", then=lambda outcome: show_once(app, outcome), form=form)
 
     app.mode = Form(app, "Make an enrollment key", fields, command=command, submit=submit, verb="make it")
 

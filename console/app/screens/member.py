@@ -131,6 +131,7 @@ class MemberView(View):
                 command(form),
                 f"renamed to {form.value('Name')}",
                 undo=["devices", "rename", form.value("Name"), device.name],
+                form=form,
             ),
             verb="rename",
         )

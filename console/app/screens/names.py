@@ -156,24 +156,23 @@ class NamesView(ListView):
 
         def submit(form: Form) -> None:
             name, kind = form.value("Name"), form.value("Type")
-            self.console_app.perform(
-                command(form), f"set {name}", undo=["names", "remove", name, kind, form.value("Value")]
-            )
+            undo = ["names", "remove", name, kind, form.value("Value")]
+            self.console_app.perform(command(form), f"set {name}", undo=undo, form=form)
 
         self.console_app.mode = Form(self.console_app, "Set a name", fields, command=command, submit=submit, verb="set")
 
     def _lookup(self) -> None:
         row = self.table.current()
-        field = Field(label="Name", edit=LineEdit(inert(row.name) if isinstance(row, Name) else ""))
+        under = inert(row.name) if isinstance(row, Name) else ""
+        field = Field(label="Name", hint=under, needed=not under)
 
         def command(form: Form) -> list[str]:
-            return ["names", "lookup", form.value("Name")]
+            return ["names", "lookup", form.value("Name") or under]
 
         def submit(form: Form) -> None:
             words = command(form)
-            self.console_app.perform(
-                words, "", then=lambda outcome: self.console_app.show_output(" ".join(words), outcome.output)
-            )
+            app = self.console_app
+            app.perform(words, "", then=lambda told: app.show_output(" ".join(words), told.output), form=form)
 
         self.console_app.mode = Form(
             self.console_app, "Look a name up", [field], command=command, submit=submit, verb="ask"

@@ -40,11 +40,13 @@ def add_phone(app: ConsoleApp) -> None:
         private, words = NONE, command(form)
         if not form.value("WireGuard key"):
             if not me.approves_itself:
-                app.say_refused("the phone's public key is needed", "its WireGuard app makes one and shows it")
+                form.refused("the phone's public key is needed; its WireGuard app makes one and shows it")
                 return
             private, words[-1] = key_pair()
         name = form.value("Name")
-        app.perform([*words, "--json"], f"added {name}", then=lambda added: _added(app, name, added, private))
+        app.perform(
+            [*words, "--json"], f"added {name}", then=lambda added: _added(app, name, added, private), form=form
+        )
 
     app.mode = Form(app, "Add a phone", fields, command=command, submit=submit, verb="add")
 

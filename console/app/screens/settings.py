@@ -111,6 +111,7 @@ class SettingsView(View):
                 command(form),
                 f"{entry.key} is {form.value(entry.key)} now",
                 undo=["settings", "set", entry.key, entry.value],
+                form=form,
             ),
         )
 

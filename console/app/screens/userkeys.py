@@ -60,9 +60,8 @@ class UserKeysView(View):
         field = Field(label="Public key", hint="paste the line of a .pub file")
 
         def submit(form: Form) -> None:
-            self.console_app.perform(
-                ["users", "keys", "add", name, "-"], "added the key", stdin=form.value("Public key") + "\n"
-            )
+            words, key = ["users", "keys", "add", name, "-"], form.value("Public key") + "\n"
+            self.console_app.perform(words, "added the key", stdin=key, form=form)
 
         self.console_app.mode = Form(
             self.console_app,

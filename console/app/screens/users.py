@@ -170,6 +170,7 @@ class UsersView(ListView):
                 then=lambda outcome: (
                     app.show_output(" ".join(words), outcome.output) if "\n" in outcome.output.strip() else None
                 ),
+                form=form,
             )
 
         self.console_app.mode = Form(
@@ -195,6 +196,7 @@ class UsersView(ListView):
                 command(form),
                 f"{bulk.shown(names)} {'is' if len(names) == 1 else 'are'} {form.value('Role')} now",
                 undo=["users", "set-role", *names, same] if same else [],
+                form=form,
             )
 
         title = f"What may {bulk.called(names, 'person', 'people')} do?"
