@@ -15,6 +15,7 @@ from console.app.actions import Action
 from console.app.backend import Backend, Outcome
 from console.app.modes import Asked, Form, Mode, Question
 from console.app.palette import Palette
+from console.app.times import plural
 from console.app.toast import LASTS, Toast
 from console.app.view import View
 
@@ -50,6 +51,9 @@ class Desk(App[int]):
         raise NotImplementedError
 
     def actions_here(self) -> list[Action]:
+        raise NotImplementedError
+
+    def allowed(self, actions: Sequence[Action]) -> list[Action]:
         raise NotImplementedError
 
     def actions_everywhere(self) -> list[Action]:
@@ -190,7 +194,8 @@ class Desk(App[int]):
         if text and self._driver is not None:
             encoded = base64.b64encode(text.encode()).decode()
             self._driver.write(f"\x1b]52;c;{encoded}\x07")
-            self.say(f"copied {what or text}")
+            several = text.count("\n") + 1
+            self.say(f"copied {what or (text if several == 1 else plural(several, 'line'))}")
 
     def show_output(self, command: str, text: str) -> None:
         from console.app.screens.output import Output
@@ -203,9 +208,8 @@ class Desk(App[int]):
             self.overlay(Output(command, text))
 
     def palette(self) -> None:
-        reads_only = self.backend.me().reads_only
-        every = [*self.actions_here(), *self.actions_everywhere()]
-        self.mode = Palette(self._whole, [one for one in every if one.possible and not (one.writes and reads_only)])
+        every = self.allowed([*self.actions_here(), *self.actions_everywhere()])
+        self.mode = Palette(self._whole, [one for one in every if one.possible])
 
     def set_preference(self, key: str, value: str) -> None:
         """One that changes the look."""

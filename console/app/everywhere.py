@@ -23,7 +23,7 @@ def actions(app: ConsoleApp) -> list[Action]:
 
     def help_() -> None:
         if not isinstance(app.view, Help):
-            app.overlay(Help(app.view, app.actions_here(), app.actions_everywhere()))
+            app.overlay(Help(app.view, app.allowed(app.actions_here()), app.allowed(app.actions_everywhere())))
 
     def keys() -> None:
         from console.app.keysmode import KeysMode

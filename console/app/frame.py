@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
+
 from console.app.actions import Action
 from console.app.backend import Me
 from console.app.inert import inert
@@ -96,10 +98,7 @@ class CrumbLine(Painted):
             end = row.right(row.right(end - 3, role, "muted"), identity, "text")
         end = self._state(row, end - 3)
         parts = [str(me.domain), *(inert(part) for part in app.view.crumbs())]
-        parts = parts if width >= NARROW else parts[-1:]
-        room = end - 5
-        while sum(map(len, parts)) + 3 * (len(parts) - 1) > room and len(parts) > 2:
-            parts = [parts[0], *(["…"] if parts[1] != "…" else []), *parts[2 if parts[1] != "…" else 3 :]]
+        parts = way_within(parts, end - 5) if width >= NARROW else parts[-1:]
         x = 2
         for at, part in enumerate(parts):
             last = at == len(parts) - 1
@@ -150,6 +149,14 @@ class CrumbLine(Painted):
     def _chip(self, row: Row, end: int, glyph: str, word: str, role: str) -> int:
         end = row.right(end, word, "text") - 1
         return row.right(end, glyph, role)
+
+
+def way_within(parts: list[str], room: int) -> list[str]:
+    """Where one is, in so many cells: what lies between goes first, then where it begins; the last part never does."""
+    for way in (parts, [parts[0], "…", *parts[-2:]], [parts[0], "…", parts[-1]], ["…", parts[-1]]):
+        if len(way) <= max(len(parts), 2) and sum(map(cell_len, way)) + 3 * (len(way) - 1) <= room:
+            return way
+    return parts[-1:]
 
 
 class Footer(Painted):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from textual import events
@@ -92,13 +93,16 @@ class Keyboard(Desk):
     def hints(self) -> tuple[list[tuple[str, str, Any]], list[tuple[str, str, Any]]]:
         if self.mode is not None:
             return frame.of_hints(self.mode.hints), frame.of_hints(self.mode.right_hints)
-        reads_only = self.backend.me().reads_only
-        actions = [action for action in self.actions_here() if not (action.writes and reads_only)]
         right = frame.of_hints(self.view.right_hints) or frame.of_actions(self.view_globals())
-        return frame.of_actions(actions), right
+        return frame.of_actions(self.allowed(self.actions_here())), right
 
     def view_globals(self) -> list[Action]:
         return [action for action in self.actions_everywhere() if action.shown]
+
+    def allowed(self, actions: Sequence[Action]) -> list[Action]:
+        """Those that are offered to the person."""
+        reads_only = self.backend.me().reads_only
+        return [action for action in actions if not (action.writes and reads_only)]
 
     def actions_here(self) -> list[Action]:
         """Of the screen, under the keys that the person has for them."""

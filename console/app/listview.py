@@ -193,40 +193,32 @@ class ListView(ListSelecting):
         self.console_app.settled()
 
     def actions(self) -> list[Action]:
+        """In the footer's order, which drops them from the end: what there is only now, then the list's own."""
+        deeds, selection = self.deeds(), self.table.selection
+        range_ = Action(
+            key="v",
+            label="range" if selection.anchor is None else "end range",
+            about="begin a range here, or end it",
+            run=self.table.toggle_range,
+        )
+        select = Action(key="space", label="select", about="select the row, or let it go", run=self.table.toggle)
+        selects = bool(deeds and self.pages.total)
+        begun = selects and selection.anchor is not None
         return [
-            *(
-                [Action(key="right", cap="← →", label="part", about="of the facts", run=lambda: None)]
-                if self.pane_focus and len(self.pane.tabs) > 1
-                else []
-            ),
-            *(
-                [Action(key="enter", label="go there", about="to what stands under the cursor", run=self.pane.follows)]
-                if self.pane_focus and self.pane.follows
-                else []
-            ),
-            *(
-                [
-                    Action(key="space", label="select", about="select the row, or let it go", run=self.table.toggle),
-                    Action(
-                        key="v",
-                        label="range" if self.table.selection.anchor is None else "end range",
-                        about="begin a range here, or end it",
-                        run=self.table.toggle_range,
-                    ),
-                ]
-                if self.deeds() and self.pages.total
-                else []
-            ),
-            *self.deeds(),
+            *(self._in_pane() if self.pane_focus else ()),
+            *([range_] if begun else []),
+            self._opens(),
+            *deeds,
+            *([select] if selects else []),
+            *([range_] if selects and not begun else []),
             Action(
-                key="enter",
-                label="open",
-                about="its facts" if self.has_pane else "what it is about",
-                run=self._enter,
-                shown=not self.deeds(),
-                when=lambda: self.has_pane or self._leads() is not None,
+                key="tab",
+                label="list" if self.pane_focus else "pane",
+                about="into the facts and back",
+                run=self._tab,
+                shown=self.pane_focus or self.beside(self.console_app.size.width),
+                when=self._told,
             ),
-            Action(key="tab", label="pane", about="into the facts and back", run=self._tab, when=lambda: self.has_pane),
             Action(key="o", label="order", about="sort by the next column", run=self._next_order, shown=False),
             Action(key="O", label="reverse", about="turn the order around", run=self._reverse, shown=False),
             Action(
@@ -238,6 +230,29 @@ class ListView(ListSelecting):
             ),
             Action(key="c", label="copy", about="to your clipboard", run=self.copy, shown=False),
         ]
+
+    def _told(self) -> bool:
+        """Whether what is under the cursor has facts here."""
+        return self.has_pane and self.table.current() is not None
+
+    def _opens(self) -> Action:
+        return Action(
+            key="enter",
+            label="open",
+            about="its facts" if self.has_pane else "what it is about",
+            run=self._enter,
+            shown=not self.pane_focus and not self.beside(self.console_app.size.width),
+            when=lambda: self._told() or self._leads() is not None,
+        )
+
+    def _in_pane(self) -> list[Action]:
+        pane, out = self.pane, []
+        if len(pane.tabs) > 1:
+            out.append(Action(key="right", cap="← →", label="part", about="of the facts", run=lambda: None))
+        if pane.follows:
+            about = "to what stands under the cursor"
+            out.append(Action(key="enter", label="go there", about=about, run=pane.follows))
+        return out
 
     def _enter(self) -> None:
         if self.has_pane and self.table.current() is not None:

@@ -225,6 +225,7 @@ class Form(Mode):
         missing = [at for at, field in enumerate(self.fields) if field.needed and not field.value]
         if missing:
             self.at = missing[0]
+            self._fault = f"{self.fields[self.at].label} is needed"
         else:
             self.leave()
             self._submit(self)

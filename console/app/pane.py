@@ -69,7 +69,7 @@ class Pane:
     # Keys
 
     def key(self, key: str) -> bool:
-        if key in {"left", "right", "left_square_bracket", "right_square_bracket", "h", "l"} and self.tabs:
+        if key in {"left", "right", "left_square_bracket", "right_square_bracket", "h", "l"} and len(self.tabs) > 1:
             step = -1 if key in {"left", "left_square_bracket", "h"} else 1
             self.at, self.top, self.on = (self.at + step) % len(self.tabs), 0, None
         elif key in {"down", "j", "up", "k"}:

@@ -75,9 +75,12 @@ def reading(view: AccessView) -> list[Action]:
             key="f", label="fold", about="the sections, or open them", run=view.editor.fold_all, shown=False,
             when=lambda: tab == POLICY,
         ),
-        Action(key="w", label="wide", about="the whole width for the text, or not", run=view.widen, shown=False),
         Action(key="m", label="next source", about="who reaches what, row by row", run=view.next_source),
         Action(key="e", label="explain", about="why one reaches another, or does not", run=lambda: explain(view)),
+        Action(
+            key="w", label="narrow" if view.wide else "wide", about="the whole width for the text, or not",
+            run=view.widen,
+        ),
         Action(
             key="X", label="drop draft", about="and go back to what is in force", run=lambda: drop(view),
             when=lambda: drafted,
@@ -218,7 +221,10 @@ def bring_back(view: AccessView) -> None:
 
 
 def explain(view: AccessView) -> None:
-    fields = [Field(label="From", hint="a device, a person, a tag"), Field(label="To", hint="db-1:5432")]
+    fields = [
+        Field(label="From", hint="a device, a person, a tag", needed=True),
+        Field(label="To", hint="db-1:5432", needed=True),
+    ]
 
     def command(form: Form) -> list[str]:
         return ["policy", "explain", form.value("From"), form.value("To")]

@@ -78,8 +78,9 @@ def _generation(authority: Authority, width: int, context: Context, wide: bool) 
         return row
     row.right(width - 33, count(authority.signed), quiet)
     row.right(width - 15, count(authority.trusted_by), quiet)
-    share = f"{100 * authority.trusted_by // authority.of} %" if authority.of and not retired else glyphs.absent
-    row.right(width - 2, share, "muted")
+    if authority.of:
+        share = glyphs.absent if retired else f"{100 * authority.trusted_by // authority.of} %"
+        row.right(width - 2, share, "muted")
     return row
 
 

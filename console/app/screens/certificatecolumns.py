@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from console.app.columns import Cell, Column, Context
 from console.app.inert import inert
 from console.app.pane import Pane, fact, gap
-from console.app.times import HOUR, age, clock, moment, span
+from console.app.times import HOUR, age, moment, span
 from model.records import Certificate, CertificateState
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ def ends(certificate: Certificate, context: Context) -> Cell:
             return Cell(f"{age(certificate.valid_before, context.now)} ago", "muted")
     left = certificate.valid_before - context.now
     return Cell(span(left), "warn" if left < HOUR else "text")
+
+
+def _since(certificate: Certificate, context: Context) -> str:
+    ago = age(certificate.valid_after, context.now)
+    return ago if ago == "now" else f"{ago} ago"
 
 
 def _quiet(certificate: Certificate, context: Context) -> str:
@@ -119,7 +124,7 @@ def fill(pane: Pane, certificate: Certificate, context: Context, app: ConsoleApp
         fact("Principals", certificate.principals[0] if certificate.principals else "–"),
         *(fact("", principal) for principal in certificate.principals[1:8]),
         gap(),
-        fact("From", moment(certificate.valid_after, context.now), (clock(certificate.valid_after), "muted")),
+        fact("From", moment(certificate.valid_after, context.now), (_since(certificate, context), "muted")),
         fact("Until", moment(certificate.valid_before, context.now), (ends(certificate, context).text, "muted")),
         gap(),
         fact("Device", device or "–", link=app.way("Devices", device) if device else None),

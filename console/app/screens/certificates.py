@@ -47,10 +47,11 @@ class CertificatesView(ListView):
         return super().crumbs() if told else (self.title,)
 
     def nothing(self) -> Sequence[tuple[str, str]]:
+        me = self.backend.me()
         return (
             ("No certificate is valid now" if self.base else "No certificates yet", "text"),
-            (f"People sign with: wardgate login NAME@{self.backend.me().gate}", "muted"),
-            ("Hosts get theirs from their agent", "muted"),
+            (f"People sign with: wardgate login {me.name if me.member else 'NAME'}@{me.gate}", "muted"),
+            *(() if me.member else (("Hosts get theirs from their agent", "muted"),)),
             *(((f"{self.cap('h')} shows those that are over", "key"),) if self.base else ()),
         )
 
@@ -122,7 +123,6 @@ class CertificatesView(ListView):
         def some() -> bool:
             return bool(self.table.chosen())
 
-        member = self.backend.me().member
         return [
             Action(
                 key="r",
@@ -132,13 +132,24 @@ class CertificatesView(ListView):
                 writes=True,
                 when=some,
             ),
+            *([] if self.backend.me().member else self._of_authorities()),
+            Action(
+                key="h",
+                label="all" if self.base else "valid",
+                about="those that are over too, or valid ones alone",
+                run=self._history,
+            ),
+        ]
+
+    def _of_authorities(self) -> list[Action]:
+        return [
             Action(
                 key="p",
                 label="promote",
                 about="let the pending generation sign",
                 run=lambda: cadeeds.promote(self.console_app, self.authorities),
                 writes=True,
-                when=lambda: not member and part.pending(self.authorities) is not None,
+                when=lambda: part.pending(self.authorities) is not None,
             ),
             Action(
                 key="N",
@@ -146,7 +157,7 @@ class CertificatesView(ListView):
                 about="begin to rotate a CA key",
                 run=lambda: cadeeds.rotate(self.console_app),
                 writes=True,
-                when=lambda: not member and part.pending(self.authorities) is None,
+                when=lambda: part.pending(self.authorities) is None,
             ),
             Action(
                 key="T",
@@ -154,15 +165,9 @@ class CertificatesView(ListView):
                 about="trust an old generation no more",
                 run=lambda: cadeeds.retire(self.console_app, self.authorities),
                 writes=True,
-                when=lambda: not member and part.retirable(self.authorities) is not None,
+                when=lambda: part.retirable(self.authorities) is not None,
             ),
-            Action(
-                key="h",
-                label="all" if self.base else "valid",
-                about="those that are over too, or valid ones alone",
-                run=self._history,
-            ),
-            Action(key="K", label="KRL", about="what is revoked, for sshd", run=self._krl, when=lambda: not member),
+            Action(key="K", label="KRL", about="what is revoked, for sshd", run=self._krl),
         ]
 
     def copy(self) -> None:

@@ -197,7 +197,7 @@ def _peers(tab: Tab, facts: DeviceFacts, ways: Ways, context: Context, app: Cons
     if facts.peers > len(facts.talks):
         tab.lines.append(listed([(f"and {facts.peers - len(facts.talks):,} more", "muted")]))
     if not facts.talks:
-        words = ("no peers: a rule of the policy makes some",) if facts.device.state is DeviceState.APPROVED else (
+        words = ("no rule of the policy gives it a peer",) if facts.device.state is DeviceState.APPROVED else (
             "no peers before it is approved",)  # fmt: skip
         tab.lines.append(listed([(words[0], "muted")]))
 

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from textual import events
 
 from console.app.actions import Action
-from console.app.row import Row, fit
+from console.app.row import Row, fit, wrapped
 from console.app.view import View
 
+KEYS = 14
+"""Cells of the keys, with what stands between them and their words."""
 _MOVES = (
     ("↑↓  j k", "move"),
     ("PgUp PgDn", "a page"),
@@ -44,7 +46,8 @@ class Help(View):
         return True
 
     def actions(self) -> list[Action]:
-        return [Action(key="question_mark", label="close", about="back to the screen", run=self.console_app.up)]
+        close = self.console_app.up
+        return [Action(key="question_mark", cap="Esc", label="close", about="back to the screen", run=close)]
 
     def draw(self, width: int, height: int) -> list[Row]:
         here = [(action.keycap, _sentence(action)) for action in self._here]
@@ -56,27 +59,27 @@ class Help(View):
         right = [("", "Everywhere"), *everywhere, ("", ""), ("", "Moving"), *_MOVES]
         if width >= 100:
             half = width // 2
-            rows = [Row(width) for _ in range(max(len(left), len(right)))]
-            for y, line in enumerate(left):
-                self._line(rows[y], 2, half - 4, line)
-            for y, line in enumerate(right):
-                self._line(rows[y], half + 2, width - half - 4, line)
+            here, there = _told(left, half - 4), _told(right, width - half - 4)
+            rows = [Row(width) for _ in range(max(len(here), len(there)))]
+            for x, lines in ((2, here), (half + 2, there)):
+                for row, line in zip(rows, lines, strict=False):
+                    self._line(row, x, line)
         else:
-            lines = [*left, ("", ""), *right]
+            lines = _told([*left, ("", ""), *right], width - 4)
             rows = [Row(width) for _ in lines]
-            for y, line in enumerate(lines):
-                self._line(rows[y], 2, width - 4, line)
+            for row, line in zip(rows, lines, strict=True):
+                self._line(row, 2, line)
         self._room, self._length = max(1, height - 2), len(rows)
         shown = rows[self.top : self.top + self._room]
         return [Row(width), *shown, *[Row(width) for _ in range(height - 2 - len(shown))], self.draw_status(width)]
 
-    def _line(self, row: Row, x: int, width: int, line: tuple[str, str]) -> None:
+    def _line(self, row: Row, x: int, line: tuple[str, str]) -> None:
         key, text = line
         if not key:
-            row.put(x, fit(text, width), "bright", "b")
+            row.put(x, text, "bright", "b")
             return
         row.put(x, key, "accent", "b")
-        row.put(x + 14, fit(text, width - 14), "text")
+        row.put(x + KEYS, text, "text")
 
     def status(self, row: Row) -> None:
         if self._length > self._room:
@@ -86,4 +89,13 @@ class Help(View):
 
 
 def _sentence(action: Action) -> str:
-    return f"{action.label}: {action.about}" if len(action.label) + len(action.about) < 42 else action.about
+    return f"{action.label}: {action.about}"
+
+
+def _told(lines: Sequence[tuple[str, str]], width: int) -> list[tuple[str, str]]:
+    """Each in as many rows as its words take; in those after its first one the key is a blank."""
+    out: list[tuple[str, str]] = []
+    for key, text in lines:
+        rows = wrapped(text, width - KEYS, 4) if key else [fit(text, width)]
+        out += [(key if at == 0 else " ", row) for at, row in enumerate(rows)] if key else [("", rows[0])]
+    return out

@@ -137,9 +137,9 @@ class NamesView(ListView):
 
     def _set(self) -> None:
         fields = [
-            Field(label="Name", hint=f"grafana, or grafana.{self.backend.me().domain}"),
+            Field(label="Name", hint=f"grafana, or grafana.{self.backend.me().domain}", needed=True),
             Field(label="Type", edit=LineEdit("A"), choices=tuple(kind.value for kind in NameType)),
-            Field(label="Value", hint="100.64.0.5, or a name"),
+            Field(label="Value", hint="100.64.0.5, or a name", needed=True),
             Field(label="TTL", edit=LineEdit("300"), hint="seconds"),
         ]
 

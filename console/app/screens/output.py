@@ -57,6 +57,12 @@ class Output(View):
         return [
             Action(key="up", cap="↑↓", label="scroll", about="up and down, PgUp, PgDn", run=lambda: None),
             Action(key="c", label=label, about="to your clipboard", run=self._copy),
+            Action(
+                key="escape",
+                label="forget it" if self._secret else "back",
+                about="and come back",
+                run=self.console_app.up,
+            ),
         ]
 
     def _copy(self) -> None:

@@ -131,7 +131,7 @@ class OverviewView(View):
             Action(
                 key="s",
                 label="snooze",
-                about="remind me of this in 8 hours, or when it changed",
+                about="out of your sight for 8 hours, or until it changes",
                 run=self._snooze,
                 when=lambda: need,
             ),

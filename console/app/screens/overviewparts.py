@@ -58,17 +58,18 @@ class Part(msgspec.Struct):
 
 def figures(facts: Overview, width: int) -> list[Row]:
     shown = (
-        (count(facts.devices), "devices", "devices"),
-        (count(facts.online), "online", "online"),
-        (count(facts.people), "people", "people"),
-        (count(facts.certificates), "certificates valid", "certificates"),
-        (str(facts.policy), "policy version", "policy"),
+        (count(facts.devices), ("devices",)),
+        (count(facts.online), ("online",)),
+        (count(facts.people), ("people",)),
+        (count(facts.certificates), ("certificates valid", "certificates", "certs")),
+        (str(facts.policy), ("policy version", "policy")),
     )
     numbers, labels = Row(width), Row(width)
     step = max(1, (width - 4) // 5) if width < WIDE else width // 5
-    for at, (number, label, short) in enumerate(shown):
+    for at, (number, names) in enumerate(shown):
         numbers.put(2 + at * step, number, "bright", "b")
-        labels.put(2 + at * step, fit(label if width >= 100 else short, step - 1), "muted")
+        label = next((name for name in names if len(name) < step - 1), names[-1])
+        labels.put(2 + at * step, fit(label, step - 1), "muted")
     return [Row(width), numbers, labels, Row(width), Row(width)]
 
 

@@ -57,7 +57,7 @@ def _columns(app: ConsoleApp) -> list[Entry]:
         choice = columnchoice.read(text := app.preferences.get(key, ""), view.columns())
         said = [f"{len(choice.order) - len(choice.hidden)} of {len(choice.order)}"]
         said += [f"by {choice.sort.replace('_', ' ')}"] if choice.sort else []
-        about = f"which columns {title} shows, in what order, and what it is sorted by"
+        about = f"the columns of {title}, their order, and what it is sorted by"
         out.append(Entry(key, ", ".join(said) if text else AS_MADE, about, bool(text), open=_choose(app, title)))
     return out
 

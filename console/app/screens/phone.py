@@ -30,7 +30,7 @@ def add_phone(app: ConsoleApp) -> None:
     """
     me = app.backend.me()
     makes = "the public key that its app shows" + ("; or none, and one is made here" if me.approves_itself else "")
-    fields = [Field(label="Name", hint="phone"), Field(label="WireGuard key", hint=makes)]
+    fields = [Field(label="Name", hint="phone", needed=True), Field(label="WireGuard key", hint=makes)]
 
     def command(form: Form) -> list[str]:
         key = form.value("WireGuard key") or "KEY"

@@ -29,6 +29,7 @@ class SettingsView(View):
         self.rows: tuple[SettingRow, ...] = ()
         self.at = 0
         self._top = 0
+        self._place = ""
 
     async def load(self) -> None:
         self.rows = () if self.backend.me().member else await self.backend.settings()
@@ -131,6 +132,8 @@ class SettingsView(View):
         line = places.get(self.at, 0)
         self._top = max(0, min(max(self._top, line - room + 2), line - 2, max(0, len(rows) - room)))
         shown = rows[self._top : self._top + room]
+        seen = [at for at, y in places.items() if self._top <= y < self._top + room]
+        self._place = f"{seen[0] + 1}–{seen[-1] + 1} of {len(places)}" if len(rows) > room and seen else ""
         return [*shown, *[Row(width) for _ in range(height - 1 - len(shown))], self.draw_status(width)]
 
     def _pick(self, at: int):  # type: ignore[no-untyped-def]
@@ -163,7 +166,7 @@ class SettingsView(View):
 
     def status(self, row: Row) -> None:
         """What the entry under the cursor is for, whole: its row may have no room for it."""
-        end = row.width - 2
+        end = row.right(row.width - 2, self._place, "muted") - 3 * bool(self._place)
         if self.filter_text:
             end = row.right(end, f"/ {inert(self.filter_text)}", "accent")
         entries = self._all()

@@ -57,7 +57,7 @@ class UserKeysView(View):
 
     def _add(self) -> None:
         name = self.backend.me().name
-        field = Field(label="Public key", hint="paste the line of a .pub file")
+        field = Field(label="Public key", hint="paste the line of a .pub file", needed=True)
 
         def submit(form: Form) -> None:
             words, key = ["users", "keys", "add", name, "-"], form.value("Public key") + "\n"

@@ -145,7 +145,7 @@ class UsersView(ListView):
     def _add(self) -> None:
         roles = tuple(role.value for role in (Role.MEMBER, Role.AUDITOR, Role.OPERATOR, Role.ADMIN, Role.OWNER))
         fields = [
-            Field(label="Name", hint=f"bob or bob@{self.backend.me().user_domain}"),
+            Field(label="Name", hint=f"bob or bob@{self.backend.me().user_domain}", needed=True),
             Field(label="Role", edit=LineEdit("member"), choices=roles),
             Field(label="E-mail", hint="may stay empty"),
             Field(
