@@ -38,6 +38,7 @@ from console.app.sgr import Colours, colours_of
 from console.app.spans import Spans
 from console.app.theme import DARK, LIGHT, SIXTEEN, Theme
 from console.app.toast import Toast
+from console.app.undo import Deed
 from console.app.view import View
 from gate.faces import ConsoleChannel
 from model.change import Committed
@@ -90,7 +91,7 @@ class ConsoleApp(Keyboard):
         self.paused = False
         self.crash: str | None = None
         """The number of the error that ended it, where one did."""
-        self._undo: tuple[Sequence[str], str] | None = None
+        self.deed: Deed | None = None
         self._trail: list[tuple[str, tuple[str, ...]]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._held: deque[events.Key | events.Paste] = deque(maxlen=HELD_KEYS)
@@ -330,7 +331,12 @@ class ConsoleApp(Keyboard):
 
     def _deliver(self) -> None:
         changes, self._batch = tuple(self._batch), []
-        if self._running and not self.paused:
+        if not self._running:
+            return
+        if self.mode is not None:
+            self.mode.changed(changes)
+            self.soon()
+        if not self.paused:
             self.view.changed(changes)
 
     def pause(self) -> None:

@@ -79,6 +79,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     """Screen and thing to open."""
     deed: tuple[str, ...] = ()
     """The command that settles it, where there is one."""
+    undo: tuple[str, ...] = ()
+    """The one that takes that back."""
 
 
 class GateLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from textual import events
 from console.app.lineedit import LineEdit
 from console.app.modes import Mode, draw_prompt
 from console.app.row import Row, fit
+from console.app.undo import deed_of
 
 if TYPE_CHECKING:
     from console.app.app import ConsoleApp
@@ -114,6 +115,7 @@ class CommandRow(Mode):
             if self.app.mode is not self:
                 self.app.say_refused(self.fault, self.hint)
             return
+        self.app.deed = deed_of(words) or self.app.deed
         if self.edit.text == text:
             self.leave()
         self.app.show_output(text, outcome.output)

@@ -17,6 +17,7 @@ from console.app.modes import Asked, Form, Mode, Question
 from console.app.palette import Palette
 from console.app.times import plural
 from console.app.toast import LASTS, Toast
+from console.app.undo import Deed, deed_of
 from console.app.view import View
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class Desk(App[int]):
     mode: Mode | None
     toast: Toast | None
     preferences: dict[str, str]
-    _undo: tuple[Sequence[str], str] | None
+    deed: Deed | None
+    """The last one, which may be one that cannot be taken back."""
     _trail: list[tuple[str, tuple[str, ...]]]
     _views: dict[str, View]
 
@@ -172,7 +174,7 @@ class Desk(App[int]):
                 else:
                     self.say_refused(fault, outcome.hint)
                 return
-            self._undo = (undo, done) if undo else None
+            self.deed = deed_of(words, done, undo) or self.deed
             if done:
                 self.say(done, key=self._whole.cap("z") if undo else "", label=undo_label if undo else "")
             if then:
@@ -182,12 +184,17 @@ class Desk(App[int]):
         self.start(run())
 
     def undo(self) -> None:
-        if self._undo is None:
+        deed = self.deed
+        if deed is None:
             self.say_refused("there is nothing to undo")
-            return
-        words, done = self._undo
-        self._undo = None
-        self.perform(words, f"undone: {done}")
+        elif not deed.undo:
+            self.say_refused(f"no key undoes this: {deed.done}")
+        else:
+            self.deed = None
+            self.perform(deed.undo, f"undone: {deed.done}", then=lambda _: self._forget_deed())
+
+    def _forget_deed(self) -> None:
+        self.deed = None
 
     def copy(self, text: str, what: str = "") -> None:
         """To the clipboard of the person's terminal (OSC 52)."""

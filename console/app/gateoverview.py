@@ -137,6 +137,7 @@ def _devices(snapshot: Snapshot, now: int) -> list[Need]:
                 since=first_asked[0].created_at,
                 go=("Devices", "state:pending") if len(pending) > 1 else ("Devices", names[0]),
                 deed=("devices", "approve", *names) if len(pending) <= NAMED else (),
+                undo=("devices", "disable", *names),
             )
         )
     if expired:
@@ -165,6 +166,7 @@ def _devices(snapshot: Snapshot, now: int) -> list[Need]:
         offered = [route.prefix for route in device.routes if route.state is RouteState.ADVERTISED]
         if offered and len(needs) < 8:
             approve = [word for prefix in offered for word in ("--approve", prefix)]
+            withdraw = [word for prefix in offered for word in ("--withdraw", prefix)]
             needs.append(
                 Need(
                     state="waiting",
@@ -172,6 +174,7 @@ def _devices(snapshot: Snapshot, now: int) -> list[Need]:
                     detail="route not approved",
                     go=("Devices", device.name),
                     deed=("devices", "routes", device.name, *approve),
+                    undo=("devices", "routes", device.name, *withdraw),
                 )
             )
     return needs

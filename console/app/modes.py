@@ -17,6 +17,7 @@ from console.app.row import Row, fit, wrapped
 
 if TYPE_CHECKING:
     from console.app.app import ConsoleApp
+    from model.change import AnyChange, Committed
 
 Hint = tuple[str, str]
 
@@ -35,6 +36,9 @@ class Mode:
 
     def paste(self, text: str) -> None:
         """Text that came as one; nothing takes it unless it says so."""
+
+    def changed(self, changes: Sequence[Committed]) -> None:
+        """What was done to the network meanwhile."""
 
     def draw(self, width: int) -> list[Row]:
         return []
@@ -180,12 +184,15 @@ class Form(Mode):
         command: Callable[[Form], Sequence[str]],
         submit: Callable[[Form], object],
         verb: str = "do it",
+        meanwhile: Callable[[AnyChange], str] = lambda _: "",
     ) -> None:
+        """`meanwhile` says what a change by somebody else is to what the form is about."""
         super().__init__(app)
         self.title, self.fields, self.verb = title, fields, verb
-        self._command, self._submit = command, submit
+        self._command, self._submit, self._meanwhile = command, submit, meanwhile
         self.at = 0
         self._fault = ""
+        self._told = ""
 
     @property
     def hints(self) -> Sequence[Hint]:  # type: ignore[override]
@@ -197,6 +204,10 @@ class Form(Mode):
 
     def value(self, label: str) -> str:
         return next(field.value for field in self.fields if field.label == label)
+
+    def changed(self, changes: Sequence[Committed]) -> None:
+        told = [text for entry in changes if (text := self._meanwhile(entry.change))]
+        self._told = told[-1] if told else self._told
 
     def refused(self, fault: str) -> None:
         """It comes back as it was, and says why what it asked for was not done."""
@@ -237,12 +248,13 @@ class Form(Mode):
 
     def draw(self, width: int) -> list[Row]:
         title = wrapped(self.title, width - 6, 3)
-        told = " ".join(shlex.quote(word) if word else "…" for word in self._command(self))
-        command = wrapped(told, width - 6, max(1, self.app.size.height // 3))
+        run = " ".join(shlex.quote(word) if word else "…" for word in self._command(self))
+        command = wrapped(run, width - 6, max(1, self.app.size.height // 3))
         fault = wrapped(self._fault, width - 8, 4) if self._fault else []
+        meanwhile = wrapped(self._told, width - 8, 2) if self._told else []
         first, below = 1 + len(title), int(self.app.size.height >= 20)
         last = first + len(self.fields) + 1
-        rows = [Row(width, "select") for _ in range(last + len(fault) + len(command) + below)]
+        rows = [Row(width, "select") for _ in range(last + len(meanwhile) + len(fault) + len(command) + below)]
         for row in rows:
             row.put(0, self.app.glyphs.cursor, "accent")
         for row, line in zip(rows[1:], title, strict=False):
@@ -252,10 +264,13 @@ class Form(Mode):
             row = rows[first + at]
             row.put(3, field.label, "text" if at == self.at else "muted")
             self._field(row, column, field, at == self.at, width)
-        for at, (row, line) in enumerate(zip(rows[last:], fault, strict=False)):
-            row.put(3, "" if at else self.app.glyphs.bad, "bad")
-            row.put(5, line, "bad")
-        for row, line in zip(rows[last + len(fault) :], command, strict=False):
+        below_fields = iter(rows[last:])
+        for lines, glyph, role in ((meanwhile, self.app.glyphs.caution, "warn"), (fault, self.app.glyphs.bad, "bad")):
+            for at, line in enumerate(lines):
+                row = next(below_fields)
+                row.put(3, "" if at else glyph, role)
+                row.put(5, line, role)
+        for row, line in zip(below_fields, command, strict=False):
             row.put(3, line, "muted")
         return rows
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from console.app.actions import Action
 from console.app.lineedit import LineEdit
 from console.app.modes import Field, Form
-from console.app.screens import bulk, sampledeeds
+from console.app.screens import bulk, meanwhile, sampledeeds
 from console.app.times import plural
 from model.records import Device, DeviceState, RouteState
 
@@ -154,7 +154,15 @@ def tag(view: DevicesView) -> None:
         )
 
     title = f"Tags of {bulk.called(names, 'device')}"
-    view.console_app.mode = Form(view.console_app, title, [field], command=command, submit=submit, verb="tag")
+    view.console_app.mode = Form(
+        view.console_app,
+        title,
+        [field],
+        command=command,
+        submit=submit,
+        verb="tag",
+        meanwhile=meanwhile.tagged(devices),
+    )
 
 
 def rename(view: DevicesView) -> None:
@@ -172,7 +180,13 @@ def rename(view: DevicesView) -> None:
 
     field = Field(label="Name", edit=LineEdit(device.name), needed=True)
     view.console_app.mode = Form(
-        view.console_app, f"Rename {device.name}", [field], command=command, submit=submit, verb="rename"
+        view.console_app,
+        f"Rename {device.name}",
+        [field],
+        command=command,
+        submit=submit,
+        verb="rename",
+        meanwhile=meanwhile.renamed(device),
     )
 
 

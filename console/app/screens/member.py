@@ -14,6 +14,7 @@ from console.app.keytype import key_type
 from console.app.lineedit import LineEdit
 from console.app.modes import Asked, Field, Form
 from console.app.row import Row, fit, fit_middle
+from console.app.screens import meanwhile
 from console.app.screens.certificatecolumns import ends
 from console.app.screens.certificatecolumns import state_of as certificate_state
 from console.app.screens.devices import expires, seen
@@ -134,6 +135,7 @@ class MemberView(View):
                 form=form,
             ),
             verb="rename",
+            meanwhile=meanwhile.renamed(device),
         )
 
     def _remove(self) -> None:

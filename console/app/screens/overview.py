@@ -158,7 +158,7 @@ class OverviewView(View):
     def _deed(self) -> None:
         thing = self._thing()
         if isinstance(thing, Need):
-            self.console_app.perform(thing.deed, f"done: {' '.join(thing.deed[:6])}")
+            self.console_app.perform(thing.deed, f"done: {' '.join(thing.deed[:6])}", undo=thing.undo)
 
     def _new(self) -> None:
         from console.app.screens.enrollment import new_key

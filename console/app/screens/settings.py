@@ -12,7 +12,7 @@ from console.app.inert import inert
 from console.app.lineedit import LineEdit
 from console.app.modes import Field, Form
 from console.app.row import Row, fit
-from console.app.screens import ownsettings
+from console.app.screens import meanwhile, ownsettings
 from console.app.screens.ownsettings import Entry
 from console.app.view import View
 
@@ -108,6 +108,7 @@ class SettingsView(View):
             [field],
             command=command,
             verb="set",
+            meanwhile=meanwhile.set_to_another(entry.key),
             submit=lambda form: self.console_app.perform(
                 command(form),
                 f"{entry.key} is {form.value(entry.key)} now",

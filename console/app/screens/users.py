@@ -14,7 +14,7 @@ from console.app.lineedit import LineEdit
 from console.app.listview import ListView
 from console.app.modes import Field, Form
 from console.app.pane import Pane, fact, gap, listed
-from console.app.screens import bulk
+from console.app.screens import bulk, meanwhile
 from console.app.times import count, day
 from model.records import Role, UserState
 
@@ -200,7 +200,15 @@ class UsersView(ListView):
             )
 
         title = f"What may {bulk.called(names, 'person', 'people')} do?"
-        self.console_app.mode = Form(self.console_app, title, [field], command=command, submit=submit, verb="set")
+        self.console_app.mode = Form(
+            self.console_app,
+            title,
+            [field],
+            command=command,
+            submit=submit,
+            verb="set",
+            meanwhile=meanwhile.given_a_role(users),
+        )
 
     def _disable(self) -> None:
         users = [row.user for row in self._chosen()]

@@ -26,6 +26,25 @@ async def test_approving_shows_and_can_be_undone() -> None:
     assert backend.ran == [("devices", "approve", "ci-fra-7"), ("devices", "disable", "ci-fra-7")]
 
 
+async def test_undo_says_of_what_it_cannot_take_back_that_it_cannot() -> None:
+    backend = Seeded(size=60)
+    async with a_console(backend, "devices", "ci-fra-7") as session:
+        await session.type("a")
+        await session.shows("approved ci-fra-7")
+        await session.type(":devices remove desk\r", "z")
+        await session.shows("no key undoes this: devices remove desk")
+    assert ("devices", "disable", "ci-fra-7") not in backend.ran
+
+
+async def test_what_only_reads_leaves_the_last_deed_to_undo() -> None:
+    backend = Seeded(size=60)
+    async with a_console(backend, "devices", "ci-fra-7") as session:
+        await session.type("a", ":names lookup desk\r", "z")
+        await until(lambda: ("devices", "disable", "ci-fra-7") in backend.ran)
+        await session.type("z")
+        await session.shows("there is nothing to undo")
+
+
 async def test_many_are_approved_in_one_command() -> None:
     backend = Seeded(size=60)
     async with a_console(backend, "devices") as session:

@@ -10,8 +10,8 @@ from seeded import NOW, Seeded
 
 from console.app import chart, snoozed
 from console.app.backend import Crowd
-from gate.services import devices
-from model.records import Role
+from gate.services import devices, samples
+from model.records import DeviceState, Role
 
 DOWN, UP, RIGHT, LEFT, TAB, ENTER, ESC, END = "\x1b[B", "\x1b[A", "\x1b[C", "\x1b[D", "\t", "\r", "\x1b", "\x1b[F"
 
@@ -36,6 +36,18 @@ async def test_what_was_snoozed_is_woken_by_a_key() -> None:
         await session.type("w")
         await session.shows("2 devices ask to join")
         await until(lambda: not backend.saved.get("snoozed"))
+
+
+async def test_what_was_approved_from_here_can_be_taken_back(tmp_path: Path) -> None:
+    async with a_gate(tmp_path) as gate:
+        await gate.perform(samples.fill, LOCAL)
+        pending = next(device for device in gate.snapshot.devices.values() if device.state is DeviceState.PENDING)
+        async with a_console_at(gate, LOCAL) as session:
+            await session.type("a")
+            await until(lambda: gate.snapshot.devices[pending.id].state is DeviceState.APPROVED)
+            await session.shows("z undoes")
+            await session.type("z")
+            await until(lambda: gate.snapshot.devices[pending.id].state is DeviceState.DISABLED)
 
 
 def test_what_changed_is_no_longer_snoozed() -> None:
