@@ -12,11 +12,12 @@ import msgspec
 from model.keys import SSHKey
 from model.records import Certificate, Device, EnrollmentKey, Generation, User, UserKey
 
-_TIMES = frozenset({
+TIMES = frozenset({
     "at", "created_at", "approved_at", "expires_at", "last_seen", "added_at", "revoked_at", "used_at", "confirm_by",
     "asked_at", "given_at", "until", "valid_after", "valid_before", "issued_at", "activated_at", "trusted_until",
     "retired_at", "last_end", "started_at", "ends_at", "ended_at", "auth_time",
 })  # fmt: skip
+"""Keys whose numbers are moments."""
 
 
 def timestamp(seconds: int) -> str:
@@ -34,7 +35,7 @@ def _written(value: Any) -> Any:
         if set(value) == {"blob"} and isinstance(value["blob"], str):
             return SSHKey(msgspec.convert(value["blob"], bytes)).line
         return {
-            key: timestamp(item) if key in _TIMES and isinstance(item, int) else _written(item)
+            key: timestamp(item) if key in TIMES and isinstance(item, int) else _written(item)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):

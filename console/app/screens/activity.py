@@ -13,9 +13,11 @@ from console.app.columns import Cell, Column, Context
 from console.app.glyphs import Glyphs
 from console.app.inert import inert
 from console.app.listview import ListView
-from console.app.pane import Pane, fact, gap, listed
+from console.app.pane import LABEL, Pane, fact, gap, listed
+from console.app.row import fit
 from console.app.screens import deeds
 from console.app.times import DAY, clock, day
+from console.commandline.shapes import TIMES
 from model.change import Committed
 from model.records import AuditEntry
 
@@ -175,7 +177,7 @@ class ActivityView(ListView):
         lines += [
             fact("Subject", entry.subject, link=self._way_to(entry)),
             fact("Actor", entry.actor, link=self.console_app.way("Users", entry.actor) if "@" in entry.actor else None),
-            fact("At", f"{day(entry.at, context.now)} {clock(entry.at)}Z"),
+            fact("At", _when(entry.at, context)),
             fact("Source", entry.source),
             fact("Hash", (entry.hash, "muted"), middle=True),
         ]
@@ -187,25 +189,32 @@ class ActivityView(ListView):
             _difference(lines, key, before, after, context)
 
 
+def _when(at: int, context: Context) -> str:
+    return f"{day(at, context.now)} {clock(at)}Z"
+
+
 def _difference(
     lines: list[Any], key: str, before: Mapping[str, object], after: Mapping[str, object], context: Context
 ) -> None:
-    was, now = _value(before.get(key)), _value(after.get(key))
+    was, now = _value(key, before.get(key), context), _value(key, after.get(key), context)
+    label = fit(key.removesuffix("_at").replace("_", " "), LABEL - 1)
     if not was and not now:
         return
     if was == now:
-        lines.append(fact(key[:12], (now, "muted")))
+        lines.append(fact(label, (now, "muted")))
         return
     if key in before and was:
-        lines.append(fact(key[:12], (context.glyphs.minus, "bad"), was))
-        key = ""
+        lines.append(fact(label, (context.glyphs.minus, "bad"), was))
+        label = ""
     if now:
-        lines.append(fact(key[:12], (context.glyphs.plus, "ok"), now))
+        lines.append(fact(label, (context.glyphs.plus, "ok"), now))
 
 
-def _value(value: object) -> str:
+def _value(key: str, value: object, context: Context) -> str:
     if value is None:
         return ""
+    if key in TIMES and isinstance(value, int):
+        return _when(value, context)
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return " ".join(value) or "–"
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -68,7 +68,7 @@ def figures(facts: Overview, width: int) -> list[Row]:
     step = max(1, (width - 4) // 5) if width < WIDE else width // 5
     for at, (number, names) in enumerate(shown):
         numbers.put(2 + at * step, number, "bright", "b")
-        label = next((name for name in names if len(name) < step - 1), names[-1])
+        label = next((name for name in names if len(name) < step), names[-1])
         labels.put(2 + at * step, fit(label, step - 1), "muted")
     return [Row(width), numbers, labels, Row(width), Row(width)]
 

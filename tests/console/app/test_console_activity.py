@@ -1,5 +1,6 @@
 """The trail: what one command did to several is read as one."""
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ from seeded import Seeded
 
 from console.app.listview import ListView
 from console.app.screens import deeds
-from gate.services import devices
+from gate.services import devices, logins, users
 from model.records import AuditEntry, Role
 
 ENTER, DOWN, RIGHT, ESC = "\r", "\x1b[B", "\x1b[C", "\x1b"
@@ -101,3 +102,14 @@ async def test_a_filter_that_a_list_does_not_know_is_told_with_those_that_the_ga
             value = {"state": "active" if title == "Users" else "valid"}.get(key, "1")
             where = msgspec.structs.replace(view.pages.query, filter=f"{key}:{value}")
             await session.app.backend.rows(view.listing, where)
+
+
+async def test_moments_before_and_after_are_told_as_moments(tmp_path: Path) -> None:
+    async with a_gate(tmp_path) as gate:
+        await gate.perform(users.add, LOCAL, name="bob", role=Role.MEMBER)
+        await gate.perform(logins.invite, LOCAL, name="bob")
+        async with a_console_at(gate, LOCAL, "activity") as session:
+            await session.shows("users invite")
+            await session.shows("expires")
+            line = next(line for line in session.frame().splitlines() if " expires " in line)
+            assert re.search(r"\+ \d+ [A-Z][a-z]{2} .*\d\d:\d\d:\d\dZ", line), line
