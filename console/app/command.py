@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from console.app.app import ConsoleApp
 
 ROWS = 6
+LEAVES = frozenset({"q", "q!", "quit", "exit"})
+"""What other programs have taught the fingers."""
 
 
 class CommandRow(Mode):
@@ -106,6 +108,9 @@ class CommandRow(Mode):
 
     async def _perform(self, words: list[str]) -> None:
         text = self.edit.text
+        if len(words) == 1 and words[0] in LEAVES:
+            self.app.exit(return_code=0)
+            return
         if self.app.go_by_words(words):
             self.leave()
             return

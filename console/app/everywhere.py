@@ -33,6 +33,9 @@ def actions(app: ConsoleApp) -> list[Action]:
     def theme() -> None:
         app.set_preference("theme", "light" if app.theme_in_use.dark else "dark")
 
+    def how_to_leave() -> None:
+        app.say(f"nothing to cancel; {app.cap('ctrl+q')} leaves the console")
+
     go = [
         Action(
             key=digit,
@@ -65,5 +68,6 @@ def actions(app: ConsoleApp) -> list[Action]:
         ),
         Action(key="ctrl+k", label="keys", about="move a key of this screen, or of all", run=keys, shown=False),
         Action(key="ctrl+l", label="repaint", about="paint the whole screen anew", run=app.paint_whole, shown=False),
+        Action(key="ctrl+c", label="cancel", about="what holds the keys, as Esc does", run=how_to_leave, shown=False),
         Action(key="ctrl+q", label="leave", about="end this console", run=lambda: app.exit(return_code=0), shown=False),
     ]

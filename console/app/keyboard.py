@@ -62,7 +62,7 @@ class Keyboard(Desk):
         if isinstance(event, events.Paste):
             (self.mode or self.view).paste(event.text)
         elif self.mode is not None:
-            self.mode.key(event)
+            self.mode.key(events.Key("escape", None) if event.key == "ctrl+c" else event)
         elif (meant := self._meant(event)) is not None and not self.view.key(meant):
             self._act(meant)
 

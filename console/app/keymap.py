@@ -14,7 +14,7 @@ from console.app.actions import Action, keycap
 
 EVERYWHERE = "*"
 PREFERENCE = "keys"
-FIXED = frozenset({"escape", "enter", "ctrl+q", "question_mark", "f1", *"123456789"})
+FIXED = frozenset({"escape", "enter", "ctrl+c", "ctrl+q", "question_mark", "f1", *"123456789"})
 """What everyone may rely on: out, in, leave, help, and the screens."""
 MOVES = {
     "up": "up", "down": "down", "left": "left", "right": "right", "j": "down", "k": "up", "g": "first", "G": "last",

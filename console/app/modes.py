@@ -254,7 +254,9 @@ class Form(Mode):
         meanwhile = wrapped(self._told, width - 8, 2) if self._told else []
         first, below = 1 + len(title), int(self.app.size.height >= 20)
         last = first + len(self.fields) + 1
-        rows = [Row(width, "select") for _ in range(last + len(meanwhile) + len(fault) + len(command) + below)]
+        notes = len(meanwhile) + len(fault)
+        size = last + notes + below * bool(notes) + len(command) + below
+        rows = [Row(width, "select") for _ in range(size)]
         for row in rows:
             row.put(0, self.app.glyphs.cursor, "accent")
         for row, line in zip(rows[1:], title, strict=False):
@@ -270,6 +272,8 @@ class Form(Mode):
                 row = next(below_fields)
                 row.put(3, "" if at else glyph, role)
                 row.put(5, line, role)
+        if below and notes:
+            next(below_fields)
         for row, line in zip(below_fields, command, strict=False):
             row.put(3, line, "muted")
         return rows

@@ -1,5 +1,6 @@
 """The footer offers what the focus can do now, and help what the person may do at all."""
 
+import pytest
 from channels import Session, a_console, a_terminal, until
 from seeded import Seeded
 
@@ -88,4 +89,22 @@ async def test_a_field_that_must_be_filled_says_so() -> None:
     async with a_console(Seeded(size=60), "users") as session:
         await session.type("n", ENTER)
         await session.shows("Name is needed")
+        assert not session.app.backend.ran  # type: ignore[attr-defined]
+
+
+async def test_ctrl_c_cancels_what_holds_the_keys_and_says_elsewhere_how_to_leave() -> None:
+    async with a_console(Seeded(size=60), "devices") as session:
+        await session.type("x")
+        await session.shows("Remove")
+        await session.type("\x03")
+        assert session.app.mode is None
+        await session.type("\x03")
+        await session.shows("ctrl+q leaves the console")
+
+
+@pytest.mark.parametrize("word", ["q", "quit", "exit"])
+async def test_the_words_that_other_programs_are_left_by_leave_the_console(word: str) -> None:
+    async with a_console(Seeded(size=60)) as session:
+        session.channel.type(f":{word}\r")
+        await until(lambda: session.app._exit)
         assert not session.app.backend.ran  # type: ignore[attr-defined]
