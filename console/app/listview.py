@@ -211,14 +211,7 @@ class ListView(ListSelecting):
             *deeds,
             *([select] if selects else []),
             *([range_] if selects and not begun else []),
-            Action(
-                key="tab",
-                label="list" if self.pane_focus else "pane",
-                about="into the facts and back",
-                run=self._tab,
-                shown=self.pane_focus or self.beside(self.console_app.size.width),
-                when=self._told,
-            ),
+            *([] if self.pane_focus else [self._tabs()]),
             Action(key="o", label="order", about="sort by the next column", run=self._next_order, shown=False),
             Action(key="O", label="reverse", about="turn the order around", run=self._reverse, shown=False),
             Action(
@@ -245,6 +238,16 @@ class ListView(ListSelecting):
             when=lambda: self._told() or self._leads() is not None,
         )
 
+    def _tabs(self) -> Action:
+        return Action(
+            key="tab",
+            label="list" if self.pane_focus else "pane",
+            about="into the facts and back",
+            run=self._tab,
+            shown=self.pane_focus or self.beside(self.console_app.size.width),
+            when=self._told,
+        )
+
     def _in_pane(self) -> list[Action]:
         pane, out = self.pane, []
         if len(pane.tabs) > 1:
@@ -252,7 +255,7 @@ class ListView(ListSelecting):
         if pane.follows:
             about = "to what stands under the cursor"
             out.append(Action(key="enter", label="go there", about=about, run=pane.follows))
-        return out
+        return [*out, self._tabs()]
 
     def _enter(self) -> None:
         if self.has_pane and self.table.current() is not None:

@@ -30,6 +30,13 @@ async def test_where_facts_stand_beside_tab_goes_into_them_and_back_to_the_list(
         assert "Tab pane" in footer(session)
 
 
+async def test_in_the_facts_the_way_back_to_the_list_is_always_in_sight() -> None:
+    for columns in (80, 120, 200):
+        async with a_console(Seeded(size=60), "devices", terminal=a_terminal(columns=columns, rows=36)) as session:
+            await session.type(ENTER)
+            assert "Tab list" in footer(session)
+
+
 async def test_a_list_without_rows_offers_nothing_to_do_with_one() -> None:
     async with a_console(Seeded(size=60), "activity") as session:
         await session.type("/no such entry\r")
