@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
 from rich.cells import cell_len, get_character_cell_size
@@ -168,6 +168,12 @@ def wrapped(text: str, width: int, lines: int) -> list[str]:
     text = text[: max(1, width) * (lines + 2)]  # of thousands of names the most are not looked at
     found = textwrap.wrap(text, max(1, width), break_on_hyphens=False) or [""]
     return [*found[: lines - 1], fit(" ".join(found[lines - 1 :]), max(1, width))] if len(found) > lines else found
+
+
+def aligned(texts: Sequence[str], most: int) -> list[str]:
+    """Each as wide as the widest of them, or as `most`: what follows them stands in one column."""
+    width = min(most, max(map(cell_len, texts), default=0))
+    return [text + " " * (width - cell_len(text)) for text in texts]
 
 
 def fit_middle(text: str, width: int) -> str:

@@ -48,7 +48,8 @@ def _quiet(certificate: Certificate, context: Context) -> str:
 def _principals(certificate: Certificate, context: Context) -> Cell:
     shown = certificate.principals[:2]
     more = len(certificate.principals) - len(shown)
-    return Cell(inert(", ".join(shown) + (f", +{more}" if more else "")), "muted")
+    short = inert(f"{shown[0]}, +{len(certificate.principals) - 1}") if len(shown) > 1 else ""
+    return Cell(inert(", ".join(shown) + (f", +{more}" if more else "")), "muted", short=short)
 
 
 def life(certificate: Certificate, context: Context) -> Cell:

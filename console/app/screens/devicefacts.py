@@ -9,12 +9,15 @@ from console.app.backend import DeviceFacts, PeerFacts, RuleFacts, Ways
 from console.app.columns import Context
 from console.app.inert import inert
 from console.app.pane import Line, Pane, Span, Tab, fact, gap, listed
+from console.app.row import aligned
 from console.app.times import age, day, moment, plural, span
 from model.records import AuditEntry, Certificate, CertificateKind, CertificateState, Device, DeviceState, RouteState
 
 if TYPE_CHECKING:
     from console.app.app import ConsoleApp
 
+NAMES = 18
+"""Cells that names take at most, for what follows them to stand in one column."""
 RENEWED = 2 / 3
 """The part of a host certificate's life after which its agent asks for the next."""
 
@@ -192,8 +195,10 @@ def _last(facts: DeviceFacts, context: Context, app: ConsoleApp) -> list[Line]:
 
 
 def _peers(tab: Tab, facts: DeviceFacts, ways: Ways, context: Context, app: ConsoleApp) -> None:
-    for peer in facts.talks:
-        tab.lines += _peer(peer, ways, context, app)
+    named = [inert(peer.name) for peer in facts.talks]
+    most = max((len(peer.name) for peer in facts.talks if peer.endpoint), default=0)
+    for peer, name in zip(facts.talks, aligned(named, min(NAMES, most)), strict=True):
+        tab.lines += _peer(peer, name, ways, context, app)
     if facts.peers > len(facts.talks):
         tab.lines.append(listed([(f"and {facts.peers - len(facts.talks):,} more", "muted")]))
     if not facts.talks:
@@ -202,13 +207,13 @@ def _peers(tab: Tab, facts: DeviceFacts, ways: Ways, context: Context, app: Cons
         tab.lines.append(listed([(words[0], "muted")]))
 
 
-def _peer(peer: PeerFacts, ways: Ways, context: Context, app: ConsoleApp) -> list[Line]:
+def _peer(peer: PeerFacts, name: str, ways: Ways, context: Context, app: ConsoleApp) -> list[Line]:
     """Its name and the latest handshake; below, where it talks to, and which rules let it."""
     online = context.online(peer.id)
     glyph = (context.glyphs.on, "ok") if online else (context.glyphs.off, "muted")
     ago = age(peer.handshake_at, context.now) if peer.handshake_at is not None else ""
     where = peer.endpoint or ("direct" if peer.seen else "")
-    first = listed([glyph, (peer.name, "text"), (where, "muted")], ago)
+    first = listed([glyph, (name, "text"), (where, "muted")], ago)
     first.link = app.way("Devices", peer.name)
     lines = [first]
     for outgoing, ports, rule in ways.by_peer.get(peer.name, ()):
@@ -261,9 +266,9 @@ def changes(
     tab: Tab, entries: Sequence[AuditEntry], context: Context, app: ConsoleApp, *, none: str = "", whose: bool = True
 ) -> None:
     """What was done, newest first: by whom, or, where all is by one, to what."""
-    for entry in entries:
-        actor = (entry.actor.partition("@")[0], "text")
-        spans = [actor, (entry.action, "muted")] if whose else [(entry.action, "text"), (entry.subject, "muted")]
+    firsts = [inert(entry.actor.partition("@")[0]) if whose else entry.action for entry in entries]
+    for entry, first in zip(entries, aligned(firsts, NAMES), strict=True):
+        spans = [(first, "text"), (entry.action if whose else entry.subject, "muted")]
         way = app.way("Activity", str(entry.number))
         tab.lines.append(listed(spans, moment(entry.at, context.now), link=way))
     if not entries and none:

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from console.app import chart
 from console.app.columns import GUTTER, Cell, Column, place
 from console.app.glyphs import UNICODE
-from console.app.row import Row, fit, fit_middle
+from console.app.row import Row, aligned, fit, fit_middle
 from console.app.theme import DARK
 
 WIDE = st.text(alphabet=st.sampled_from("ab1 é漢字🙂"), max_size=40)
@@ -97,3 +97,10 @@ def test_a_name_has_room_before_a_column_that_may_drop() -> None:
     assert placed[0].width >= 22
     assert [item.column.head for item in placed] == ["name", "seen"]
     assert [item.column.head for item in place(columns, 0, 40, {"name": 9})] == ["name", "seen", "expires"]
+
+
+def test_what_follows_names_of_any_width_stands_in_one_column() -> None:
+    padded = aligned(["web", "データ", "a-name-that-is-too-long"], 8)
+    assert [cell_len(text) for text in padded[:2]] == [8, 8]
+    assert padded[2] == "a-name-that-is-too-long"
+    assert aligned([], 8) == []
