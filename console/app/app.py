@@ -205,7 +205,12 @@ class ConsoleApp(Keyboard):
         first = self.view.reload()
         if first is not None:
             await asyncio.wait({first}, timeout=FIRST)
-        self.call_later(self._canvas.show)  # once frames are no longer kept back
+        self.call_later(self._begin)  # once frames are no longer kept back
+
+    def _begin(self) -> None:
+        self._canvas.show()
+        if self.toast is not None:  # why there is a new beginning may take a band
+            self.settled()
 
     async def on_unmount(self) -> None:
         if self._unfollow:
