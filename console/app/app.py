@@ -28,6 +28,7 @@ from console.app import frame
 from console.app.backend import Backend
 from console.app.canvas import Canvas
 from console.app.columns import Context
+from console.app.desk import Deed
 from console.app.driver import ChannelDriver
 from console.app.glyphs import Glyphs, glyphs_for
 from console.app.keyboard import HELD_KEYS, Keyboard
@@ -38,7 +39,6 @@ from console.app.sgr import Colours, colours_of
 from console.app.spans import Spans
 from console.app.theme import DARK, LIGHT, SIXTEEN, Theme
 from console.app.toast import Toast
-from console.app.undo import Deed
 from console.app.view import View
 from gate.faces import ConsoleChannel
 from model.change import Committed

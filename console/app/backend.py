@@ -264,6 +264,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     output: str = ""
     error: str = ""
     hint: str = ""
+    wrote: bool = False
+    """It was a deed: more than a look."""
 
 
 class Me(msgspec.Struct, frozen=True, kw_only=True):

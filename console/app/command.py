@@ -11,7 +11,6 @@ from textual import events
 from console.app.lineedit import LineEdit
 from console.app.modes import Mode, draw_prompt
 from console.app.row import Row, fit
-from console.app.undo import deed_of
 
 if TYPE_CHECKING:
     from console.app.app import ConsoleApp
@@ -120,7 +119,8 @@ class CommandRow(Mode):
             if self.app.mode is not self:
                 self.app.say_refused(self.fault, self.hint)
             return
-        self.app.deed = deed_of(words) or self.app.deed
+        if outcome.wrote:
+            self.app.did(words)
         if self.edit.text == text:
             self.leave()
         self.app.show_output(text, outcome.output)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import shlex
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 from textual.app import App
 
 from console.app.actions import Action
@@ -17,7 +19,6 @@ from console.app.modes import Asked, Form, Mode, Question
 from console.app.palette import Palette
 from console.app.times import plural
 from console.app.toast import LASTS, Toast
-from console.app.undo import Deed, deed_of
 from console.app.view import View
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
 
 TRAIL = 20
 """Steps back that are kept."""
+
+
+class Deed(msgspec.Struct, frozen=True):
+    done: str
+    """As the toast said it."""
+    undo: Sequence[str] = ()
+    """The command that takes it back; empty where none does."""
 
 
 class Desk(App[int]):
@@ -155,8 +163,9 @@ class Desk(App[int]):
         then: Callable[[Outcome], object] | None = None,
         form: Form | None = None,
         refused: Callable[[], object] | None = None,
+        remembered: bool = True,
     ) -> None:
-        """Runs a command aside; `done` is the toast, `undo` the command that takes it back.
+        """Runs a command aside; `done` is the toast, `undo` the command that takes it back, where it is `remembered`.
 
         Where the gate refuses, the `form` that asked for it comes back with what was typed, unless something else
         has the keys by then.
@@ -174,7 +183,8 @@ class Desk(App[int]):
                 else:
                     self.say_refused(fault, outcome.hint)
                 return
-            self.deed = deed_of(words, done, undo) or self.deed
+            if outcome.wrote and remembered:
+                self.did(words, done, undo)
             if done:
                 self.say(done, key=self._whole.cap("z") if undo else "", label=undo_label if undo else "")
             if then:
@@ -190,11 +200,16 @@ class Desk(App[int]):
         elif not deed.undo:
             self.say_refused(f"no key undoes this: {deed.done}")
         else:
-            self.deed = None
-            self.perform(deed.undo, f"undone: {deed.done}", then=lambda _: self._forget_deed())
+            self.deed = None  # what is being undone is not undone again
+            self.perform(deed.undo, f"undone: {deed.done}", refused=lambda: self._not_undone(deed), remembered=False)
 
-    def _forget_deed(self) -> None:
-        self.deed = None
+    def _not_undone(self, deed: Deed) -> None:
+        """Where the gate refused; a deed of the meantime is the last one now."""
+        self.deed = self.deed or deed
+
+    def did(self, words: Sequence[str], done: str = "", undo: Sequence[str] = ()) -> None:
+        """The last deed from now on; without `undo` it cannot be taken back, and is called by its words."""
+        self.deed = Deed(done or shlex.join(words), undo)
 
     def copy(self, text: str, what: str = "") -> None:
         """To the clipboard of the person's terminal (OSC 52)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
@@ -76,7 +76,14 @@ if TYPE_CHECKING:
     from gate.gate import Gate
     from gate.operation import Operation
 
-    Runner = Callable[[Gate, Actor, Sequence[str], MemoryStreams, Terminal | None], Awaitable[int]]
+    class Runner(Protocol):
+        """Runs a command as the command line does, and says where it did more than read."""
+
+        def __call__(
+            self, gate: Gate, actor: Actor, words: Sequence[str], streams: MemoryStreams, terminal: Terminal | None,
+            *, on_deed: Callable[[], object],
+        ) -> Awaitable[int]: ...  # fmt: skip
+
 
 T = TypeVar("T")
 MARGINS = 4
@@ -327,10 +334,11 @@ class GateBackend:
     async def perform(self, words: Sequence[str], stdin: str = "") -> Outcome:
         streams = MemoryStreams(stdin.encode())
         paper = msgspec.structs.replace(self._terminal, columns=max(20, self._terminal.columns - MARGINS))
-        status = await self._runner(self._gate, self._actor, words, streams, paper)
+        deeds: list[bool] = []
+        status = await self._runner(self._gate, self._actor, words, streams, paper, on_deed=lambda: deeds.append(True))
         message, hint = streams.fault()
         if status == 0:
-            return Outcome(output=streams.output)
+            return Outcome(output=streams.output, wrote=bool(deeds))
         return Outcome(status=status, output=streams.output, error=message, hint=hint)
 
     async def complete(self, words: Sequence[str]) -> Sequence[str]:

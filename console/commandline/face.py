@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -72,12 +72,16 @@ def parse(words: Sequence[str], *, width: int | None = None, program: str = "war
     return parsed
 
 
+def _nothing() -> None: ...
+
+
 async def execute(
     gate: Gate, actor: Actor, words: Sequence[str], streams: Streams, terminal: Terminal | None, *,
-    files: bool = False, program: str = "wardgate",
+    files: bool = False, program: str = "wardgate", on_deed: Callable[[], object] = _nothing,
 ) -> int:  # fmt: skip
     """Runs one command and returns its exit status; nothing but a lost connection is raised.
 
+    `on_deed` is called after one that did more than read.
     `program` is what whoever typed `words` puts before them; hints and help name commands as they would type them.
     """
     as_json = "--json" in words
@@ -92,6 +96,8 @@ async def execute(
         assert parsed.command.callback is not None
         status = await parsed.command.callback(run, **parsed.arguments)
         await streams.drain()
+        if run.wrote:
+            on_deed()
         return int(status or DONE)
     except HelpWanted as wanted:
         streams.write(wanted.text + "\n")

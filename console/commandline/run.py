@@ -39,16 +39,20 @@ class Run:
         self.streams = streams
         self.terminal = terminal
         self.as_json = as_json
+        self.wrote = False
+        """Whether it did what is more than reading."""
         self._files = files
 
     async def perform(self, operation: Operation[Any, ..., T], **arguments: object) -> T:
-        return await self.gate.perform(operation, self.actor, **arguments)
+        return (await self.perform_told(operation, **arguments))[0]
 
     async def perform_told(
         self, operation: Operation[Any, ..., T], **arguments: object
     ) -> tuple[T, tuple[Change, ...]]:
         """The same, with the changes that it recorded: `console.commandline.taken` says what they took away."""
-        return await self.gate.perform_told(operation, self.actor, **arguments)
+        done = await self.gate.perform_told(operation, self.actor, **arguments)
+        self.wrote = self.wrote or not operation.reads
+        return done
 
     @property
     def width(self) -> int | None:

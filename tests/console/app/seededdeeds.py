@@ -31,13 +31,13 @@ class Deeds(Seeds):
             return refusal
         deed = getattr(self, "_do_" + "_".join(words[:2]).replace("-", "_"), None)
         if deed is None:
-            return Outcome(output="done\n")
+            return Outcome(output="done\n", wrote=words[1:2] not in (["lookup"], ["show"]))
         try:
             said = deed(*words[2:], **({"stdin": stdin} if stdin else {}))
         except NotFound as missing:
             return Outcome(status=1, error=missing.message, hint=missing.hint or "")
         self._note(self._me.name.partition("@")[0], " ".join(words[:2]), words[2] if len(words) > 2 else "")
-        return Outcome(output=said or "")
+        return Outcome(output=said or "", wrote=True)
 
     def _do_devices_approve(self, *names: str) -> None:
         for name in names:

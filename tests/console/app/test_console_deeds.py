@@ -319,3 +319,14 @@ async def test_what_a_command_prints_is_laid_out_for_the_terminal_as_it_is_now(
         await session.shows("NUMBER")
         widest = max(map(len, session.app.view._text.splitlines()))  # type: ignore[attr-defined]
         assert (widest > 60) is (after > before)
+
+
+async def test_what_is_a_deed_is_what_the_gate_did_and_not_how_it_was_called(tmp_path: Path) -> None:
+    async with a_gate(tmp_path) as gate, a_console_at(gate, LOCAL, "users") as session:
+        await session.type(":users add mara\r")
+        await session.shows("added mara@")
+        for look, shows in (("me", "name  local:0"), ("policy test", "all tests pass"), ("gate status", "network ")):
+            await session.type(ESC, f":{look}\r")
+            await session.shows(shows)
+            await session.type(ESC, "z")
+            await session.shows("no key undoes this: users add mara")
