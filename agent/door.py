@@ -66,8 +66,11 @@ class GateBusy(Unavailable):
 class _Client(asyncssh.SSHClient):
     def __init__(self, host_cas: frozenset[str]) -> None:
         self.host_cas = host_cas
+        self.asked = False
+        """Whether a CA was named for the other side, whichever."""
 
     def validate_host_ca_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        self.asked = True
         return ssh_key_from_blob(key.public_data).fingerprint in self.host_cas
 
 
@@ -118,8 +121,11 @@ async def open_subsystem(gate: Gate, door: str, subsystem: str, key: asyncssh.SS
 
     `GateNotTrusted`, `KeyRefused`, or `Unavailable` where the gate cannot be reached or ended the connection.
     """
+    client = _Client(gate.host_cas)
     try:
-        connection = await asyncio.wait_for(_connect(gate, door, key), CONNECT_TIMEOUT + LOGIN_TIMEOUT)
+        connection = await asyncio.wait_for(_connect(gate, door, key, client), CONNECT_TIMEOUT + LOGIN_TIMEOUT)
+    except asyncssh.ConnectionLost as error:
+        raise _explain(gate, error) if client.asked else _cut_off(gate) from error
     except (OSError, asyncssh.Error, TimeoutError) as error:
         raise _explain(gate, error) from error
     try:
@@ -153,7 +159,7 @@ async def _socket(gate: Gate) -> socket.socket:
     raise failures[0] if failures else OSError(f"{gate.host} has no address")
 
 
-async def _connect(gate: Gate, door: str, key: asyncssh.SSHKey) -> asyncssh.SSHClientConnection:
+async def _connect(gate: Gate, door: str, key: asyncssh.SSHKey, client: _Client) -> asyncssh.SSHClientConnection:
     return await asyncssh.connect(
         gate.host,
         gate.port,
@@ -161,7 +167,7 @@ async def _connect(gate: Gate, door: str, key: asyncssh.SSHKey) -> asyncssh.SSHC
         username=door,
         client_version=CLIENT_VERSION,
         client_keys=[key],
-        client_factory=lambda: _Client(gate.host_cas),
+        client_factory=lambda: client,
         known_hosts=([], [], []),
         server_host_key_algs=HOST_KEY_ALGORITHMS,
         encryption_algs=ENCRYPTION,
@@ -176,6 +182,16 @@ async def _connect(gate: Gate, door: str, key: asyncssh.SSHKey) -> asyncssh.SSHC
     )
 
 
+NOT_A_GATE = "is this the gate's port, and not the machine's own sshd?"
+
+
+def _cut_off(gate: Gate) -> Unavailable:
+    """A host without a certificate gives up as this side does, and may be the quicker one; so does one that stops."""
+    return Unavailable(
+        f"{gate} ended the connection before it showed a host certificate of its network", hint=NOT_A_GATE
+    )
+
+
 def _explain(gate: Gate, error: Exception) -> WardgateError:
     """What went wrong, in a person's words. Texts of the other side are quoted, so that they stay on one line."""
     match error:
@@ -187,7 +203,7 @@ def _explain(gate: Gate, error: Exception) -> WardgateError:
         case asyncssh.KeyExchangeFailed():
             return GateNotTrusted(
                 f"{gate} shows no host certificate of its network: {quoted(error.reason)}",
-                hint="is this the gate's port, and not the machine's own sshd?",
+                hint=NOT_A_GATE,
             )
         case asyncssh.PermissionDenied():
             return KeyRefused(
