@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from gate.watch import Watch
 
 AFTER = 2.0
-"""Seconds from the end of one to the pass that frees it, with all that ended meanwhile."""
+"""Seconds from the end of one to a pass, which finds all that ended meanwhile."""
 
 
 class Sweep:
@@ -20,6 +20,7 @@ class Sweep:
         self._watch = watch
         self._next: asyncio.TimerHandle | None = None
         self._open = 0
+        self._ended_at = 0.0
 
     @contextmanager
     def console(self) -> Iterator[None]:
@@ -29,6 +30,7 @@ class Sweep:
             yield
         finally:
             self._open -= 1
+            self._ended_at = asyncio.get_running_loop().time()
             self.soon()
 
     @property
@@ -43,5 +45,8 @@ class Sweep:
 
     def _now(self) -> None:
         self._next = None
+        held = asyncio.get_running_loop().time() - self._ended_at < AFTER / 2  # by its connection, it may be
         with self._watch.doing("collecting garbage"):
             gc.collect()
+        if held:
+            self.soon()

@@ -45,3 +45,27 @@ async def test_what_a_console_left_is_not_taken_for_what_stays_before_it_was_loo
     assert not sweep.swept
     await asyncio.sleep(0.1)
     assert sweep.swept
+
+
+async def test_what_is_still_held_at_a_pass_just_after_its_end_is_looked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sweeping, "AFTER", 0.05)
+    sweep = Sweep(Watch())
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        held = Circle()
+        kept = weakref.ref(held)
+        with sweep.console():
+            sweep.soon()
+            await asyncio.sleep(0.04)
+        await asyncio.sleep(0.03)
+        assert not sweep.swept  # as a connection holds on to what just ended
+        del held
+        async with asyncio.timeout(10):
+            while kept() is not None:
+                await asyncio.sleep(0.01)
+    finally:
+        if was:
+            gc.enable()
