@@ -135,7 +135,7 @@ class _Draft:
 
 
 def _states(old: Snapshot, now: _Draft) -> Counter[DeviceState]:
-    states = old.states.copy()
+    states = Counter(old.states)
     states.subtract(old.devices[id].state for id in now.moved if id in old.devices)
     states.update(now.devices[id].state for id in now.moved if id in now.devices)
     return states

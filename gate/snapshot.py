@@ -57,7 +57,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     users: Mapping[UserName, User]
     devices: Layered[DeviceID, Device]
     by_name: Layered[DeviceName, DeviceID]
-    states: Counter[DeviceState]
+    states: Mapping[DeviceState, int]
     """How many devices are in each state."""
     waiting: frozenset[DeviceID]
     """Devices that ask to join, and those whose time is over: each may be something for a person."""

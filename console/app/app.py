@@ -52,7 +52,7 @@ AGES = 10
 FIRST = 0.05
 """Seconds that the first frame waits for what stands on it; without, the frame comes first."""
 RULES: LRUCache[tuple[Any, ...], list[RuleSet]] = LRUCache(64)
-"""Style sheets as they were read for the first session: all have the same."""
+"""Style sheets as they were read for the first session: all have the same, since none sets variables of its own."""
 
 
 class ConsoleApp(Keyboard):
