@@ -15,7 +15,8 @@ from textual.app import App
 
 from console.app.actions import Action
 from console.app.backend import Backend, Outcome
-from console.app.modes import Asked, Form, Mode, Question
+from console.app.form import Form
+from console.app.modes import Asked, Mode, Question
 from console.app.palette import Palette
 from console.app.times import plural
 from console.app.toast import LASTS, Toast

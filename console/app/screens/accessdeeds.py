@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from console.app import linediff
 from console.app.actions import Action
-from console.app.modes import Asked, Field, Form
+from console.app.form import Field, Form
+from console.app.modes import Asked
 from console.app.screens import accesstests
 from console.app.times import plural
 

@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from console.app.modes import Asked, Form
+from console.app.form import Form
+from console.app.modes import Asked
 from console.app.times import plural
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from console.app.backend import Authorities
+from console.app.form import Field, Form
 from console.app.lineedit import LineEdit
-from console.app.modes import Asked, Field, Form
+from console.app.modes import Asked
 from console.app.screens import authorities as part
 from console.app.times import count, plural
 

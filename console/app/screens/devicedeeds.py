@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from console.app.actions import Action
+from console.app.form import Field, Form
 from console.app.lineedit import LineEdit
-from console.app.modes import Field, Form
 from console.app.screens import bulk, meanwhile, sampledeeds
 from console.app.times import plural
 from model.records import Device, DeviceState, RouteState

@@ -11,10 +11,10 @@ import msgspec
 from console.app.actions import Action
 from console.app.backend import Listing, Outcome
 from console.app.columns import Cell, Column, Context
+from console.app.form import Field, Form
 from console.app.inert import inert
 from console.app.lineedit import LineEdit
 from console.app.listview import ListView
-from console.app.modes import Field, Form
 from console.app.qr import half_blocks
 from console.app.screens import bulk
 from console.app.times import age, day, span

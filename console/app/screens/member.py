@@ -9,10 +9,11 @@ from textual import events
 from console.app.actions import Action
 from console.app.backend import Listing, Query, UserFacts
 from console.app.columns import Context
+from console.app.form import Field, Form
 from console.app.inert import inert
 from console.app.keytype import key_type
 from console.app.lineedit import LineEdit
-from console.app.modes import Asked, Field, Form
+from console.app.modes import Asked
 from console.app.row import Row, fit, fit_middle
 from console.app.screens import meanwhile
 from console.app.screens.certificatecolumns import ends

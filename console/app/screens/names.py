@@ -9,11 +9,12 @@ from typing import Any
 from console.app.actions import Action
 from console.app.backend import Listing, Query
 from console.app.columns import Cell, Column, Context
+from console.app.form import Field, Form
 from console.app.inert import inert
 from console.app.lineedit import LineEdit
 from console.app.listdrawing import WIDE
 from console.app.listview import ListView
-from console.app.modes import Asked, Field, Form
+from console.app.modes import Asked
 from console.app.pane import Line, Pane, fact, gap
 from console.app.screens import bulk
 from console.app.screens.devices import seen

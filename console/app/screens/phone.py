@@ -10,7 +10,7 @@ import segno
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from console.app.backend import Outcome
-from console.app.modes import Field, Form
+from console.app.form import Field, Form
 from console.app.qr import half_blocks
 from model.keys import Secret
 from model.records import DeviceState

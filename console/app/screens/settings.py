@@ -8,9 +8,9 @@ from textual import events
 
 from console.app.actions import Action
 from console.app.backend import SettingRow
+from console.app.form import Field, Form
 from console.app.inert import inert
 from console.app.lineedit import LineEdit
-from console.app.modes import Field, Form
 from console.app.row import Row, fit
 from console.app.screens import meanwhile, ownsettings
 from console.app.screens.ownsettings import Entry

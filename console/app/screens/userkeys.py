@@ -8,9 +8,10 @@ from textual import events
 
 from console.app.actions import Action
 from console.app.backend import UserFacts
+from console.app.form import Field, Form
 from console.app.inert import inert
 from console.app.keytype import key_type
-from console.app.modes import Asked, Field, Form
+from console.app.modes import Asked
 from console.app.row import Row, fit, fit_middle
 from console.app.times import age, span
 from console.app.view import View, empty

@@ -8,11 +8,11 @@ from typing import Any
 from console.app.actions import Action
 from console.app.backend import Listing, UserFacts, UserRow
 from console.app.columns import Cell, Column, Context
+from console.app.form import Field, Form
 from console.app.inert import inert
 from console.app.keytype import key_type
 from console.app.lineedit import LineEdit
 from console.app.listview import ListView
-from console.app.modes import Field, Form
 from console.app.pane import Pane, fact, gap, listed
 from console.app.screens import bulk, meanwhile
 from console.app.times import count, day
