@@ -84,7 +84,7 @@ class Keeper:
         name, table = self._machine.interface, self._machine.table
         if self._applied.interface not in {None, name}:
             undo(self._state, Machine(self._applied.interface or name, self._applied.nft_table or table, Path()))
-            self._applied = Applied()
+            self._applied = self._state.applied()
         self._remember(interface=name, nft_table=table)
         if self._options.exit_node is not None:
             before = {SOURCE_VALID_MARK: read_sysctl(SOURCE_VALID_MARK) or "0"}
@@ -245,7 +245,10 @@ class Keeper:
 
 
 def undo(state: AgentState, machine: Machine, report: Callable[[str], None] = lambda _: None) -> bool:
-    """Takes back what `state` says was done; whether there was anything. Safe to do again after an interruption."""
+    """Takes back what `state` says was done; whether there was anything. Safe to do again after an interruption.
+
+    What sshd still reads stays, and stays in `state` for the next time.
+    """
     applied = state.applied()
     if applied == Applied():
         return False
@@ -257,11 +260,12 @@ def undo(state: AgentState, machine: Machine, report: Callable[[str], None] = la
     for name, value in applied.sysctls.items():
         with contextlib.suppress(Unavailable):  # of an interface that is gone
             write_sysctl(name, value)
-    if applied.sshd_folder is not None:
-        Sshd(Path(applied.sshd_folder), report).remove()
+    folder = applied.sshd_folder
+    if folder is not None and Sshd(Path(folder), report).remove():
+        folder = None
     if applied.hosts_file is not None:
         _take_names(Path(applied.hosts_file), applied.hosts_made)
-    state.put_applied(Applied())
+    state.put_applied(Applied(sshd_folder=folder))
     return True
 
 

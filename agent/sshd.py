@@ -149,23 +149,28 @@ class Sshd:
             raise Unavailable("the gate's KRL cannot be read; the last good one stays")
         trial.replace(path)
 
-    def remove(self) -> None:
-        """Takes everything back. The files that sshd reads go last: without its KRL it would refuse every key.
+    def remove(self) -> bool:
+        """Takes everything back; whether it could. The files that sshd reads go last: without its KRL it would refuse
+        every key.
 
-        Where sshd does not take the configuration that is left, it runs on with the old one, and keeps its files.
+        Where sshd does not take the configuration that is left, it runs on with the old one, and keeps its files. They
+        say so to a later call: that the drop-in is gone says nothing of what sshd reads.
         """
-        if self._drop_in.exists():
-            self._drop_in.unlink()
+        if not (self._drop_in.exists() or self._folder.exists()):
+            return True
+        self._drop_in.unlink(missing_ok=True)
+        if self.present:
             try:
                 self._effective()
             except Unavailable as error:
                 self._tell(
                     f"sshd does not take its configuration, and was not reloaded: {error.message}",
-                    f"mend it, reload sshd, then remove {self._folder}",
+                    f"mend it, then run wardgate down: sshd reads {self._folder} until then",
                 )
-                return
+                return False
             self._reload()
         shutil.rmtree(self._folder, ignore_errors=True)
+        return True
 
     def _look(self, netmap: NetMap) -> None:
         """Whether no other file of this host decides what we would; tells the merge where one does.

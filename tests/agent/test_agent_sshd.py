@@ -19,7 +19,10 @@ import asyncssh
 import msgspec
 import pytest
 
+from agent.keeper import undo
+from agent.linux import Machine
 from agent.sshd import Sshd
+from agent.state import AgentState, Applied
 from model.errors import Unavailable
 from model.ids import Address, DeviceID, DeviceName, Domain, Prefix, Version
 from model.keys import WireGuardKey
@@ -263,17 +266,40 @@ def test_remove_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
         assert sorted(host.folder.rglob("*")) == before
 
 
-def test_an_sshd_that_cannot_be_reloaded_keeps_the_list_that_it_reads(tmp_path: Path) -> None:
+def test_an_sshd_that_cannot_be_reloaded_keeps_the_list_that_it_reads_however_often_it_is_left(tmp_path: Path) -> None:
     with a_host(tmp_path) as host:
         host.serve()
         host.certificate("alice@example.com")
         host.sshd.keep(a_netmap(host.ca, {"root": ("alice@example.com",)}, host.krl()))
         _until(host.lets_in)
         config = host.folder / "sshd_config"
-        config.write_text(f"{config.read_text()}Nonsense yes\n")
-        host.sshd.remove()
-        assert host.lets_in()
+        whole = config.read_text()
+        config.write_text(f"{whole}Nonsense yes\n")
+        for _ in range(2):
+            assert not host.sshd.remove()
+            assert host.lets_in()
         assert "was not reloaded" in host.said[-1]
+        config.write_text(whole)
+        assert host.sshd.remove()
+        assert not (host.folder / "wardgate").exists()
+
+
+def test_what_sshd_still_reads_is_not_forgotten(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        state, machine = AgentState(tmp_path / "state"), Machine("", "", Path())
+        state.prepare()
+        state.put_applied(Applied(sshd_folder=str(host.folder)))
+        host.sshd.keep(a_netmap(host.ca, {}, host.krl()))
+        config = host.folder / "sshd_config"
+        whole = config.read_text()
+        config.write_text(f"{whole}Nonsense yes\n")
+        for _ in range(2):
+            assert undo(state, machine)
+            assert (host.folder / "wardgate/revoked.krl").exists()
+        config.write_text(whole)
+        assert undo(state, machine)
+        assert not (host.folder / "wardgate").exists()
+        assert not undo(state, machine)
 
 
 def _until(holds: object) -> None:
