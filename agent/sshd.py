@@ -14,7 +14,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from agent.files import PUBLIC, read_or_none, write_whole
@@ -43,7 +43,7 @@ class Sshd:
         self._report = report
         self._said = self._hint = ""
         self._free = True
-        self._looked_at: object = None
+        self._looked_at: dict[str, list[str]] | None = None
 
     @property
     def present(self) -> bool:
@@ -175,33 +175,38 @@ class Sshd:
     def _look(self, netmap: NetMap) -> None:
         """Whether no other file of this host decides what we would; tells the merge where one does.
 
-        Others change those files at any time: they are looked at where one is another than at the last look.
+        Others change those files at any time: they are looked at where one reads otherwise than at the last look.
         """
-        files = self._others()
-        mark = [(path, path.stat().st_mtime_ns, path.stat().st_size) for path in files if path.exists()]
-        if mark == self._looked_at:
-            return
+        lines = _lines(self._config)
+        read = {str(self._config): lines}
         try:
-            found = [*foreign.foreign_settings(self._effective(), self.paths)]
+            blocks = foreign.foreign_blocks(str(self._config), lines, self._included(read), self.paths)
+            if read == self._looked_at:
+                return
+            found = [*foreign.foreign_settings(self._effective(), self.paths), *blocks]
         except Unavailable as error:
             self._free, self._looked_at = self._drop_in.exists(), None
             self._tell(f"sshd does not take its configuration as it is: {error.message}", "look with: sshd -t")
             return
-        for path in files:
-            found += foreign.foreign_blocks(str(path), _lines(path), self.paths)
-        self._free, self._looked_at = not found, mark
-        if found:
-            what = "; ".join(map(str, found))
-            merge = foreign.merge((netmap.network.ipv4, netmap.network.ipv6))
-            done = "as well" if self._drop_in.exists() else "and left alone"
-            self._tell(f"this host's sshd was set up by another {done}: {what}", merge)
+        self._free, self._looked_at = not found, read
+        if not found:
+            self._said = self._hint = ""
+            return
+        what = "; ".join(map(str, found))
+        merge = foreign.merge((netmap.network.ipv4, netmap.network.ipv6))
+        done = "as well" if self._drop_in.exists() else "and left alone"
+        self._tell(f"this host's sshd was set up by another {done}: {what}", merge)
 
-    def _others(self) -> list[Path]:
-        """The configuration with what it includes, ours apart."""
-        patterns = foreign.included(_lines(self._config))
+    def _included(self, read: dict[str, list[str]]) -> foreign.Included:
+        """Gives the files that Include names, ours apart, and writes them down in `read`."""
         folder = self._config.parent
-        found = {folder / name for pattern in patterns for name in glob.glob(pattern, root_dir=folder)}
-        return [self._config, *sorted(found - {self._drop_in})]
+
+        def included(pattern: str) -> Iterator[tuple[str, list[str]]]:
+            for path in sorted(folder / name for name in glob.glob(pattern, root_dir=folder)):
+                if path != self._drop_in and path.is_file():
+                    yield str(path), read.setdefault(str(path), _lines(path))
+
+        return included
 
     def _drop_in_text(self) -> bytes:
         with_certificate = Path(self.paths.host_certificate).exists()

@@ -1,20 +1,29 @@
-"""What another told a host's sshd about whom it trusts: found before anything of ours is there, so that neither side
-overrides the other. A function of values; the script for hosts without an agent asks the same (`sshca/host.sh`)."""
+"""What another told a host's sshd about whom it trusts: looked for before anything of ours is there, and whenever that
+configuration changes, so that neither side overrides the other. The script for hosts without an agent asks the same
+(`sshca/host.sh`). A function of values: who asks hands in the files.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
 
+from model.errors import Unavailable
 from model.ids import Prefix
 from model.sshd import DEFAULT_PATHS, Paths
 
-_WORDS: Final = re.compile(r'[^\s="]+')
+_LINE: Final = re.compile(r'\s*"?([^\s="#][^\s="]*)"?\s*=?\s*(.*)')
 _TRUST: Final = "trustedusercakeys"
 _PRINCIPALS: Final = "authorizedprincipalsfile"
+_DEEPEST: Final = 16
+"""Files within files that sshd includes."""
+
+Included = Callable[[str], Iterable[tuple[str, Iterable[str]]]]
+"""The files that a pattern of Include stands for, in sshd's order, with their lines."""
 
 
 class Foreign(msgspec.Struct, frozen=True):
@@ -32,8 +41,7 @@ class Foreign(msgspec.Struct, frozen=True):
 def foreign_settings(effective: str, paths: Paths = DEFAULT_PATHS) -> tuple[Foreign, ...]:
     """What stands in our way in `effective`, the output of `sshd -T` without our drop-in, or with it.
 
-    sshd takes the first value that it meets. Nothing is overridden: where this is not empty, nothing is written, and
-    the merge is shown.
+    sshd takes the first value that it meets, and nothing is overridden.
     """
     ours = {
         _TRUST: paths.user_ca, "revokedkeys": paths.krl, _PRINCIPALS: f"{paths.logins}/%u",
@@ -48,41 +56,69 @@ def foreign_settings(effective: str, paths: Paths = DEFAULT_PATHS) -> tuple[Fore
     return tuple(found)
 
 
-def foreign_blocks(name: str, lines: Iterable[str], paths: Paths = DEFAULT_PATHS) -> tuple[Foreign, ...]:
-    """The `Match` blocks of a configuration file `name` that trust another CA and leave the principals to us.
+def foreign_blocks(
+    name: str, lines: Iterable[str], included: Included, paths: Paths = DEFAULT_PATHS
+) -> tuple[Foreign, ...]:
+    """The `Match` blocks of a configuration, by its file's name, that trust another CA and leave the principals to us.
 
     `sshd -T` does not show them. In such a block our lists of principals would be asked about the other CA's
-    certificates; one that names a list of its own stands by itself.
+    certificates; one that names a list of its own stands by itself. `Unavailable` for files that include one another
+    deeper than sshd goes.
     """
     found = []
-    for criteria, settings in _match_blocks(lines):
-        value = settings.get(_TRUST, "none")
-        if value not in {"none", paths.user_ca} and settings.get(_PRINCIPALS, "none") == "none":
-            found.append(Foreign(_TRUST, value, f"{name}, Match {criteria}"))
+    for block in [*_blocks(name, lines, included)]:
+        value, where = block.settings.get(_TRUST, ("none", ""))
+        own_list = block.value(_PRINCIPALS) or "none"
+        if value.lower() != "none" and value != paths.user_ca and own_list.lower() == "none":
+            found.append(Foreign(_TRUST, value, f"{where}, {block.criteria}"))
     return tuple(found)
 
 
-def _match_blocks(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Criteria and settings of each: the first value of a setting counts."""
-    criteria, settings = "", dict[str, str]()
+class _Block(msgspec.Struct, eq=False):
+    """A `Match` and what stands in it. One in a file that a block includes holds where both do."""
+
+    criteria: str
+    outer: _Block | None
+    settings: dict[str, tuple[str, str]] = {}
+    """Value and file of each: the first counts."""
+
+    def value(self, setting: str) -> str | None:
+        if setting in self.settings:
+            return self.settings[setting][0]
+        return self.outer.value(setting) if self.outer else None
+
+
+def _blocks(
+    name: str, lines: Iterable[str], included: Included, outer: _Block | None = None, depth: int = 0
+) -> Iterator[_Block]:
+    """Each is whole once all are through. A file is read in the block that includes it, and its own end with it."""
+    if depth > _DEEPEST:
+        raise Unavailable(f"{name} is included more than {_DEEPEST} files deep")
+    block = outer
     for line in lines:
-        words = _WORDS.findall(line)
-        if not words or words[0].startswith("#"):
-            continue
-        if words[0].lower() == "match":
-            if criteria:
-                yield criteria, settings
-            criteria, settings = " ".join(words[1:]), {}
-        else:
-            settings.setdefault(words[0].lower(), " ".join(words[1:]))
-    if criteria:
-        yield criteria, settings
+        setting, values = _words(line)
+        if setting == "match":
+            criteria = " ".join(["Match", *values])
+            block = _Block(f"{outer.criteria}, {criteria}" if outer else criteria, outer)
+            yield block
+        elif setting == "include":
+            for file, text in [each for pattern in values for each in included(pattern)]:
+                yield from _blocks(file, text, included, block, depth + 1)
+        elif block is not None and values and block.value(setting) is None:
+            block.settings[setting] = values[0], name
 
 
-def included(lines: Iterable[str]) -> tuple[str, ...]:
-    """The patterns that a configuration file's lines include."""
-    words = (_WORDS.findall(line) for line in lines)
-    return tuple(pattern for each in words if each and each[0].lower() == "include" for pattern in each[1:])
+def _words(line: str) -> tuple[str, list[str]]:
+    """A line's setting, in lower case, and its values. sshd lets them be quoted, and a comment follow."""
+    found = _LINE.match(line)
+    if found is None:
+        return "", []
+    try:
+        values = shlex.split(found[2], comments=False)
+    except ValueError:
+        values = found[2].split()
+    comment = next((at for at, value in enumerate(values) if value.startswith("#")), None)
+    return found[1].lower(), values[:comment]
 
 
 def merge(ranges: Iterable[Prefix]) -> str:

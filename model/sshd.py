@@ -1,4 +1,4 @@
-"""What a host's sshd reads, as text: the drop-in, the principals of each login, and what stands in their way.
+"""What a host's sshd reads, as text: the drop-in, the user CA's keys, and the principals of each login.
 
 All is a function of values; who writes it where, and when, is the agent's or a script's to say. Nothing here asks for
 a reload of sshd but the first time, and when HostCertificate changes: sshd reads the other files anew for each login.

@@ -210,6 +210,43 @@ def test_a_ca_that_comes_before_ours_later_is_told_and_revocations_go_on(tmp_pat
         assert (host.sshd.problem, host.sshd.trusted() is None) == ("", False)
 
 
+def test_another_ca_in_a_file_that_an_included_file_includes_is_told(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        deeper = host.folder / "theirs"
+        (host.folder / "sshd_config.d/20-theirs.conf").write_text(f"Match User deploy\nInclude {deeper}\n")
+        deeper.write_text("PermitTTY yes\n")
+        netmap = a_netmap(host.ca, {}, host.krl())
+        assert host.sshd.keep(netmap)
+        deeper.write_text("TrustedUserCAKeys /etc/ssh/their_ca.pub\n")
+        assert not host.sshd.keep(netmap)
+        assert f"their_ca.pub in {deeper}, Match User deploy" in host.sshd.problem
+
+
+def test_a_merge_that_is_due_again_is_told_again(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        theirs = host.folder / "sshd_config.d/05-theirs.conf"
+        netmap = a_netmap(host.ca, {}, host.krl())
+        assert host.sshd.keep(netmap)
+        for told in (1, 2):
+            theirs.write_text("TrustedUserCAKeys /etc/ssh/their_ca.pub\n")
+            assert not host.sshd.keep(netmap)
+            assert len(host.said) == told
+            theirs.unlink()
+            assert host.sshd.keep(netmap)
+            assert host.sshd.problem == ""
+
+
+def test_a_trouble_that_was_mended_is_not_told_any_more(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        theirs = host.folder / "sshd_config.d/05-theirs.conf"
+        theirs.write_text("TrustedUserCAKeys /etc/ssh/their_ca.pub\n")
+        host.sshd.keep(a_netmap(host.ca, {}, host.krl()))
+        assert host.sshd.problem
+        theirs.unlink()
+        assert not host.sshd.keep(a_netmap(host.ca, {}, b"")), "there is no KRL to write"
+        assert host.sshd.problem == ""
+
+
 def test_a_configuration_that_sshd_refuses_is_told_and_keeps_no_revocation_away(tmp_path: Path) -> None:
     with a_host(tmp_path) as host:
         config, logins = host.folder / "sshd_config", {"root": ("alice@example.com",)}

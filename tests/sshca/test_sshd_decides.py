@@ -473,7 +473,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 def test_the_script_makes_up_for_a_reload_that_a_broken_run_left_out(tmp_path: Path) -> None:
     with Host(tmp_path) as host:
         host.serves()
-        broken = a_script().partition('if [ "$(cat "$told"')[0] + "}\n"
+        broken = a_script().partition("\nreload\n")[0] + "\n}\n"
         host.run(["sh", "-s"], input=broken, check=True)
         host.run(["sh", "-s"], input=a_script(), check=True)
         host.listens(2)
@@ -510,6 +510,43 @@ def test_the_script_overrides_nothing_on_a_host_that_trusts_another_ca(tmp_path:
         assert done.returncode == 1
         assert f"nothing was changed: {told}\nhint: " in done.stderr
         assert not (host.etc / "wardgate").exists()
+
+
+def test_the_script_goes_on_with_revocations_where_another_ca_came_before_ours(tmp_path: Path) -> None:
+    with Host(tmp_path) as host:
+        host.run(["sh", "-s"], input=a_script(), check=True)
+        host.serves()
+        key = a_login_key(tmp_path / "key", now_spec())
+        assert host.lets_in(key, "web")
+        (host.etc / "sshd_config.d/05-theirs.conf").write_text("TrustedUserCAKeys /etc/ssh/their_ca.pub\n")
+        done = host.run(["sh", "-s"], input=a_script(logins={"web": ()}))
+        assert done.returncode == 1
+        assert "set up by another as well, and what it reads of ours was brought up to date: trusted" in done.stderr
+        assert not host.lets_in(key, "web")
+
+
+def test_the_script_goes_on_with_revocations_where_sshd_refuses_its_configuration(tmp_path: Path) -> None:
+    with Host(tmp_path) as host:
+        host.run(["sh", "-s"], input=a_script(), check=True)
+        (host.etc / "sshd_config.d/05-theirs.conf").write_text("Nonsense yes\n")
+        done = host.run(["sh", "-s"], input=a_script(logins={"web": ()}))
+        assert (done.returncode, "does not accept its own configuration" in done.stderr) == (1, True)
+        assert (host.etc / "wardgate/logins/web").read_text() == ""
+
+
+def test_the_script_renews_the_host_certificate_where_another_ca_came_before_ours(tmp_path: Path) -> None:
+    with Host(tmp_path) as host:
+        now = epoch()
+        spec = a_spec(kind=HOST, key=host.key, principals=(NAME,), valid_after=now - 90, valid_before=now + 3600)
+        strange = issue(a_signer(name="stranger"), spec)
+        host.run(["sh", "-s"], input=a_script(host_certificate=strange), check=True)
+        host.serves()
+        (host.etc / "sshd_config.d/50-theirs.conf").write_text("Match User eve\n  TrustedUserCAKeys /etc/their\n")
+        done = host.run(["sh", "-s"], input=a_script(host_certificate=issue(HOST_CA, spec)))
+        assert (done.returncode, "set up by another as well" in done.stderr) == (1, True)
+        host.listens(2)
+        key = a_login_key(tmp_path / "key", now_spec())
+        assert host.lets_in(key, "web", known_hosts=known_hosts(TRUST, DOMAIN))
 
 
 def test_the_merge_that_is_shown_lets_both_cas_serve_and_overrides_neither(tmp_path: Path) -> None:

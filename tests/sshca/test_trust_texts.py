@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from certificate_builders import a_key, a_signer, ssh_keygen
 
-from model.foreign import foreign_blocks, foreign_settings, included, merge
+from model.foreign import foreign_settings, merge
 from model.ids import Domain, Prefix
 from model.netmap import Trust
 from model.sshd import Paths, any_login_file, drop_in, login_files, principals_file, user_ca_file
@@ -137,32 +137,6 @@ def test_a_command_that_would_be_asked_about_root_is_found() -> None:
 
 def test_the_merge_leaves_the_tunnel_to_us_and_all_else_to_the_other() -> None:
     assert "`Match Address *,!100.64.0.0/10,!fd7a:115c:a1e0::/48`" in merge(RANGES)
-
-
-THEIRS = "TrustedUserCAKeys /etc/ssh/their_ca.pub"
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        pytest.param(f"Match User deploy\n  {THEIRS}", "Match User deploy", id="in-a-block"),
-        pytest.param('match user a\ntrustedusercakeys="/x"', "Match user a", id="as-sshd-reads"),
-        pytest.param(f"Match User a\nMatch User b\n{THEIRS}", "Match User b", id="in-the-second"),
-        pytest.param(f"Match User a\n{THEIRS}\nAuthorizedPrincipalsFile none", "Match User a", id="no-list"),
-        pytest.param(f"Match User a\n{THEIRS}\nAuthorizedPrincipalsFile /x/%u", None, id="a-list-of-its-own"),
-        pytest.param(f"Match User a\n# {THEIRS}\nTrustedUserCAKeys none", None, id="none"),
-        pytest.param(f"Match User a\nTrustedUserCAKeys {Paths().user_ca}", None, id="ours"),
-        pytest.param(THEIRS, None, id="for-all-which-sshd-tells"),
-    ],
-)
-def test_a_block_that_trusts_another_ca_is_found(text: str, found: str | None) -> None:
-    wheres = [each.where for each in foreign_blocks("x", text.splitlines())]
-    assert wheres == ([f"x, {found}"] if found else [])
-
-
-def test_what_a_configuration_includes_is_read_as_sshd_reads_it() -> None:
-    lines = ["Include /a/*.conf b.conf", "  include=c", "#Include d"]
-    assert included(lines) == ("/a/*.conf", "b.conf", "c")
 
 
 def test_our_own_settings_do_not_stand_in_our_way() -> None:
