@@ -126,13 +126,16 @@ class Sshd:
         _made(self._folder)
         _made(logins)
         wanted = {name: content.encode() for name, content in text.login_files(netmap.ssh).items()}
+        strays = [path for path in logins.iterdir() if path.name not in wanted]
         if krl is not None:
             self._write_krl(krl)
         self._write(Path(self.paths.user_ca), text.user_ca_file(netmap.trust).encode())
-        for name, content in wanted.items():
+        # What is taken away goes first. A stray is emptied before it goes, and `*` is asked where it was.
+        lists = dict.fromkeys((path.name for path in strays), b"") | wanted
+        for name, content in sorted(lists.items(), key=lambda one: bool(one[1])):
             self._write(logins / name, content)
         self._write(Path(self.paths.any_login), text.any_login_file(netmap.ssh).encode())
-        for stray in [path for path in logins.iterdir() if path.name not in wanted]:
+        for stray in strays:
             stray.unlink()
         return (self._settle() if self._drop_in_changed() else True) and self._free
 

@@ -15,7 +15,7 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     it was and no temporary file is left. A symbolic link at `path` is replaced, not followed. Nobody but the
     owner can read the data before `mode` is set.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".wardgate.")  # not `path`'s, which may be as long as any
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import itertools
 import os
 import shutil
@@ -19,6 +20,7 @@ import asyncssh
 import msgspec
 import pytest
 
+from agent.files import write_whole
 from agent.keeper import undo
 from agent.linux import Machine
 from agent.sshd import Sshd
@@ -245,6 +247,31 @@ def test_a_trouble_that_was_mended_is_not_told_any_more(tmp_path: Path) -> None:
         theirs.unlink()
         assert not host.sshd.keep(a_netmap(host.ca, {}, b"")), "there is no KRL to write"
         assert host.sshd.problem == ""
+
+
+@pytest.mark.parametrize("login", [pytest.param("x" * 255, id="longest"), pytest.param("ü" * 123, id="in-bytes")])
+def test_a_login_as_long_as_a_files_name_has_its_file(tmp_path: Path, login: str) -> None:
+    with a_host(tmp_path) as host:
+        assert host.sshd.keep(a_netmap(host.ca, {login: ("alice@example.com",)}, host.krl()))
+        assert (host.folder / "wardgate/logins" / login).read_text() == "alice@example.com\n"
+
+
+def test_a_list_that_cannot_be_written_keeps_nobody_in_who_may_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes, mode: int) -> None:
+        if path.name == "a":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_whole(path, data, mode)
+
+    with a_host(tmp_path) as host:
+        alice, krl = ("alice@example.com",), host.krl()
+        assert host.sshd.keep(a_netmap(host.ca, {"deploy": alice, "web": alice}, krl))
+        monkeypatch.setattr("agent.sshd.write_whole", full)
+        with pytest.raises(OSError, match="No space"):
+            host.sshd.keep(a_netmap(host.ca, {"a": alice, "web": ()}, krl))
+        lists = {path.name: path.read_text() for path in (host.folder / "wardgate/logins").iterdir()}
+        assert {lists.get("deploy", ""), lists["web"]} == {""}
 
 
 def test_a_configuration_that_sshd_refuses_is_told_and_keeps_no_revocation_away(tmp_path: Path) -> None:
