@@ -224,7 +224,9 @@ class Sshd:
         self._drop_in.parent.mkdir(mode=0o755, exist_ok=True)
         write_whole(self._drop_in, self._drop_in_text(), PUBLIC)
         try:
-            followed = f"trustedusercakeys {self.paths.user_ca}" in self._effective().splitlines()
+            trusts = self._settings()["trustedusercakeys"]
+            # Where another's CA came before ours, sshd does not show whether it read ours: as it did before.
+            followed = trusts == self.paths.user_ca or (before is not None and trusts != "none")
         except Unavailable as error:
             self._tell(f"sshd does not take the configuration, which was taken back: {error.message}")
             followed = False
@@ -252,11 +254,13 @@ class Sshd:
             raise Unavailable(quoted((done.stderr.strip().splitlines() or ["no reason given"])[-1]))
         return done.stdout
 
+    def _settings(self) -> dict[str, str]:
+        return dict(line.partition(" ")[::2] for line in self._effective().splitlines())
+
     def _reload(self) -> None:
         """SIGHUP to the sshd that wrote the PID file, if there is one: an sshd for each connection needs none."""
         with contextlib.suppress(OSError, ValueError, Unavailable):
-            effective = dict(line.partition(" ")[::2] for line in self._effective().splitlines())
-            process = int(Path(effective.get("pidfile", "/run/sshd.pid")).read_text())
+            process = int(Path(self._settings().get("pidfile", "/run/sshd.pid")).read_text())
             if Path(f"/proc/{process}/comm").read_text().strip() == "sshd":
                 os.kill(process, signal.SIGHUP)
 

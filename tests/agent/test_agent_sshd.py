@@ -249,6 +249,22 @@ def test_a_trouble_that_was_mended_is_not_told_any_more(tmp_path: Path) -> None:
         assert host.sshd.problem == ""
 
 
+def test_a_host_certificate_is_shown_although_another_ca_came_before_ours(tmp_path: Path) -> None:
+    with a_host(tmp_path) as host:
+        netmap = a_netmap(host.ca, {}, host.krl())
+        assert host.sshd.keep(netmap)
+        (host.folder / "sshd_config.d/05-theirs.conf").write_text("TrustedUserCAKeys /etc/ssh/their_ca.pub\n")
+        host.sshd.put_host_certificate(host.certificate("db-1").export_certificate().decode())
+        drop_in = host.folder / "sshd_config.d/10-wardgate.conf"
+        assert "HostCertificate" in drop_in.read_text()
+        assert not host.sshd.keep(netmap)
+        written = drop_in.stat()
+        assert not host.sshd.keep(netmap)
+        assert (drop_in.stat().st_ino, drop_in.stat().st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
+        (said,) = host.said
+        assert "set up by another as well" in said
+
+
 @pytest.mark.parametrize("login", [pytest.param("x" * 255, id="longest"), pytest.param("ü" * 123, id="in-bytes")])
 def test_a_login_as_long_as_a_files_name_has_its_file(tmp_path: Path, login: str) -> None:
     with a_host(tmp_path) as host:
