@@ -19,8 +19,9 @@ from store import settings
 if TYPE_CHECKING:
     from store.transaction import Reader, Transaction
 
-LEAST_REST = 7 * 86400
-"""Seconds that an address rests at least: a host's certificate lives so long, unless the claims say more."""
+LEAST_REST = 30 * 86400
+"""Seconds that an address rests at least: a host's certificate may live so long, unless the claims say more, and after
+a restore nobody knows what was signed since the backup."""
 
 _REAP = 64
 """Rested addresses that one deal puts back."""

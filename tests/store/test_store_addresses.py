@@ -14,9 +14,11 @@ from store_builders import Clock, a_certificate, a_device, a_generation
 from model.errors import Conflict, Invalid, Limited
 from model.ids import Address
 from model.network import RESERVED
+from model.records import CertificateKind
+from sshca import grant
 from store import Store, Transaction, addresses, devices, settings
 
-WEEK = 7 * 86400
+LIFE = addresses.LEAST_REST
 """The longest life of a certificate where no setting says otherwise."""
 
 
@@ -73,11 +75,16 @@ def test_an_address_that_was_given_up_rests_for_the_longest_life(store: Store, c
     first = store.transact(a_device)
     store.transact(lambda tx: devices.remove(tx, first))
     assert dealt(store, 1) == ["10.9.0.2"]
-    clock.now += WEEK - 1
+    clock.now += LIFE - 1
     with pytest.raises(Limited, match="1 rest"):
         store.transact(a_device)
     clock.now += 1
     assert dealt(store, 1) == ["10.9.0.1"]
+
+
+def test_the_longest_life_is_that_of_any_certificate_unless_the_claims_say_more(store: Store) -> None:
+    lives = [grant([], kind).lives.maximum for kind in CertificateKind]
+    assert store.read(addresses.longest_life) == max(lives)
 
 
 def test_it_rests_until_the_last_certificate_that_names_it_has_ended(store: Store, clock: Clock) -> None:
@@ -85,12 +92,12 @@ def test_it_rests_until_the_last_certificate_that_names_it_has_ended(store: Stor
 
     def work(tx: Transaction) -> None:
         device = a_device(tx)
-        a_certificate(tx, a_generation(tx), device_id=device.id, valid_before=tx.now + 2 * WEEK)
+        a_certificate(tx, a_generation(tx), device_id=device.id, valid_before=tx.now + 2 * LIFE)
         devices.remove(tx, device)
         a_device(tx)
 
     store.transact(work)
-    clock.now += 2 * WEEK - 1
+    clock.now += 2 * LIFE - 1
     with pytest.raises(Limited):
         store.transact(a_device)
     clock.now += 1
@@ -100,8 +107,8 @@ def test_it_rests_until_the_last_certificate_that_names_it_has_ended(store: Stor
 def test_a_longer_life_set_meanwhile_counts_for_the_resting_too(store: Store, clock: Clock) -> None:
     ranged(store, "10.9.0.0/30")
     store.transact(lambda tx: (devices.remove(tx, a_device(tx)), a_device(tx)))
-    store.transact(lambda tx: settings.put(tx, settings.CLAIMS, [{"kind": "user", "maximum": 3 * WEEK}]))
-    clock.now += 3 * WEEK - 1
+    store.transact(lambda tx: settings.put(tx, settings.CLAIMS, [{"kind": "user", "maximum": 3 * LIFE}]))
+    clock.now += 3 * LIFE - 1
     with pytest.raises(Limited):
         store.transact(a_device)
     clock.now += 1
