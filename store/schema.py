@@ -429,6 +429,12 @@ def issued(db: Database) -> None:
     db.execute("DROP INDEX certificates_issued_at")
 
 
+@migrations()
+def unknown_ends(db: Database) -> None:
+    """Nobody knows when what a restored gate revokes as a row of serials is over."""
+    db.execute("UPDATE revocations SET until = NULL WHERE through IS NOT NULL")
+
+
 def _text_index(db: Database, table: str, columns: str) -> None:
     """A trigram index over the generated column `visible` of `table`, kept in step by triggers."""
     insert = f"INSERT INTO {table}_text (rowid, visible) VALUES (new.id, new.visible);"  # noqa: S608

@@ -16,7 +16,7 @@ from store_builders import a_certificate, a_generation, a_store
 from model.change import CertificateIssued, SettingSet
 from model.errors import Conflict, NotFound, Unavailable, WardgateError
 from model.ids import Serial
-from store import Store, certificates, changes, settings
+from store import Store, certificates, changes, restored, settings
 from store.schema import migrations
 
 
@@ -161,6 +161,21 @@ def test_the_change_of_an_issued_certificate_keeps_its_serial_alone(tmp_path: Pa
     known = store.read(lambda r: [one.change for one in changes.since(r, 0)])
     store.close()
     assert known == [other, CertificateIssued(serial=Serial(2))]
+
+
+def test_a_row_of_serials_that_a_restored_gate_revoked_has_no_end(tmp_path: Path) -> None:
+    store = a_store(tmp_path)
+    store.transact(restored.go_on)
+    store.close()
+    alter(
+        store.path,
+        "UPDATE revocations SET until = 1 WHERE through IS NOT NULL",
+        "DELETE FROM _sqlite_migrations WHERE name = 'unknown_ends'",
+    )
+    store = Store.open(store.path)
+    (row,) = store.read(certificates.revocations)
+    store.close()
+    assert (row.through is None, row.until) == (False, None)
 
 
 def test_a_migration_that_fails_leaves_the_state_as_it_was(tmp_path: Path) -> None:
