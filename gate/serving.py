@@ -103,8 +103,8 @@ class Serving:
         """The gate's own host certificate, before the old one is over, or its CA or itself believed no more."""
         found, now = self.gate.snapshot, time.time()
         if found.revocations is not self._revocations:
-            self._revocations = found.revocations
             self._certificate = await asyncio.to_thread(self.gate.store.read, self._believed)
+            self._revocations = found.revocations  # after it, so that a read that fails is made up for
         if now < self._certify_at or not network.stale(
             self._certificate, found, authority.addresses_of(found), int(now)
         ):  # fmt: skip

@@ -13,6 +13,7 @@ from model.ids import Serial, UserName
 from model.keys import SSHKey
 from model.records import Certificate, CertificateKind, Device, Revocation, Role
 from store import Transaction, certificates, user_keys
+from store.layout import host_key
 
 
 @writes("certs revoke")
@@ -42,10 +43,10 @@ def revoke(
             raise Denied("your role revokes certificates of your own, by serial or device")
         if key in call.snapshot.refused.ca_keys:
             raise Invalid("this is a CA key", hint="a stolen CA key is replaced: wardgate ca rotate KIND --emergency")
-        if certificates.host_of_key(tx, key.fingerprint) == (None, None):
+        if key.fingerprint == sshca.load(host_key(call.state), None).key.fingerprint:
             raise Invalid(
                 "this is the gate's own host key, and who reads the list would refuse the gate",
-                hint="once the gate has another, revoke the certificates of this one by serial, then the key",
+                hint="give the gate another; then this one can be revoked",
             )
         if call.actor.role is not Role.OWNER and any(one.role is Role.OWNER for one in user_keys.users_with(tx, key)):
             raise Denied("this key lets an owner in: only an owner may do this to an owner")

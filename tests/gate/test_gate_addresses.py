@@ -13,10 +13,11 @@ from gate.faces import Faces
 from gate.gate import Gate
 from gate.services import certificates, health, revocations, settings
 from gate.serving import Serving
-from model.errors import Conflict, Invalid
+from model.errors import Conflict, Invalid, Unavailable
 from model.ids import Serial
-from sshca import load, parse
-from store import Query
+from model.records import Certificate
+from sshca import generate, load, parse, save
+from store import Query, Reader
 from store.layout import host_key
 
 
@@ -82,6 +83,32 @@ async def test_a_gate_whose_certificate_was_revoked_shows_another(tmp_path: Path
             await serving.stop()
 
 
+@pytest.mark.needs("ssh-keyscan")
+async def test_a_revocation_that_could_not_be_read_at_once_is_read_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with build.a_gate(tmp_path, addresses=("localhost",)) as gate:
+        serving = await Serving.start(gate, cast(Faces, None), "127.0.0.1", 0)
+        failed = False
+
+        def fails_once(r: Reader) -> Certificate | None:
+            nonlocal failed
+            if not failed:
+                failed = True
+                raise Unavailable("the disk is away")
+            return Serving._believed(serving, r)
+
+        try:
+            first = await shown(serving)
+            monkeypatch.setattr(serving, "_believed", fails_once)
+            await gate.perform(revocations.revoke, build.LOCAL, serials=(first,))
+            while await shown(serving) == first:
+                await asyncio.sleep(0.1)
+            assert failed
+        finally:
+            await serving.stop()
+
+
 async def test_the_gates_own_host_key_is_not_revoked_by_mistake(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path, addresses=("localhost",)) as gate:
         await started_and_stopped(gate)
@@ -89,6 +116,10 @@ async def test_the_gates_own_host_key_is_not_revoked_by_mistake(tmp_path: Path) 
         with pytest.raises(Invalid, match="the gate's own host key"):
             await gate.perform(revocations.revoke, build.LOCAL, key=key)
         await gate.perform(revocations.revoke, build.LOCAL, serials=(Serial(1),))
+        with pytest.raises(Invalid, match="the gate's own host key"):
+            await gate.perform(revocations.revoke, build.LOCAL, key=key)
+        host_key(gate.state).unlink()
+        save(host_key(gate.state), generate("ed25519"), None)
         assert await gate.perform(revocations.revoke, build.LOCAL, key=key)
 
 
