@@ -13,6 +13,7 @@ import sshca
 from gate.login import issuers
 from model.errors import Invalid, NotFound
 from model.ids import domain, prefix, quoted
+from store.settings import CLAIMS
 
 _DURATION = re.compile(r"(\d+)([smhdw]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -172,7 +173,7 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType({
         _issuers, {}, "OpenID Connect providers, by name; set by owners alone", secret=True,
         owners=lambda before, after: "a provider says who someone is, owners too",
     ),
-    "certificates.claims": Setting(
+    CLAIMS: Setting(
         _claims, [], "lives, extensions and forced commands of certificates, by kind, role and tag",
         owners=_frees_of_consent,
     ),

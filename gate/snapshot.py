@@ -76,7 +76,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The KRL in base64."""
     settings: Mapping[str, object]
     claims: tuple[Claim, ...]
-    """The setting `certificates.claims`."""
+    """The setting `store.settings.CLAIMS`."""
     deadlines: Deadlines
 
     @property
@@ -192,7 +192,7 @@ def _standby(values: Mapping[str, object]) -> frozenset[DeviceID]:
 
 
 def claims_of(values: Mapping[str, object]) -> tuple[Claim, ...]:
-    return msgspec.convert(values["certificates.claims"], tuple[Claim, ...])
+    return msgspec.convert(values[settings.CLAIMS], tuple[Claim, ...])
 
 
 def user_domain_of(values: Mapping[str, object], network: Domain) -> Domain:

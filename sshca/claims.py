@@ -84,7 +84,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NETWORK_CLAIMS: Final = {
-    # The least is well below the minute in which a check that is asked always takes a certificate.
+    # The least is well below a minute: where the policy checks `always`, a certificate ends a minute after the login.
     CertificateKind.USER: Grant(
         lives=Lives(10, 16 * HOUR, 24 * HOUR), extensions=frozenset(map(str, DEFAULT_EXTENSIONS))
     ),
