@@ -101,10 +101,28 @@ class GateConnection(Packets):
         self._send_disconnect(code, reason, "en")
         self._flush(transport)
         self._ending = True
+        self._drop()
         with contextlib.suppress(OSError):  # the client was quicker
             if not transport.is_closing():
                 transport.write_eof()
         self._loop.call_later(LINGER, self.abort)
+
+    def _force_close(self, exc: Exception | None) -> None:
+        super()._force_close(exc)
+        self._drop()
+
+    def _drop(self) -> None:
+        """What came behind that which ended the connection is not taken: a proof in it would still let in."""
+        self._inpbuf = self._later = b""
+
+    async def send_userauth_success(self) -> None:
+        """A person's answers may be looked at when the connection ends: the right ones let in no more."""
+        if self._open:
+            await super().send_userauth_success()
+
+    @property
+    def _open(self) -> bool:
+        return self._transport is not None and not self._ending
 
     @property
     def busy(self) -> bool:
@@ -115,13 +133,13 @@ class GateConnection(Packets):
 
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
         """In portions: of the smallest packets, which anyone may send, one reading of the socket has thousands."""
-        if self._ending:
+        if not self._open:
             return
         if not self._later and len(data) <= PORTION:
             self._steps.run(super().data_received, data)
             return
-        if self._transport is not None:
-            self._transport.pause_reading()
+        assert self._transport is not None
+        self._transport.pause_reading()
         self._later = memoryview(bytes(self._later) + data)
         self._go_on()
 
@@ -137,9 +155,7 @@ class GateConnection(Packets):
 
     def _take_portion(self) -> None:
         self._taking = False
-        if self._ending:
-            self._later = b""
-        elif not self._answers_wait:
+        if self._later and not self._answers_wait:
             portion, self._later = bytes(self._later[:PORTION]), self._later[PORTION:]
             super().data_received(portion)
         self._go_on()

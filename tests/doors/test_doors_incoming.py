@@ -12,18 +12,20 @@ import asyncssh
 import pytest
 from asyncssh.crypto.cipher import GCMCipher
 from asyncssh.encryption import GCMEncryption
-from asyncssh.packet import PacketDecodeError, SSHPacket
+from asyncssh.packet import Boolean, PacketDecodeError, SSHPacket, String, UInt32
 from doors_harness import House, a_house, eventually
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gate.doors import connection
 from gate.doors.connection import GateConnection
+from gate.doors.door import Door
 from gate.doors.gcm import GCM
 from gate.doors.incoming import Fields, Incoming, at_once
+from store import Query, audit
 
-DISCONNECT, IGNORE, DEBUG, KEX_FIRST, USERAUTH_FIRST, GLOBAL_REQUEST = 1, 2, 4, 30, 60, 80
-CHANNEL_OPEN, CHANNEL_DATA, UNKNOWN = 90, 94, 200
+DISCONNECT, IGNORE, DEBUG, KEX_FIRST, USERAUTH_REQUEST, USERAUTH_FIRST, GLOBAL_REQUEST = 1, 2, 4, 30, 50, 60, 80
+CHANNEL_OPEN, CHANNEL_DATA, CHANNEL_REQUEST, UNKNOWN = 90, 94, 98, 200
 IN_THE_CLEAR = struct.pack(">IBBI", 12, 6, IGNORE, 0) + bytes(6)
 """The smallest packet that there is, and it is to be passed over."""
 
@@ -135,6 +137,99 @@ def test_the_guess_of_a_key_exchange_that_was_wrong_is_passed_over_once() -> Non
 def test_what_waits_is_not_done_at_once() -> None:
     with pytest.raises(RuntimeError):
         at_once(asyncio.sleep(1))
+
+
+# After the end.
+
+
+def a_session(conn: asyncssh.SSHClientConnection, command: str) -> None:
+    """Opens the client's first session and runs `command` in it, without waiting for an answer."""
+    conn._auth_complete = True  # so that asyncssh lets the client send it
+    conn.send_packet(CHANNEL_OPEN, String("session"), UInt32(0), UInt32(1 << 20), UInt32(1 << 15))
+    conn.send_packet(IGNORE, String(bytes(2 * connection.PORTION)))  # it is open a step after it was asked for
+    conn.send_packet(CHANNEL_REQUEST, UInt32(0), String("exec"), Boolean(False), String(command))
+
+
+def in_one_write(conn: asyncssh.SSHClientConnection, say: Callable[[], None]) -> None:
+    said: list[bytes] = []
+    send, conn._send = conn._send, said.append  # type: ignore[method-assign]
+    say()
+    conn._send = send  # type: ignore[method-assign]
+    send(b"".join(said))
+
+
+@pytest.mark.parametrize(("failures", "gets_in"), [(5, True), (6, False)])
+async def test_a_proof_behind_too_many_failed_ones_lets_nobody_in(tmp_path: Path, failures: int, gets_in: bool) -> None:
+    async with a_house(tmp_path) as house:
+        key = asyncssh.read_private_key(str(house.folder / "alice"))
+        said = asyncio.Event()
+        offer = (Boolean(True), String(key.algorithm), String(key.public_data))
+
+        def proves(conn: asyncssh.SSHClientConnection, well: bool) -> None:
+            signed = conn.get_userauth_request_data(b"publickey", *offer) if well else b"something else"
+            request = conn._get_userauth_request_packet(b"publickey", offer)
+            conn.send_packet(USERAUTH_REQUEST, request[1:], String(key.sign(signed, key.algorithm)))
+
+        def guesses(conn: asyncssh.SSHClientConnection) -> None:
+            def say() -> None:
+                for _ in range(failures):
+                    proves(conn, False)
+                proves(conn, True)
+                a_session(conn, "me")
+
+            in_one_write(conn, say)
+            conn.try_next_auth = lambda **_: None  # type: ignore[method-assign]  # it has said all
+            conn._recv_pkthdr = lambda: False  # type: ignore[method-assign]  # and listens no more
+            said.set()
+
+        guessing = asyncio.create_task(asyncssh.create_connection(
+            lambda: Told(guesses), "127.0.0.1", house.server.port, username="alice", client_keys=None, config=None,
+            agent_path=None, known_hosts=None,
+        ))  # fmt: skip
+        await asyncio.wait_for(said.wait(), 20)
+        await eventually(lambda: house.faces.actors if gets_in else not house.server.keeper.open)
+        assert bool(house.faces.actors) is gets_in
+        await eventually(lambda: not house.server.keeper.desk._tasks)  # what was to be written is
+        entries = house.gate.store.read(lambda r: audit.page(r, Query())).rows
+        assert any(entry.action == "login" for entry in entries) is gets_in  # type: ignore[attr-defined]
+        guessing.cancel()
+
+
+async def test_nothing_is_taken_behind_a_farewell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Door] = []
+    open_session = Door.session_requested
+    monkeypatch.setattr(Door, "session_requested", lambda door: opened.append(door) or open_session(door))
+    async with a_house(tmp_path) as house, logged_in(house) as (client, _):
+
+        def say() -> None:
+            client.send_packet(DISCONNECT, UInt32(11), String("bye"), String("en"))
+            a_session(client, "me")
+
+        in_one_write(client, say)
+        await eventually(lambda: not house.server.keeper.open)
+        assert not opened
+        assert (await house.run("alice", "me", key="alice")).status == 0
+        assert opened
+
+
+async def test_what_waits_for_its_turn_when_the_connection_ends_is_not_taken(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house, logged_in(house) as (client, _):
+        (door,) = house.server.keeper.open
+        ours = door._connection
+        assert ours is not None
+        said: list[bytes] = []
+        client._send = said.append  # type: ignore[method-assign]
+        for _ in range(1000):
+            client.send_packet(IGNORE, String(bytes(100)))
+        ours.data_received(b"".join(said))
+        await asyncio.sleep(0)
+        assert ours._later, "one step takes less than all"
+        ours.abort()
+        taken: list[bytes] = []
+        ours._take = taken.append  # type: ignore[method-assign]
+        await eventually(lambda: not house.server.keeper.open)
+        assert not taken
+        assert not ours._later
 
 
 # Many at a time.
