@@ -39,8 +39,11 @@ TOUCHED = frozenset({"sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@opens
 """Key types whose signatures count as a touch, since one without is refused here."""
 LINGER = 2.0
 """Seconds that a client may take to leave after it was told to."""
+REKEY = 30.0
+"""Seconds in which a client that is logged in has to agree on new keys, once either side asked for them."""
 PORTION = 2048
 """Bytes of a client that are taken in one step of the loop: 128 packets at most, which take 2 ms."""
+TOO_LATE = "new keys were not agreed on in time; connect again"
 ENVIRONMENT = frozenset({b"COLORTERM", b"NO_COLOR", b"LANG", b"LC_ALL", b"LC_CTYPE", b"TERM_PROGRAM"})
 
 
@@ -55,6 +58,7 @@ class GateConnection(Packets):
     ) -> None:
         super().__init__(loop, options)
         self._steps = steps
+        self._rekeying: asyncio.TimerHandle | None = None
 
     def holds(self, key_data: bytes, said: bytes, signature: bytes) -> bool:
         """Certificates are no keys here, so they are refused before they are parsed. All in one step of the loop:
@@ -165,16 +169,39 @@ class GateConnection(Packets):
         self._answers_wait = True
         if self._transport is not None:
             self._transport.pause_reading()
-        for channel in self._channels.values():
-            if isinstance(channel, GateChannel):
-                channel.flow(on=False)
+        self._flow()
 
     def resume_writing(self) -> None:
         self._answers_wait = False
         self._go_on()
+        self._flow()
+
+    def _flow(self) -> None:
+        on = not self._answers_wait and self._rekeying is None
         for channel in tuple(self._channels.values()):
             if isinstance(channel, GateChannel):
-                channel.flow(on=True)
+                channel.flow(on=on)
+
+    # New keys (RFC 4253, section 9).
+
+    def _send_kexinit(self) -> None:
+        """Until there are new keys asyncssh keeps what is to be sent, without bound: nothing more is told meanwhile."""
+        super()._send_kexinit()
+        if self._auth_complete:
+            self._rekeying = self._loop.call_later(REKEY, self.end, asyncssh.DISC_KEY_EXCHANGE_FAILED, TOO_LATE)
+            self._flow()
+
+    def send_newkeys(self, k: bytes, h: bytes) -> None:
+        super().send_newkeys(k, h)
+        if self._rekeying:
+            self._rekeying.cancel()
+            self._rekeying = None
+            self._flow()
+
+    def _cleanup(self, exc: Exception | None) -> None:
+        super()._cleanup(exc)
+        if self._rekeying:
+            self._rekeying.cancel()
 
 
 class GateChannel(PacketChannel):

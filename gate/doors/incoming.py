@@ -105,6 +105,8 @@ class Incoming(asyncssh.SSHServerConnection):
 
     def _handler(self, kind: int, packet: SSHPacket) -> SSHPacketHandler | None:
         """Who takes packets of this kind now; None where it is passed over."""
+        if kind > MSG_KEX_LAST and self._kex is not None:  # RFC 4253, section 7.1: answers would wait for new keys
+            raise ProtocolError("Unexpected packet during key exchange")
         if kind > MSG_USERAUTH_LAST:
             if not self._auth_complete:
                 raise ProtocolError("Invalid request before authentication was complete")

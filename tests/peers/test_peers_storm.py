@@ -7,7 +7,7 @@ import contextlib
 import re
 import socket
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import asyncssh
@@ -19,6 +19,7 @@ from gate import advancing, netmaps
 from gate.actor import GATE
 from gate.doors import agents as agents_door
 from gate.doors import agentsession, lobby
+from gate.doors import connection as doors_connection
 from gate.doors import door as door_limits
 from gate.doors.agentsession import AgentSession
 from gate.services import agents, devices, health, names, users
@@ -325,6 +326,74 @@ async def test_a_reader_that_reads_nothing_for_long_is_dropped(tmp_path: Path, m
         await eventually(lambda: not served.gate.presence.online(device.id), 10)
         assert agent.connection is not None
         agent.connection.abort()
+
+
+def holds_new_keys_up(agent: Plugged) -> Callable[[], None]:
+    """Asks for new keys, and answers nothing until what is returned is called."""
+    client = agent.connection
+    assert client is not None
+    client._recv_handler = lambda: False
+    client._send_kexinit()
+    client._kexinit_sent = True
+
+    def goes_on() -> None:
+        client._recv_handler = client._recv_pkthdr
+        client._recv_data()
+
+    return goes_on
+
+
+async def test_a_client_that_holds_new_keys_up_is_kept_nothing_for(tmp_path: Path) -> None:
+    async with a_served_gate(tmp_path) as served:
+        devices_ = [await served.a_device(name) for name in ("laptop", "phone")]
+        agent = await plug_in(served.server.port, served.keys["laptop"])
+        await eventually(lambda: agent.wholes)
+        (door,) = served.server.keeper.open
+        ours, session = door._connection, served.server.keeper.agents._sessions[devices_[0].id]
+        assert ours is not None
+        goes_on = holds_new_keys_up(agent)
+        await eventually(lambda: session.paused)
+        before = agent.deltas
+        for turn in range(50):
+            endpoints = [f"192.0.2.1:{turn + 1}"]
+            await served.gate.perform(agents.report_endpoints, GATE, device=devices_[1].id, endpoints=endpoints)
+            await eventually(lambda: session.missing and not served.server.keeper.agents.waiting)
+        assert not ours._deferred_packets
+        goes_on()
+        await eventually(lambda: all_fresh(served, {"laptop": agent}))
+        assert agent.deltas == before + 1
+        agent.leave()
+
+
+async def test_a_client_that_says_more_while_it_holds_new_keys_up_is_dropped(tmp_path: Path) -> None:
+    async with a_served_gate(tmp_path) as served:
+        await served.a_device("db-1", "tag:db")
+        agent = await plug_in(served.server.port, served.keys["db-1"])
+        await eventually(lambda: agent.wholes)
+        holds_new_keys_up(agent)
+        assert agent.connection is not None
+        agent.connection._kex_complete = True  # so that asyncssh lets the client send it
+        agent.connection._send_global_request(b"nonsense@example.com", want_reply=True)
+        await eventually(lambda: not served.server.keeper.open)
+        agent.leave()
+
+
+async def test_a_client_that_never_agrees_on_new_keys_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doors_connection, "REKEY", 0.2)
+    async with a_served_gate(tmp_path) as served:
+        await served.a_device("db-1", "tag:db")
+        agent = await plug_in(served.server.port, served.keys["db-1"])
+        await eventually(lambda: agent.wholes)
+        goes_on = holds_new_keys_up(agent)
+        (door,) = served.server.keeper.open
+        ours = door._connection
+        assert ours is not None
+        await eventually(lambda: ours._ending)
+        goes_on()
+        await asyncio.wait_for(agent.lost.wait(), 10)
+        await eventually(lambda: not served.server.keeper.open)
 
 
 async def test_a_removed_device_in_its_handshake_gets_no_map(tmp_path: Path) -> None:
