@@ -97,8 +97,11 @@ class Incoming(asyncssh.SSHServerConnection):
         try:
             kind = packet.get_byte()
             handler = self._handler(kind, packet) if kind != MSG_IGNORE else None
-            if handler is not None and not handler.process_packet(kind, seq, packet):
+            done = handler.process_packet(kind, seq, packet) if handler is not None else True
+            if not done:
                 self.send_packet(MSG_UNIMPLEMENTED, seq.to_bytes(4, "big"))
+            elif done is not True:
+                at_once(cast("Coroutine[Any, Any, None]", done))
         except PacketDecodeError as error:
             raise ProtocolError(str(error)) from None
         self._finish_recv_packet(kind, seq)
@@ -129,6 +132,7 @@ class Incoming(asyncssh.SSHServerConnection):
         return self
 
     def _keys_asked(self, kind: int, seq: int, packet: SSHPacket) -> None:
+        """In the clear, too, in the step in which it comes: agreeing on keys waits for nothing here."""
         fields = Fields(packet.get_full_payload())
         fields.get_byte()
         at_once(self._process_kexinit(kind, seq, fields))

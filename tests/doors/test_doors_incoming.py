@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import struct
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import asyncssh
 import pytest
 from asyncssh.crypto.cipher import GCMCipher
 from asyncssh.encryption import GCMEncryption
+from asyncssh.kex import _kex_handlers
 from asyncssh.packet import Boolean, PacketDecodeError, SSHPacket, String, UInt32
 from doors_harness import House, a_house, eventually
 from hypothesis import given
@@ -24,7 +26,16 @@ from gate.doors.gcm import GCM
 from gate.doors.incoming import Fields, Incoming, at_once
 from store import Query, audit
 
-DISCONNECT, IGNORE, DEBUG, KEX_FIRST, USERAUTH_REQUEST, USERAUTH_FIRST, GLOBAL_REQUEST = 1, 2, 4, 30, 50, 60, 80
+DISCONNECT, IGNORE, DEBUG, KEXINIT, KEX_FIRST, USERAUTH_REQUEST, USERAUTH_FIRST, GLOBAL_REQUEST = (
+    1,
+    2,
+    4,
+    20,
+    30,
+    50,
+    60,
+    80,
+)
 CHANNEL_OPEN, CHANNEL_DATA, CHANNEL_REQUEST, UNKNOWN = 90, 94, 98, 200
 IN_THE_CLEAR = struct.pack(">IBBI", 12, 6, IGNORE, 0) + bytes(6)
 """The smallest packet that there is, and it is to be passed over."""
@@ -132,6 +143,31 @@ def test_the_guess_of_a_key_exchange_that_was_wrong_is_passed_over_once() -> Non
     one._kex, one._ignore_first_kex = object(), True  # type: ignore[assignment]
     assert one._handler(KEX_FIRST, Fields(b"")) is None
     assert one._handler(KEX_FIRST, Fields(b"")) is one._kex
+
+
+def test_only_the_start_of_a_key_exchange_is_asyncssh_s_to_wait_for() -> None:
+    """What comes under keys is done in the step in which it comes: a new asyncssh that waits for more is seen here."""
+    handlers = asyncssh.SSHServerConnection._packet_handlers
+    assert {kind for kind, take in handlers.items() if inspect.iscoroutinefunction(take)} == {KEXINIT}
+    for name in connection.KEX:
+        handlers = _kex_handlers[name.encode()][0]._packet_handlers
+        assert handlers
+        assert not any(map(inspect.iscoroutinefunction, handlers.values()))
+
+
+async def test_a_handler_that_is_a_coroutine_is_run_whole(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house, logged_in(house) as (client, _):
+        (door,) = house.server.keeper.open
+        ours = door._connection
+        assert ours is not None
+        ran: list[int] = []
+
+        async def note(_: object, kind: int, *rest: object) -> None:
+            ran.append(kind)
+
+        ours._packet_handlers = {**ours._packet_handlers, UNKNOWN: note}  # type: ignore[misc]
+        client.send_packet(UNKNOWN)
+        await eventually(lambda: ran == [UNKNOWN])
 
 
 def test_what_waits_is_not_done_at_once() -> None:
