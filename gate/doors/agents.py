@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("wardgate.doors")
 
 LOGIN_GRACE = 30.0
-"""Seconds that an agent has for its login, and again for opening its session. No person is in between."""
+"""Seconds that an agent has for its login: no person is in between."""
+SESSION_GRACE = 30.0
+"""The same, from then on, for opening its session."""
 COALESCE = 0.004
 """Seconds in which changes become one delta."""
 SLICE = 0.003
@@ -70,7 +72,7 @@ class AgentLogin(ByKeyAlone):
     def completed(self) -> str | None:
         assert self.key is not None
         self._keeper.agents.logged_in(self.key, self._door)
-        self._unopened = asyncio.get_running_loop().call_later(LOGIN_GRACE, self._look_for_session)
+        self._unopened = asyncio.get_running_loop().call_later(SESSION_GRACE, self._look_for_session)
         return None
 
     def _look_for_session(self) -> None:

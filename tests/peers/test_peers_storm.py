@@ -221,7 +221,7 @@ async def test_an_agent_of_openssh_waits_and_is_served(tmp_path: Path) -> None:
 async def test_a_client_that_logs_in_and_opens_nothing_is_dropped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agents_door, "LOGIN_GRACE", 0.3)
+    monkeypatch.setattr(agents_door, "SESSION_GRACE", 0.3)
     async with a_served_gate(tmp_path) as served:
         await served.a_device("db-1", "tag:db")
         connection = await asyncssh.connect(
@@ -235,7 +235,7 @@ async def test_a_client_that_logs_in_and_opens_nothing_is_dropped(
 async def test_a_client_that_opens_a_channel_and_no_subsystem_is_dropped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agents_door, "LOGIN_GRACE", 0.3)
+    monkeypatch.setattr(agents_door, "SESSION_GRACE", 0.3)
     async with a_served_gate(tmp_path) as served:
         await served.a_device("db-1", "tag:db")
         connection = await a_login(served, "db-1")
