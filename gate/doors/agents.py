@@ -117,6 +117,8 @@ class Agents:
         self._sessions: dict[DeviceID, AgentSession] = {}
         self._waiting: OrderedDict[DeviceID, int] = OrderedDict()
         """In the order in which they are told. Whoever waits keeps its turn, however much more happens meanwhile."""
+        self._slow: dict[AgentSession, float] = {}
+        """Since when they take nothing more, by the loop's clock, in that order."""
         self._telling: asyncio.Task[None] | None = None
         self.journal = Journal(gate.snapshot.version)
         self.teller = Teller(gate.presence.observed)
@@ -171,7 +173,15 @@ class Agents:
         if older:
             older.dismiss(Conflict(TAKEN_OVER), retry_after=None)
 
+    def paused(self, session: AgentSession) -> None:
+        """It takes nothing more for now; said as often as one likes."""
+        self._slow.setdefault(session, asyncio.get_running_loop().time())
+
+    def reads(self, session: AgentSession) -> None:
+        self._slow.pop(session, None)
+
     def leave(self, session: AgentSession) -> None:
+        self.reads(session)
         if session.arrived:
             self._gate.presence.left(session.device)
             log.debug("agent gone device=%s", session.device)
@@ -306,9 +316,10 @@ class Agents:
         self._sweep.cancel()
         self._sweep = loop.call_later(SWEEP, self.sweep)
         self._lapse()
-        for session in tuple(self._sessions.values()):
-            if session.paused_at is not None and loop.time() - session.paused_at > SLOW:
-                session.door.disconnect("nothing that was sent was read for five minutes; connect again")
+        for session, since in tuple(self._slow.items()):
+            if loop.time() - since <= SLOW:
+                break
+            session.door.disconnect("nothing that was sent was read for five minutes; connect again")
 
     def _lapse(self) -> None:
         """In steps, where much lapses at once."""

@@ -56,8 +56,6 @@ class AgentSession(LineSession):
         self.device = device
         self.door = door
         self.arrived = self.started_telling = False
-        self.paused_at: float | None = None
-        """Since when the client takes nothing more, by the loop's clock."""
         self._gate = gate
         self._agents = agents
         self.key = key
@@ -168,13 +166,12 @@ class AgentSession(LineSession):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        if self.paused_at is None:
-            self.paused_at = asyncio.get_running_loop().time()
+        self._agents.paused(self)
 
     def resume_writing(self) -> None:
         """A reader that was slow gets the last state, and nothing of what was between."""
         super().resume_writing()
-        self.paused_at = None
+        self._agents.reads(self)
         missing, self._missing = self._missing, None
         if missing is not None:
             self._agents.wait(self, missing)

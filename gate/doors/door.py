@@ -146,15 +146,18 @@ class Door(asyncssh.SSHServer):
         self.login = self._connection = None
         self._gone.set()
 
-    def check_alive(self, now: float) -> None:
-        """Asks a client that is silent for long whether it is there, and gives it up after a few times."""
+    def check_alive(self, now: float) -> float | None:
+        """Asks a client that is silent for long whether it is there, and gives it up after a few times. When to look
+        again; None where there is nobody any more."""
         connection, every = self._connection, self.keeper.limits.keepalive
-        if connection is None or not self._logged_in or now - connection.heard_at < every * (connection.asked + 1):
-            return
-        if connection.asked >= UNANSWERED:
-            connection.abort()  # nobody would read why
-        else:
+        if connection is None:
+            return None
+        if now >= connection.heard_at + every * (connection.asked + 1):
+            if connection.asked >= UNANSWERED:
+                connection.abort()  # nobody would read why
+                return None
             connection.ask_alive()
+        return connection.heard_at + every * (connection.asked + 1)
 
     def disconnect(self, reason: str, code: int = asyncssh.DISC_BY_APPLICATION) -> None:
         if self._connection:
@@ -243,6 +246,7 @@ class Door(asyncssh.SSHServer):
         if self._grace:
             self._grace.cancel()
             self._grace = None
+        self.keeper.look_after(self, asyncio.get_running_loop().time() + self.keeper.limits.keepalive)
         reason = self.login.completed()
         if reason:
             self.disconnect(reason)

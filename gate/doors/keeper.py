@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from gate.doors.agents import AgentLogin, Agents
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wardgate.doors")
 
-LOOK_EVERY = 5.0
+LOOK_EVERY = 1.0
 """Seconds between looks for clients that are silent."""
 SLICE = 0.003
 """Seconds that a look takes the loop at a time."""
@@ -41,6 +42,8 @@ class Keeper:
         self.admission = Admission(limits)
         self.lobby = Lobby(limits, self.admission, gate.watch)
         self.open: set[Door] = set()
+        self._due: list[tuple[float, int, Door]] = []
+        """A heap of those who are logged in, by when to look whether they were heard."""
         self.people = People(limits)
         self.agents = Agents(gate)
         gate.watch.crowd = lambda: Crowd(
@@ -87,18 +90,24 @@ class Keeper:
         held = ((door, getattr(door.login, "key", None)) for door in self.open)
         return [door for door, key in held if key is not None and key.fingerprint in keys]
 
+    def look_after(self, door: Door, at: float) -> None:
+        """Has the door looked at `at`, by the loop's clock, whether its client is there."""
+        heappush(self._due, (at, door.number, door))
+
     async def _check_alive(self) -> None:
-        """One look at all connections takes less than a timer for each, and is sliced like all that is long."""
-        loop = asyncio.get_running_loop()
+        """In the order in which clients were heard: who was heard lately is not looked at, and has no timer either."""
+        loop, due = asyncio.get_running_loop(), self._due
         while True:
             await asyncio.sleep(min(LOOK_EVERY, self.limits.keepalive / 4))
             until = loop.time() + SLICE
-            for door in tuple(self.open):
-                now = loop.time()
+            while due and due[0][0] <= (now := loop.time()):
                 if now > until:
                     await asyncio.sleep(0)
                     until = loop.time() + SLICE
-                door.check_alive(now)
+                _, _, door = heappop(due)
+                again = door.check_alive(now)
+                if again is not None:
+                    self.look_after(door, again)
 
     async def close(self, reason: str) -> None:
         """Tells everyone and ends all connections, within the limits' `close_grace`."""

@@ -166,7 +166,7 @@ class Packets(Quiet, Incoming):
         """A request that any client answers (OpenSSH's PROTOCOL, keepalive@openssh.com)."""
         self.asked += 1
         self._global_request_waiters.append(_ANSWERED)
-        if not self.send_at_once(MSG_GLOBAL_REQUEST, framed(ALIVE)):
+        if not self.send_at_once(MSG_GLOBAL_REQUEST, _ALIVE_FRAME):
             self.send_packet(MSG_GLOBAL_REQUEST, ALIVE[1:])
 
 
@@ -179,6 +179,9 @@ def framed(payload: bytes) -> Frame:
     if padding < 4:
         padding += BLOCK
     return (1 + len(payload) + padding).to_bytes(4, "big"), b"%c%b%b" % (padding, payload, os.urandom(padding))
+
+
+_ALIVE_FRAME = framed(ALIVE)
 
 
 class _Newest:
