@@ -67,13 +67,16 @@ class Admission:
 
     def known(self, address: str) -> None:
         """Somebody of the network logged in: the connection counts as a stranger's no more."""
+        self._no_stranger(address)
+
+    def leave(self, address: str, *, known: bool) -> None:
+        self.connections -= 1
+        if not known:
+            self._no_stranger(address)
+
+    def _no_stranger(self, address: str) -> None:
         where = origin(address)
         self.strangers -= 1
         self._strangers[where] -= 1
         if not self._strangers[where]:
             del self._strangers[where]
-
-    def leave(self, address: str, *, known: bool) -> None:
-        self.connections -= 1
-        if not known:
-            self.known(address)
