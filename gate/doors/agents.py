@@ -53,14 +53,13 @@ TAKEN_OVER = "a newer connection of this device took over"
 class AgentLogin(ByKeyAlone):
     """A registered device's key, and nothing else, gets in."""
 
-    __slots__ = ("_door", "_keeper", "_session", "_unopened", "key")
+    __slots__ = ("_door", "_keeper", "_session", "key")
 
     def __init__(self, keeper: Keeper, door: Door) -> None:
         self._keeper = keeper
         self._door = door
         self.key: SSHKey | None = None
         self._session: AgentSession | None = None
-        self._unopened: asyncio.TimerHandle | None = None
         door.allow(min(LOGIN_GRACE, keeper.limits.login_grace))
 
     def accepts(self, key: SSHKey) -> bool:
@@ -72,12 +71,8 @@ class AgentLogin(ByKeyAlone):
     def completed(self) -> str | None:
         assert self.key is not None
         self._keeper.agents.logged_in(self.key, self._door)
-        self._unopened = asyncio.get_running_loop().call_later(SESSION_GRACE, self._look_for_session)
+        self._door.allow(SESSION_GRACE, "no session was opened; ask for the subsystem peers")
         return None
-
-    def _look_for_session(self) -> None:
-        if self._session is None or not self._session.arrived:
-            self._door.disconnect("no session was opened; ask for the subsystem peers")
 
     def session(self) -> asyncssh.SSHServerSession[bytes] | None:
         id = self._keeper.agents.device(self.key) if self.key else None
@@ -94,9 +89,6 @@ class AgentLogin(ByKeyAlone):
     def lost(self) -> None:
         if self.key is not None:
             self._keeper.agents.opened(self.key, self._door)
-        if self._unopened:
-            self._unopened.cancel()
-            self._unopened = None
 
 
 class Agents:

@@ -73,6 +73,7 @@ class AgentSession(LineSession):
             self._removed()
             return
         self.arrived = True
+        self.door.stay()
         self._agents.arrive(self)
         loop = asyncio.get_running_loop()
         self._began = loop.time()
@@ -94,7 +95,7 @@ class AgentSession(LineSession):
 
     def _end_soon(self) -> None:
         """A connection has one session. What stays after it would be a device's that may have any number of them."""
-        asyncio.get_running_loop().call_later(FAREWELL, self.door.disconnect, "the session is over; connect again")
+        self.door.allow(FAREWELL, "the session is over; connect again")
 
     def _begin(self) -> None:
         if self._start:

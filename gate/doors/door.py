@@ -125,17 +125,20 @@ class Door(asyncssh.SSHServer):
         """What the client says it is (RFC 4253, section 4.2)."""
         return str(self._connection.get_extra_info("client_version", "")) if self._connection else ""
 
-    def allow(self, seconds: float) -> None:
-        """Gives the client that long, from now, to be logged in."""
+    def allow(self, seconds: float, reason: str = "the login took too long; connect again") -> None:
+        """Gives the client that long, from now, for what is next: to be logged in, to open its session, or to go."""
+        self.stay()
+        if not self._gone.is_set():
+            self._grace = asyncio.get_running_loop().call_later(seconds, self.disconnect, reason)
+
+    def stay(self) -> None:
+        """It did what it was given time for."""
         if self._grace:
             self._grace.cancel()
-        self._grace = asyncio.get_running_loop().call_later(
-            seconds, self.disconnect, "the login took too long; connect again"
-        )
+            self._grace = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._grace:
-            self._grace.cancel()
+        self.stay()
         if self._entered:
             self.keeper.admission.leave(self.source, known=self._known)
             self.keeper.open.discard(self)
@@ -243,9 +246,7 @@ class Door(asyncssh.SSHServer):
         if self._known:
             self.keeper.admission.known(self.source)
         self.keeper.lobby.left(self.number, served=True)
-        if self._grace:
-            self._grace.cancel()
-            self._grace = None
+        self.stay()
         self.keeper.look_after(self, asyncio.get_running_loop().time() + self.keeper.limits.keepalive)
         reason = self.login.completed()
         if reason:

@@ -277,6 +277,20 @@ async def test_a_device_keeps_no_connection_whose_session_is_over(
         await eventually(lambda: not served.server.keeper.open)
 
 
+async def test_a_connection_that_is_gone_keeps_no_timer(tmp_path: Path) -> None:
+    async with a_served_gate(tmp_path) as served:
+        device = await served.a_device("db-1", "tag:db")
+        agent = await plug_in(served.server.port, served.keys["db-1"])
+        await eventually(lambda: agent.wholes)
+        (door,) = served.server.keeper.open
+        session = served.server.keeper.agents._sessions[device.id]
+        assert door._grace is None, "it has its session"
+        agent.leave()
+        await eventually(lambda: not served.server.keeper.open)
+        session.finish(1)
+        assert door._grace is None
+
+
 async def test_who_is_there_to_enroll_counts_as_a_stranger(tmp_path: Path) -> None:
     async with a_served_gate(tmp_path) as served:
         admission = served.server.keeper.admission
