@@ -41,23 +41,17 @@ LINGER = 2.0
 """Seconds that a client may take to leave after it was told to."""
 REKEY = 30.0
 """Seconds in which a client that is logged in has to agree on new keys, once either side asked for them."""
-PORTION = 2048
-"""Bytes of a client that are taken in one step of the loop: 128 packets at most, which take 2 ms."""
 TOO_LATE = "new keys were not agreed on in time; connect again"
 ENVIRONMENT = frozenset({b"COLORTERM", b"NO_COLOR", b"LANG", b"LC_ALL", b"LC_CTYPE", b"TERM_PROGRAM"})
 
 
 class GateConnection(Packets):
     _owner: Door
-    _answers_wait = _taking = False
-    _later: bytes | memoryview = b""
-    """What came already, and waits for its turn."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, options: asyncssh.SSHServerConnectionOptions, steps: Steps
     ) -> None:
-        super().__init__(loop, options)
-        self._steps = steps
+        super().__init__(loop, options, steps)
         self._rekeying: asyncio.TimerHandle | None = None
 
     def holds(self, key_data: bytes, said: bytes, signature: bytes) -> bool:
@@ -111,73 +105,29 @@ class GateConnection(Packets):
                 transport.write_eof()
         self._loop.call_later(LINGER, self.abort)
 
-    def _force_close(self, exc: Exception | None) -> None:
-        super()._force_close(exc)
-        self._drop()
-
-    def _drop(self) -> None:
-        """What came behind that which ended the connection is not taken: a proof in it would still let in."""
-        self._inpbuf = self._later = b""
-
     async def send_userauth_success(self) -> None:
         """A person's answers may be looked at when the connection ends: the right ones let in no more."""
         if self._open:
             await super().send_userauth_success()
 
     @property
-    def _open(self) -> bool:
-        return self._transport is not None and not self._ending
-
-    @property
     def busy(self) -> bool:
         """Whether sessions are open."""
         return bool(self._channels)
 
-    # What comes, and when it is taken.
-
-    def data_received(self, data: bytes, datatype: int | None = None) -> None:
-        """In portions: of the smallest packets, which anyone may send, one reading of the socket has thousands."""
-        if not self._open:
-            return
-        if not self._later and len(data) <= PORTION:
-            self._steps.run(super().data_received, data)
-            return
-        assert self._transport is not None
-        self._transport.pause_reading()
-        self._later = memoryview(bytes(self._later) + data)
-        self._go_on()
-
-    def _go_on(self) -> None:
-        """Takes what came already, and then reads on, unless the client takes no answers."""
-        if self._transport is None or self._answers_wait or self._taking:
-            return
-        if self._later:
-            self._taking = True
-            self._loop.call_soon(self._take_portion)
-        else:
-            self._transport.resume_reading()
-
-    def _take_portion(self) -> None:
-        self._taking = False
-        if self._later and not self._answers_wait:
-            portion, self._later = bytes(self._later[:PORTION]), self._later[PORTION:]
-            super().data_received(portion)
-        self._go_on()
+    # What is told, and when.
 
     def pause_writing(self) -> None:
         """A client that takes no answers is asked and told nothing more: neither can pile up here."""
-        self._answers_wait = True
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self.hold_back()
         self._flow()
 
     def resume_writing(self) -> None:
-        self._answers_wait = False
-        self._go_on()
+        self.go_on()
         self._flow()
 
     def _flow(self) -> None:
-        on = not self._answers_wait and self._rekeying is None
+        on = not self.held_back and self._rekeying is None
         for channel in tuple(self._channels.values()):
             if isinstance(channel, GateChannel):
                 channel.flow(on=on)

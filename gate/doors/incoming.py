@@ -6,8 +6,12 @@ it is for. asyncssh makes a task of what may have to wait; of that, here only a 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import socket
+import sys
 from collections.abc import Coroutine
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import asyncssh
 from asyncssh.auth import MSG_USERAUTH_PK_OK, lookup_server_auth
@@ -27,7 +31,13 @@ from asyncssh.packet import PacketDecodeError, SSHPacket, SSHPacketHandler, Stri
 
 from gate.doors.gcm import BLOCK, GCM, TAG
 
+if TYPE_CHECKING:
+    from gate.steps import Steps
+
 T = TypeVar("T")
+
+PORTION = 2048
+"""Bytes of a client that are taken in one step of the loop: of packets that mean nothing 128 at most, or 2 ms."""
 
 
 class Fields(SSHPacket):
@@ -69,7 +79,100 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("what was to be done at once waits for something")
 
 
+def _nothing_more() -> bool:
+    return False
+
+
 class Incoming(asyncssh.SSHServerConnection):
+    held_back = _ending = _taking = False
+    _later: bytes | memoryview = b""
+    """What came already, and waits for its turn."""
+    _outbox: list[bytes]
+    """What is sent at the end of this step."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, options: asyncssh.SSHServerConnectionOptions, steps: Steps
+    ) -> None:
+        super().__init__(loop, options)
+        self._steps = steps
+
+    # What comes, and when it is taken.
+
+    def data_received(self, data: bytes, datatype: int | None = None) -> None:
+        """In portions: of the smallest packets, which anyone may send, one reading of the socket has thousands."""
+        if not self._open:
+            return
+        if not self._later and len(data) <= PORTION:
+            self._steps.run(self._receive, data)
+            return
+        assert self._transport is not None
+        self._transport.pause_reading()
+        self._later = memoryview(bytes(self._later) + data)
+        self._take_later()
+
+    def _receive(self, data: bytes) -> None:
+        self._inpbuf += data
+        self._recv_data()
+        if not self._auth_complete and not self._outbox:
+            self._acknowledge()
+
+    def _take_later(self) -> None:
+        """Takes what came already, and then reads on, unless it is held back."""
+        if self._transport is None or self.held_back or self._taking:
+            return
+        if self._later:
+            self._taking = True
+            self._loop.call_soon(self._take_portion)
+        else:
+            self._transport.resume_reading()
+
+    def _take_portion(self) -> None:
+        self._taking = False
+        if self._later and not self.held_back:
+            portion, self._later = bytes(self._later[:PORTION]), self._later[PORTION:]
+            self._receive(portion)
+        self._take_later()
+
+    def hold_back(self) -> None:
+        """Takes nothing until `go_on`."""
+        self.held_back = True
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def go_on(self) -> None:
+        self.held_back = False
+        self._take_later()
+
+    def _acknowledge(self) -> None:
+        """Until OpenSSH has a session it sends no packet before the one before is acknowledged (RFC 896, Nagle), and
+        Linux keeps that back for 40 ms, to go along with an answer. In a login two have none: the client's algorithms
+        and its new keys. What the kernel is told here holds until the next answer."""
+        if sys.platform == "linux" and self._transport is not None:
+            with contextlib.suppress(OSError):  # the client is gone
+                wire: socket.socket = self._transport.get_extra_info("socket")
+                wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+    # The end.
+
+    @property
+    def _open(self) -> bool:
+        return self._transport is not None and not self._ending
+
+    def _force_close(self, exc: Exception | None) -> None:
+        super()._force_close(exc)
+        self._drop()
+
+    def _drop(self) -> None:
+        """What came behind that which ended the connection is not taken: a proof in it would still let in."""
+        self._inpbuf = self._later = b""
+
+    def _cleanup(self, exc: Exception | None) -> None:
+        """Lets go of what keeps the connection in a circle: it is freed now, and not by a long collection."""
+        super()._cleanup(exc)
+        self._recv_handler = _nothing_more
+
+    # A packet.
+
     def _recv_pkthdr(self) -> bool:
         """Takes the next packet, once it is there whole."""
         cipher = self._recv_encryption

@@ -1,4 +1,4 @@
-"""How packets leave a connection: asyncssh's way with less work a packet, and at once what a login waits for.
+"""How packets leave a connection: asyncssh's way with less work a packet.
 
 `gate.doors.incoming` is the other way.
 
@@ -10,12 +10,9 @@ deltas do, at once. While keys are agreed on, packets take asyncssh's own way.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
-import socket
 import struct
-import sys
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
@@ -31,6 +28,8 @@ from gate.doors.incoming import Incoming
 
 if TYPE_CHECKING:
     from asyncssh.packet import SSHPacket, SSHPacketLogger
+
+    from gate.steps import Steps
 
 ALIVE = struct.pack(">BI21sB", MSG_GLOBAL_REQUEST, 21, b"keepalive@openssh.com", 1)
 
@@ -72,17 +71,13 @@ class _Answered:
 _ANSWERED = cast("asyncio.Future[tuple[int, SSHPacket]]", _Answered())
 
 
-def _nothing_more() -> bool:
-    return False
-
-
 class Packets(Quiet, Incoming):
     """`heard_at` is when the client was last heard, by the loop's clock; `asked` how often it was asked since."""
 
-    _ending = False
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, options: asyncssh.SSHServerConnectionOptions) -> None:
-        super().__init__(loop, options)
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, options: asyncssh.SSHServerConnectionOptions, steps: Steps
+    ) -> None:
+        super().__init__(loop, options, steps)
         if not self._logger.isEnabledFor(logging.INFO):
             self._logger = _UNHEARD
         self._outbox: list[bytes] = []
@@ -135,25 +130,6 @@ class Packets(Quiet, Incoming):
         transport.write(cipher.seal(size, body))
         self._sent(body)
         return True
-
-    def data_received(self, data: bytes, datatype: int | None = None) -> None:
-        super().data_received(data, datatype)
-        if not self._auth_complete and not self._outbox:
-            self._acknowledge()
-
-    def _acknowledge(self) -> None:
-        """Until OpenSSH has a session it sends no packet before the one before is acknowledged (RFC 896, Nagle), and
-        Linux keeps that back for 40 ms, to go along with an answer. In a login two have none: the client's algorithms
-        and its new keys. What the kernel is told here holds until the next answer."""
-        if sys.platform == "linux" and self._transport is not None:
-            with contextlib.suppress(OSError):  # the client is gone
-                wire: socket.socket = self._transport.get_extra_info("socket")
-                wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-
-    def _cleanup(self, exc: Exception | None) -> None:
-        """Lets go of what keeps the connection in a circle: it is freed now, and not by a long collection."""
-        super()._cleanup(exc)
-        self._recv_handler = _nothing_more
 
     # Whether somebody is there.
 

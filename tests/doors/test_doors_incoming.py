@@ -19,7 +19,7 @@ from doors_harness import House, a_house, eventually
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gate.doors import connection
+from gate.doors import connection, incoming
 from gate.doors.connection import GateConnection
 from gate.doors.door import Door
 from gate.doors.gcm import GCM
@@ -182,7 +182,7 @@ def a_session(conn: asyncssh.SSHClientConnection, command: str) -> None:
     """Opens the client's first session and runs `command` in it, without waiting for an answer."""
     conn._auth_complete = True  # so that asyncssh lets the client send it
     conn.send_packet(CHANNEL_OPEN, String("session"), UInt32(0), UInt32(1 << 20), UInt32(1 << 15))
-    conn.send_packet(IGNORE, String(bytes(2 * connection.PORTION)))  # it is open a step after it was asked for
+    conn.send_packet(IGNORE, String(bytes(2 * incoming.PORTION)))  # it is open a step after it was asked for
     conn.send_packet(CHANNEL_REQUEST, UInt32(0), String("exec"), Boolean(False), String(command))
 
 
@@ -287,7 +287,7 @@ async def test_a_stranger_who_floods_the_gate_with_packets_has_few_of_them_taken
         _, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
         writer.write(b"SSH-2.0-x\r\n" + IN_THE_CLEAR * 20_000)
         await eventually(lambda: sum(steps) == 20_000)
-        assert max(steps) <= connection.PORTION // len(IN_THE_CLEAR)
+        assert max(steps) <= incoming.PORTION // len(IN_THE_CLEAR)
         writer.close()
 
 
