@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import inspect
 import struct
+import sys
+import termios
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -302,11 +305,20 @@ async def test_what_came_waits_while_the_client_takes_no_answers_and_none_of_it_
         process.stdin.write(data)
         process.stdin.write_eof()
         taken = ours._recv_seq
-        await asyncio.sleep(0.2)
+        await eventually(lambda: unread(ours) > 0)
+        for _ in range(10):
+            await asyncio.sleep(0)  # a turn of the loop, in which it would be read
         assert ours._recv_seq == taken
         ours.resume_writing()
         assert await asyncio.wait_for(process.stdout.read(), 10) == data
     assert bytes(ours._later) == b""
+
+
+def unread(ours: GateConnection) -> int:
+    """Bytes that came and are the kernel's still."""
+    return int.from_bytes(
+        fcntl.ioctl(ours.get_extra_info("socket").fileno(), termios.FIONREAD, bytes(4)), sys.byteorder
+    )
 
 
 async def open_cat(client: asyncssh.SSHClientConnection, ours: GateConnection):  # type: ignore[no-untyped-def]
