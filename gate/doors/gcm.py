@@ -57,7 +57,7 @@ class GCM(GCMEncryption):
 
 
 # asyncssh's tables are the process's: from here on all in it that uses asyncssh seals so, as clients in tests do, which
-# is why the bytes are tested against asyncssh's own class, and with OpenSSH. Its list of ciphers has each name twice now;
-# the gate's options name theirs.
+# is why the bytes are tested against asyncssh's own class, and with OpenSSH. Its list of ciphers has each name twice
+# now; the gate's options name theirs.
 for _name, _cipher in ((b"aes128-gcm@openssh.com", "aes128-gcm"), (b"aes256-gcm@openssh.com", "aes256-gcm")):
     register_encryption_alg(_name, GCM, _cipher, False)
