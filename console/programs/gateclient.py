@@ -46,11 +46,16 @@ class Asker(msgspec.Struct, frozen=True, kw_only=True):
 
 def at_terminal() -> Asker:
     def ask(prompt: str, shows: bool) -> str:
-        if shows:
-            sys.stderr.write(prompt)
-            sys.stderr.flush()
-            return sys.stdin.readline().rstrip("\n")
-        return getpass.getpass(prompt, sys.stderr)
+        if not shows:
+            try:
+                return getpass.getpass(prompt, sys.stderr)
+            except EOFError:
+                raise _nobody(prompt) from None
+        sys.stderr.write(prompt)
+        sys.stderr.flush()
+        if not (line := sys.stdin.readline()):
+            raise _nobody(prompt)
+        return line.rstrip("\n")
 
     def confirm(question: str) -> bool:
         sys.stderr.write(f"{question} (yes/no) ")
@@ -58,6 +63,10 @@ def at_terminal() -> Asker:
         return sys.stdin.readline().strip().lower() in {"yes", "y"}
 
     return Asker(ask=ask, tell=lambda text: print(text, file=sys.stderr), confirm=confirm, present=sys.stdin.isatty())
+
+
+def _nobody(prompt: str) -> Denied:
+    return Denied(f"the gate asks {quoted(prompt.strip())}, and nobody answers", hint="log in at a terminal")
 
 
 def silent() -> Asker:

@@ -79,7 +79,7 @@ async def login(
         import msgspec
 
         asker = msgspec.structs.replace(asker, browser=False)
-    place = Path(key_file).expanduser() if key_file else folder.key_file(host, port, name)
+    place = Path(key_file).expanduser() if key_file else _made_here(folder, kept, host, port, name)
     trusted = _trusted(folder, host, port, fingerprint)
     connection = await gateclient.connect(host, port, name, asker, keys=[place], trusted=trusted)
     try:
@@ -120,6 +120,11 @@ def _ending(devices: Sequence[dict[str, Any]]) -> list[str]:
         if device["state"] == "approved" and 0 < ends - time.time() < SOON:
             found.append(f"your device {device['name']} expires in {until(int(ends))}; ask an operator for more time")
     return found
+
+
+def _made_here(folder: Folder, kept: Kept | None, host: str, port: int, name: str) -> Path:
+    """The key of the login that there is, which the gate may know as one, or where a first one's is made."""
+    return Path(kept.key_file) if kept and kept.own_key else folder.key_file(host, port, name)
 
 
 def _named(gate: str | None) -> tuple[str, str, int]:
@@ -277,7 +282,6 @@ async def logout(as_json: bool, gate: str | None) -> int:
             f"forgot the login of {kept.name} here; the gate was not told: {fault.message}\n"
             f"end it there as well: ssh -p {kept.port} {kept.name}@{kept.host} logout"
         )
-    loginfiles.drop_from_agent(kept.key_file)
     folder.forget(kept)
     print(said)
     return 0

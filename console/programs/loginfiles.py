@@ -110,8 +110,12 @@ class Folder:
         return done.returncode == 1 and done.stdout.rstrip().endswith("REVOKED")
 
     def keep(self, login: Kept, *, certificate: str, known_hosts: str, krl: bytes, program: str) -> None:
-        """Writes all that ssh needs; the certificate last, since its presence says that the rest is there."""
+        """Writes all that ssh needs; the certificate last, since its presence says that the rest is there.
+
+        A network has one login here: another key's, which this one is in place of, goes.
+        """
         self._prepare()
+        before = [one for one in self.logins() if one.domain == login.domain and one.key_file != login.key_file]
         write_whole(self.krl(login), krl, mode=0o600)
         known = self.path / f"{login.domain}.known_hosts"
         write_whole(known, known_hosts.encode(), mode=0o600)
@@ -119,6 +123,8 @@ class Folder:
         write_whole(self._record(login), msgspec.json.encode(login), mode=0o600)
         write_whole(Path(f"{login.key_file}-cert.pub"), f"{certificate}\n".encode(), mode=0o600)
         self._include()
+        for one in before:
+            _forget_key(one)
 
     def _record(self, login: Kept) -> Path:
         return self.path / f"{login.domain}.json"
@@ -155,9 +161,8 @@ class Folder:
             write_whole(config, kept.encode(), mode=0o600)
 
     def forget(self, login: Kept) -> None:
+        _forget_key(login)
         for path in (
-            Path(f"{login.key_file}-cert.pub"),
-            *((Path(login.key_file), Path(f"{login.key_file}.pub")) if login.own_key else ()),
             self.path / f"{login.domain}.conf",
             self.krl(login),  # after what names it: ssh refuses every host by a list that is not there
             self.path / f"{login.domain}.known_hosts",
@@ -182,7 +187,16 @@ def add_to_agent(key_file: str, seconds: int) -> bool:
     return done.returncode == 0
 
 
-def drop_from_agent(key_file: str) -> None:
+def _forget_key(login: Kept) -> None:
+    """Its certificate, here and in the ssh-agent, and the key itself where it was made for this login."""
+    _drop_from_agent(login.key_file)
+    Path(f"{login.key_file}-cert.pub").unlink(missing_ok=True)
+    if login.own_key:
+        Path(login.key_file).unlink(missing_ok=True)
+        Path(f"{login.key_file}.pub").unlink(missing_ok=True)
+
+
+def _drop_from_agent(key_file: str) -> None:
     if "SSH_AUTH_SOCK" in os.environ and Path(f"{key_file}.pub").exists() and shutil.which("ssh-add"):
         subprocess.run(["ssh-add", "-q", "-d", f"{key_file}.pub"], capture_output=True, check=False, timeout=30)
 

@@ -162,6 +162,34 @@ def test_logging_out_takes_everything_away_and_revokes(home: Home) -> None:
 
 
 @pytest.mark.needs("ssh-keygen")
+def test_a_second_login_goes_by_the_first_ones_key_so_that_logging_out_leaves_none(home: Home) -> None:
+    home.login()
+    home.login()
+    assert len(list((home.ssh / "wardgate").glob("*.pub"))) == 2  # the key's, and its certificate
+    home.run("logout")
+    assert {path.suffix for path in (home.ssh / "wardgate").iterdir()} == {".trusted"}
+
+
+@pytest.mark.needs("ssh-keygen")
+def test_a_login_by_another_key_takes_the_place_of_the_key_that_was_made(home: Home) -> None:
+    home.login()
+    home.login("--key", str(home.ssh / "id_ed25519"))
+    assert not list((home.ssh / "wardgate").glob("alice@*"))
+    home.run("logout")
+    assert {path.name for path in home.ssh.iterdir()} >= {"id_ed25519", "id_ed25519.pub"}
+
+
+@pytest.mark.needs("ssh-keygen")
+def test_a_question_that_nobody_is_there_to_answer_ends_the_login_in_one_line(home: Home) -> None:
+    home.run("users", "add", "bob", "--state", str(home.state))
+    done = home.run("login", f"bob@localhost:{home.port}", "--fingerprint", home.host_ca(), check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert 'error: the gate asks "Password:", and nobody answers' in done.stderr
+    assert "hint: log in at a terminal" in done.stderr
+
+
+@pytest.mark.needs("ssh-keygen")
 def test_a_login_by_a_registered_key_asks_for_nothing_that_is_refused(home: Home) -> None:
     home.login()
     trail = json.loads(home.run("audit", "list", "--json", "--state", str(home.state)).stdout)
