@@ -15,7 +15,7 @@ from model.records import Certificate, Device, EnrollmentKey, Generation, User, 
 TIMES = frozenset({
     "at", "created_at", "approved_at", "expires_at", "last_seen", "added_at", "revoked_at", "used_at", "confirm_by",
     "asked_at", "given_at", "until", "valid_after", "valid_before", "issued_at", "activated_at", "trusted_until",
-    "retired_at", "last_end", "started_at", "ends_at", "ended_at", "auth_time",
+    "retired_at", "last_end", "started_at", "ends_at", "ended_at", "auth_time", "proved_at", "kept_at",
 })  # fmt: skip
 """Keys whose numbers are moments."""
 
