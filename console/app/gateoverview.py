@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from console.app.backend import Crowd, GateLine, Need, Overview
-from console.app.times import DAY, age, plural, span
+from console.app.times import DAY, ago, plural, span
 from gate.presence import HISTORY_STEP
 from gate.services.emergencies import told
 from model.records import (
@@ -266,7 +266,7 @@ def _backup(at: int | None, now: int) -> GateLine:
     """One that was made through the gate; copies of the disk are none of its business."""
     if at is None:
         return GateLine(label="backup", value="none yet", role="warn")
-    return GateLine(label="backup", value=f"{age(at, now)} ago", role="text" if now - at < 7 * DAY else "warn",
+    return GateLine(label="backup", value=ago(at, now), role="text" if now - at < 7 * DAY else "warn",
                     go=("Activity", "gate"))  # fmt: skip
 
 

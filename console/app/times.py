@@ -30,6 +30,12 @@ def age(at: int, now: int) -> str:
     return span(seconds) if seconds < 60 * DAY else day(at, now)
 
 
+def ago(at: int, now: int) -> str:
+    """`3 h ago`; `now` and a date stand as they are."""
+    past = age(at, now)
+    return f"{past} ago" if 5 <= now - at < 60 * DAY else past
+
+
 def day(at: int, now: int) -> str:
     """`3 Feb`, with the year where it is another."""
     moment = datetime.fromtimestamp(at, UTC)

@@ -95,6 +95,12 @@ def age(seconds: int | None, now: int | None = None) -> str:
     return span(max(0, (now or int(time.time())) - seconds)) or "now"
 
 
+def ago(seconds: int) -> str:
+    """The same with `ago` behind it, but `now` as it is."""
+    past = age(seconds)
+    return past if past == "now" else f"{past} ago"
+
+
 def until(seconds: int | None, now: int | None = None) -> str:
     """The same for a time to come; `over` where it has passed, `never` where there is none."""
     if seconds is None:

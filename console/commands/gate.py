@@ -8,7 +8,7 @@ from pathlib import Path
 
 from console.commandline import shapes
 from console.commandline.command import OutFileParameter, argument, option, verb
-from console.commandline.render import Column, age, facts, plural, span
+from console.commandline.render import Column, ago, facts, plural, span
 from console.commandline.run import Run
 from gate import backups
 from gate.services import health as service
@@ -33,7 +33,7 @@ async def status(run: Run) -> None:
             *((id, state) for id, state in found.signs.items()),
             ("loop", _loop(found)),
             ("KRL", plural(found.krl_entries, "entry", "entries")), ("disk", f"{found.disk_free_percent} % free"),
-            ("break-glass", "; ".join(f"{told(entry)}, {age(entry.at)} ago" for entry in found.break_glass.rings)
+            ("break-glass", "; ".join(f"{told(entry)}, {ago(entry.at)}" for entry in found.break_glass.rings)
                             or ("none is left" if found.break_glass.lost else f"{len(found.break_glass.keys)} sealed")),
         ]),
     )  # fmt: skip

@@ -6,7 +6,7 @@ import shlex
 
 from console.commandline import shapes
 from console.commandline.command import DURATION, argument, option, verb
-from console.commandline.render import Column, age, facts, until
+from console.commandline.render import Column, ago, facts, until
 from console.commandline.run import Run
 from gate import reached
 from gate.login import totp
@@ -112,10 +112,6 @@ async def unbind(run: Run, name: str, issuer: str) -> None:
     run.result(shapes.user(user), f"{user.name} has no account at {issuer} any more")
 
 
-def _since(seconds: int) -> str:
-    return "now" if (past := age(seconds)) == "now" else f"{past} ago"
-
-
 def described(key: UserKey) -> str:
     """A key's comment, and that it is kept for emergencies."""
     if not key.break_glass or key.comment == "break-glass":
@@ -143,7 +139,7 @@ def person(run: Run, found: Me, more: tuple[tuple[str, str], ...] = ()) -> None:
             *(("provider", issuer) for issuer in found.providers),
             *(("key", f"{key.key.fingerprint} {described(key)}".rstrip()) for key in found.keys),
             *(("device", f"{d.name} {d.ipv4} {d.state.value}, expires: {until(d.expires_at)}") for d in found.devices),
-            *(("login", f"{one.method} from {one.source}, began {_since(one.started_at)}, ends in {until(one.ends_at)}")
+            *(("login", f"{one.method} from {one.source}, began {ago(one.started_at)}, ends in {until(one.ends_at)}")
               for one in found.logins),
         ]),
     )  # fmt: skip

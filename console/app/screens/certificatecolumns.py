@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from console.app.columns import Cell, Column, Context
 from console.app.inert import inert
 from console.app.pane import Pane, fact, gap
-from console.app.times import HOUR, age, moment, span
+from console.app.times import HOUR, ago, moment, span
 from model.records import Certificate, CertificateState
 
 if TYPE_CHECKING:
@@ -31,14 +31,13 @@ def ends(certificate: Certificate, context: Context) -> Cell:
         case CertificateState.REVOKED:
             return Cell("revoked", "bad")
         case CertificateState.EXPIRED:
-            return Cell(f"{age(certificate.valid_before, context.now)} ago", "muted")
+            return Cell(ago(certificate.valid_before, context.now), "muted")
     left = certificate.valid_before - context.now
     return Cell(span(left), "warn" if left < HOUR else "text")
 
 
 def _since(certificate: Certificate, context: Context) -> str:
-    ago = age(certificate.valid_after, context.now)
-    return ago if ago == "now" else f"{ago} ago"
+    return ago(certificate.valid_after, context.now)
 
 
 def _quiet(certificate: Certificate, context: Context) -> str:

@@ -10,7 +10,7 @@ from console.app.columns import Context
 from console.app.inert import inert
 from console.app.pane import Line, Pane, Span, Tab, fact, gap, listed
 from console.app.row import aligned
-from console.app.times import age, day, moment, plural, span
+from console.app.times import age, ago, day, moment, plural, span
 from model.records import AuditEntry, Certificate, CertificateKind, CertificateState, Device, DeviceState, RouteState
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _aside(facts: DeviceFacts, context: Context) -> str:
         return "behind: not told yet what changed"
     if context.online(device.id):
         return f"online {span(context.now - facts.since)}" if facts.since else "online"
-    return f"seen {age(device.last_seen, context.now)} ago" if device.last_seen else "never seen"
+    return f"seen {ago(device.last_seen, context.now)}" if device.last_seen else "never seen"
 
 
 # Facts
@@ -90,7 +90,7 @@ def _state(facts: DeviceFacts, context: Context) -> list[Line]:
         lines.append(fact("Expires", ("never", "muted")))
     else:
         left = device.expires_at - now
-        when = f"in {span(left)}" if left > 0 else f"{age(device.expires_at, now)} ago"
+        when = f"in {span(left)}" if left > 0 else ago(device.expires_at, now)
         lines.append(fact("Expires", f"{day(device.expires_at, now)}, {when}"))
     agent = f"agent {inert(device.agent_version)}" if device.agent_version else "no agent"
     lines.append(fact("System", inert(device.os) or "–", (agent, "muted")))
@@ -118,9 +118,8 @@ def _endpoints(facts: DeviceFacts, context: Context, app: ConsoleApp) -> list[Li
         (peer for peer in facts.talks if peer.handshake_at is not None), key=lambda p: p.handshake_at or 0, default=None
     )
     if newest is not None and newest.handshake_at is not None:
-        ago = age(newest.handshake_at, context.now)
-        ago = ago if ago == "now" else f"{ago} ago"
-        lines.append(fact("Handshake", ago, (f"with {newest.name}", "muted"), link=app.way("Devices", newest.name)))
+        when = ago(newest.handshake_at, context.now)
+        lines.append(fact("Handshake", when, (f"with {newest.name}", "muted"), link=app.way("Devices", newest.name)))
     return lines
 
 
@@ -211,9 +210,9 @@ def _peer(peer: PeerFacts, name: str, ways: Ways, context: Context, app: Console
     """Its name and the latest handshake; below, where it talks to, and which rules let it."""
     online = context.online(peer.id)
     glyph = (context.glyphs.on, "ok") if online else (context.glyphs.off, "muted")
-    ago = age(peer.handshake_at, context.now) if peer.handshake_at is not None else ""
+    past = age(peer.handshake_at, context.now) if peer.handshake_at is not None else ""
     where = peer.endpoint or ("direct" if peer.seen else "")
-    first = listed([glyph, (name, "text"), (where, "muted")], ago)
+    first = listed([glyph, (name, "text"), (where, "muted")], past)
     first.link = app.way("Devices", peer.name)
     lines = [first]
     for outgoing, ports, rule in ways.by_peer.get(peer.name, ()):

@@ -15,7 +15,7 @@ from console.app.listview import ListView
 from console.app.pane import Pane
 from console.app.screens import devicedeeds
 from console.app.screens.devicefacts import fill
-from console.app.times import DAY, age, span
+from console.app.times import DAY, age, ago, span
 from model.records import Device, DeviceState, Record
 
 SOON = 14 * DAY
@@ -74,8 +74,7 @@ def expires(device: Device, context: Context) -> Cell:
         return Cell("never", "muted")
     left = device.expires_at - context.now
     if left <= 0:
-        ago = age(device.expires_at, context.now)
-        return Cell(f"{ago} ago", "bad", short=ago)
+        return Cell(ago(device.expires_at, context.now), "bad", short=age(device.expires_at, context.now))
     return Cell(span(left), "warn" if left < SOON else "text")
 
 

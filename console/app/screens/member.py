@@ -20,7 +20,7 @@ from console.app.screens.certificatecolumns import ends
 from console.app.screens.certificatecolumns import state_of as certificate_state
 from console.app.screens.devices import expires, seen
 from console.app.screens.devices import state_of as device_state
-from console.app.times import age, span
+from console.app.times import age, ago, span
 from console.app.view import View
 from model.records import Certificate, Device, DeviceState, UserKey
 
@@ -275,7 +275,7 @@ class MemberView(View):
             return []
         title = Row(width)
         title.put(2, inert(waiting.name), "bright", "b")
-        title.right(width - 2, f"asked {age(waiting.created_at, context.now)} ago", "muted")
+        title.right(width - 2, f"asked {ago(waiting.created_at, context.now)}", "muted")
         first, second, third = Row(width), Row(width), Row(width)
         first.put(3, context.glyphs.waiting, "warn")
         first.put(5, "waits for an operator to approve it", "text")
