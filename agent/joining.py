@@ -46,7 +46,10 @@ async def join_anew(options: UpOptions, state: AgentState, report: Callable[[str
     if host is None and known is not None:
         host, port = known.host, known.port
     if host is None:
-        raise Invalid("this machine is in no network yet", hint="`wardgate up GATE --key-file FILE` joins one")
+        raise Invalid(
+            "this machine is in no network yet",
+            hint="join one: wardgate up GATE --key-file FILE, or wardgate up NAME@GATE",
+        )
     secret = await _secret(options, host, port)
     fingerprint = parse_enrollment_key(secret).host_ca_fingerprint
     listen_port = options.listen_port or (known.listen_port if known else 0) or _free_port()

@@ -69,7 +69,8 @@ class Gate:
         """Takes the state for this process. Raises `NotFound`, `Conflict` (another has it) or `Unavailable`."""
         if not (state / DATABASE).is_file():
             raise NotFound(
-                f"there is no network in {state}", hint="make one with: wardgate init --domain NAME --owner NAME"
+                f"there is no network in {state}",
+                hint="name its folder with --state DIR; make one with: wardgate init --domain NAME --owner NAME",
             )
         lock = StateLock(state)
         try:

@@ -24,6 +24,7 @@ from agent.door import Gate, open_subsystem
 from agent.enroll import prove
 from agent.follow import LONGEST_WAIT, advance, back_off, greeting
 from agent.ipshow import surroundings, tunnel
+from agent.joining import join_anew
 from agent.lines import LineBuffer
 from agent.linux import Machine
 from agent.options import UpOptions
@@ -297,6 +298,12 @@ def a_state(tmp_path: Path) -> AgentState:
     state = AgentState(tmp_path / "state")
     state.prepare()
     return state
+
+
+async def test_a_machine_in_no_network_that_names_no_gate_is_told_both_ways_to_join(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="in no network yet") as refused:
+        await join_anew(UpOptions(), AgentState(tmp_path / "state"), print)
+    assert refused.value.hint == "join one: wardgate up GATE --key-file FILE, or wardgate up NAME@GATE"
 
 
 def test_keys_are_made_once_and_are_nobody_elses_to_read(tmp_path: Path) -> None:

@@ -584,6 +584,15 @@ async def test_a_second_gate_on_the_same_state_is_refused_with_the_reason(tmp_pa
             await Gate.open(tmp_path / "state")
 
 
+async def test_a_folder_without_a_network_says_how_to_name_another(tmp_path: Path) -> None:
+    from gate.gate import Gate
+
+    with pytest.raises(NotFound, match="there is no network in") as refused:
+        await Gate.open(tmp_path)
+    assert refused.value.hint is not None
+    assert refused.value.hint.startswith("name its folder with --state DIR")
+
+
 def test_init_over_a_state_is_refused(tmp_path: Path) -> None:
     from gate.network import NewNetwork, init
 
