@@ -105,9 +105,11 @@ async def login(
     _write(folder, login_, certificate["certificate"], trust["known_hosts"], krl)
     left = login_.valid_before - int(time.time())
     in_agent = loginfiles.add_to_agent(str(key), left)
-    print(f"logged in as {login_.name} on {login_.device}, for {until(login_.valid_before)}")
     for ending in _ending(me["devices"]):
         print(f"warning: {ending}", file=sys.stderr)
+    if as_json:
+        return _as_json(_shown(folder, login_))
+    print(f"logged in as {login_.name} on {login_.device}, for {until(login_.valid_before)}")
     print(f"try: ssh LOGIN@HOST.{login_.domain}" + ("" if in_agent else "   (no ssh-agent here; ssh uses the files)"))
     return 0
 
@@ -229,22 +231,30 @@ async def _renew(folder: Folder, kept: Kept | None) -> None:
         loginfiles.add_to_agent(str(key), renewed.valid_before - int(time.time()))
 
 
+def _shown(folder: Folder, one: Kept) -> dict[str, Any]:
+    from console.commandline.shapes import timestamp
+
+    revoked = folder.revoked(one)
+    return {
+        "name": one.name, "gate": f"{one.host}:{one.port}", "domain": one.domain, "device": one.device,
+        "valid_before": timestamp(one.valid_before), "revoked": revoked,
+        "valid": one.valid_before > time.time() and not revoked,
+    }  # fmt: skip
+
+
+def _as_json(document: object) -> int:
+    import msgspec
+
+    print(msgspec.json.encode(document).decode())
+    return 0
+
+
 def _status(folder: Folder, as_json: bool) -> int:
     from console.commandline.render import Column, table
-    from console.commandline.shapes import timestamp
 
     found = folder.logins()
     if as_json:
-        import msgspec
-
-        document = [
-            {"name": one.name, "gate": f"{one.host}:{one.port}", "domain": one.domain, "device": one.device,
-             "valid_before": timestamp(one.valid_before), "revoked": folder.revoked(one),
-             "valid": one.valid_before > time.time() and not folder.revoked(one)}
-            for one in found
-        ]  # fmt: skip
-        print(msgspec.json.encode(document).decode())
-        return 0
+        return _as_json([_shown(folder, one) for one in found])
     if not found:
         print("no login on this machine; log in with: wardgate login NAME@GATE", file=sys.stderr)
         return 0
@@ -268,6 +278,7 @@ async def logout(as_json: bool, gate: str | None) -> int:
     if kept is None:
         raise NotFound("there is no such login on this machine", hint="wardgate login --status lists them")
     trusted = _trusted(folder, kept.host, kept.port, None)
+    problem = None
     try:
         connection = await gateclient.connect(
             kept.host, kept.port, kept.name, gateclient.silent(), keys=[Path(kept.key_file)], trusted=trusted
@@ -276,14 +287,16 @@ async def logout(as_json: bool, gate: str | None) -> int:
             await connection.run("logout")
         finally:
             await connection.close()
-        said = f"logged out {kept.name}"
     except WardgateError as fault:
-        said = (
-            f"forgot the login of {kept.name} here; the gate was not told: {fault.message}\n"
-            f"end it there as well: ssh -p {kept.port} {kept.name}@{kept.host} logout"
-        )
+        problem = fault.message
     folder.forget(kept)
-    print(said)
+    if as_json:
+        return _as_json({"name": kept.name, "gate": f"{kept.host}:{kept.port}", "problem": problem})
+    if problem is None:
+        print(f"logged out {kept.name}")
+    else:
+        print(f"forgot the login of {kept.name} here; the gate was not told: {problem}")
+        print(f"end it there as well: ssh -p {kept.port} {kept.name}@{kept.host} logout")
     return 0
 
 

@@ -171,6 +171,15 @@ def test_a_second_login_goes_by_the_first_ones_key_so_that_logging_out_leaves_no
 
 
 @pytest.mark.needs("ssh-keygen")
+def test_logging_in_and_out_answers_in_json_where_that_is_asked_for(home: Home) -> None:
+    came = json.loads(home.login("--json").stdout)
+    assert [came] == json.loads(home.run("login", "--status", "--json").stdout)
+    assert (came["name"], came["device"], came["valid"]) == ("alice@net.example.com", "laptop", True)
+    gone = json.loads(home.run("logout", "--json").stdout)
+    assert gone == {"name": "alice@net.example.com", "gate": came["gate"], "problem": None}
+
+
+@pytest.mark.needs("ssh-keygen")
 def test_a_login_by_another_key_takes_the_place_of_the_key_that_was_made(home: Home) -> None:
     home.login()
     home.login("--key", str(home.ssh / "id_ed25519"))
