@@ -57,7 +57,7 @@ def _ways(desk: Desk, providers: list[Provider]) -> str:
     ways += ["p to set a password"] if desk.passwords else []
     ways.append("k to register an SSH key")
     first, *others = ways
-    return ", ".join([f"Enter to {first.partition(' to ')[2] or first}", *others]) + ": "
+    return ", ".join([f"Press Enter to {first.partition(' to ')[2] or first}", *others]) + ": "
 
 
 async def _provider(desk: Desk, applicant: Applicant, talk: Conversation, provider: Provider, way: str) -> Proof | None:

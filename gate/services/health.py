@@ -176,8 +176,10 @@ def doctor(r: Reader, call: Call) -> tuple[Finding, ...]:
 def _emergencies(found: BreakGlass, now: int) -> Finding:
     if found.rings:
         last = found.rings[0]
+        hours = (now - last.at) // 3600
+        when = f"{hours} h ago" if hours else "within the last hour"
         return Finding(
-            ok=False, subject="break-glass", text=f"{told(last)}, {(now - last.at) // 3600} h ago",
+            ok=False, subject="break-glass", text=f"{told(last)}, {when}",
             hint="ask whether it was to be so; else replace it (docs/login.md)",
         )  # fmt: skip
     if found.keys:

@@ -382,7 +382,7 @@ async def test_an_invitation_sets_a_password_and_serves_once(tmp_path: Path) -> 
         code = str((await house.gate.perform(login_operations.invite, GATE, name="bob")).code)
         async with a_terminal(house, "me", user="bob", key=None, options=WORDS) as terminal:
             await typed(terminal, b"Password: ", code)
-            await typed(terminal, b"Enter to set a password, k to register an SSH key: ", "")
+            await typed(terminal, b"Press Enter to set a password, k to register an SSH key: ", "")
             await typed(terminal, b"10 to 256 characters. New password: ", "too")
             await typed(terminal, b"Again: ", "too")
             await typed(terminal, b"a password has 10 to 256 characters. New password: ", PASSWORD)
