@@ -66,6 +66,7 @@ def at_terminal() -> Asker:
 
 
 def _nobody(prompt: str) -> Denied:
+    sys.stderr.write("\n")  # the prompt's line ends here, since nobody's Enter ended it
     return Denied(f"the gate asks {quoted(prompt.strip())}, and nobody answers", hint="log in at a terminal")
 
 
