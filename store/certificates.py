@@ -95,6 +95,16 @@ def hosts_by_generation(r: Reader) -> dict[GenerationID, int]:
     return dict(rows.fetchall())
 
 
+def once_certified(r: Reader, device_id: DeviceID | None = None) -> frozenset[DeviceID]:
+    """The devices that ever had a host certificate; of one alone where `device_id` is given."""
+    only, parameters = ("", ()) if device_id is None else (" AND device_id = ?", (decimal(device_id),))
+    found = r.sql.execute(
+        f"SELECT DISTINCT device_id FROM certificates WHERE kind = 'host' AND device_id IS NOT NULL{only}",  # noqa: S608 - no text from outside
+        parameters,
+    )
+    return frozenset(DeviceID(str(id)) for (id,) in found)
+
+
 def certified_hosts(r: Reader) -> frozenset[DeviceID]:
     """The devices with a host certificate that is valid now."""
     found = r.sql.execute(

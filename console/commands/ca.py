@@ -111,9 +111,10 @@ async def promote(run: Run, kind: str) -> None:
     risen = next(views[one.id] for one in found if one.state is GenerationState.ACTIVE)
     said = "".join(f"{one.id} is {one.state.value}\n" for one in found)
     shaped = [{**shapes.generation(one), "hosts": views[one.id].hosts, "taken": views[one.id].taken} for one in found]
-    run.result(
-        shaped, f"{said}{risen.generation.id} is taken by {risen.taken} of {risen.hosts} hosts: wardgate ca show\n"
-    )
+    said += f"{risen.generation.id} is taken by {risen.taken} of {risen.hosts} hosts: wardgate ca show\n"
+    if risen.generation.kind is CertificateKind.HOST:
+        said += "who uses ssh alone needs its line of `ca trust client` in ~/.ssh/known_hosts, for this gate first\n"
+    run.result(shaped, said)
 
 
 @verb(

@@ -98,7 +98,11 @@ def _say(text: str) -> None:
 
 @verb("down", "undo what up did to this machine", STATE)
 async def down(as_json: bool, state: str) -> int:
-    return await _agent().down(Path(state), _say)
+    said: list[str] = []
+    status: int = await _agent().down(Path(state), said.append if as_json else _say)
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode({"said": said}), indent=2).decode())
+    return status
 
 
 @verb("status", "show how this machine is in its network", STATE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,10 +76,17 @@ async def serve(
     except OSError as error:
         await keeper.close("the gate did not start")
         raise Unavailable(
-            f"cannot listen on {host or '*'}:{port}: {error.strerror or error}",
-            hint="another program may have the port; choose one with --listen ADDR:PORT",
+            f"cannot listen on {host or '*'}:{port}: {os.strerror(error.errno).lower() if error.errno else error}",
+            hint=_LISTEN_HINTS.get(error.errno or 0, "choose another with --listen ADDR:PORT"),
         ) from None
     return Server(listeners, keeper, key)
+
+
+_LISTEN_HINTS = {
+    errno.EADDRINUSE: "another program has the port; choose one with --listen ADDR:PORT",
+    errno.EADDRNOTAVAIL: "this machine has no such address; --listen :PORT takes all that it has",
+    errno.EACCES: "ports below 1024 are root's; choose another with --listen ADDR:PORT",
+}
 
 
 def _private(host_key: HostKey) -> asyncssh.SSHKey:

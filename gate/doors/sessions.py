@@ -28,14 +28,14 @@ log = logging.getLogger("wardgate.doors")
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 MAX_COMMAND = 64 * 1024
 
-HELP = """\
-This is the gate of {domain}. It has no shell; it has a console and commands:
-  {typed}               the console, in a terminal that can move its cursor (TERM is set)
-  {typed} devices NAME  the same, at a screen and a thing on it
-  {ssh} help            all commands
-  {ssh} devices list    one of them; --json gives JSON
-  {ssh} cert < KEY.pub  a certificate for your key
-"""
+WAYS = (
+    ("{typed}", "the console, in a terminal that can move its cursor (TERM is set)"),
+    ("{typed} devices NAME", "the same, at a screen and a thing on it"),
+    ("{ssh} help", "all commands"),
+    ("{ssh} devices list", "one of them; --json gives JSON"),
+    ("{ssh} cert < KEY.pub", "a certificate for your key"),
+)
+"""What a person without a terminal is told: what to type, and what it gives."""
 
 
 class PersonSession(asyncssh.SSHServerSession[bytes]):
@@ -193,5 +193,10 @@ class PersonSession(asyncssh.SSHServerSession[bytes]):
         name = self._actor().name.partition("@")[0]
         settings = self._gate.snapshot.settings
         ssh, typed = reached.ssh(settings, name), reached.ssh(settings, name, "-t")
-        self._streams.write_error(HELP.format(domain=self._gate.snapshot.domain, ssh=ssh, typed=typed))
+        ways = [(way.format(ssh=ssh, typed=typed), what) for way, what in WAYS]
+        width = max(len(way) for way, _ in ways)
+        domain = self._gate.snapshot.domain
+        lines = [f"This is the gate of {domain}. It has no shell; it has a console and commands:"]
+        lines += [f"  {way:<{width}}  {what}" for way, what in ways]
+        self._streams.write_error("\n".join(lines) + "\n")
         return USAGE

@@ -156,7 +156,7 @@ def retag(tx: Transaction, call: Call, *, names: Sequence[str], tags: Sequence[s
     """Sets the tags. An owner is so no more, and certificates for the device are revoked."""
     roles = tuple(sorted({tag(text) for text in tags}))
     if not roles:
-        raise Invalid("no tag was given", hint="give one or more, like tag:db")
+        raise Invalid("no tag was given", hint="a tag begins with tag:, like tag:db")
     return tuple(_retag(tx, call, own.device(tx, call, name), roles) for name in names)
 
 

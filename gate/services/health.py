@@ -216,7 +216,8 @@ def _hosts(r: Reader, call: Call) -> Finding:
     told, hint = hosting.without(r, call)
     return Finding(
         ok=told is None, subject="hosts", hint=hint,
-        text="every sshd that an agent keeps has a certificate" if told is None else f"no host certificate for {told}",
+        text="every host that had a certificate, or whose agent wants one, has one" if told is None
+        else f"no host certificate for {told}",
     )  # fmt: skip
 
 

@@ -41,11 +41,13 @@ def without(r: Reader, call: Call) -> tuple[str | None, str | None]:
 
     Those that an operator keeps out have none either, and are not named.
     """
-    certified = rows.certified_hosts(r)
+    certified, once = rows.certified_hosts(r), rows.once_certified(r)
     found = [
         (device, why)
         for device in call.snapshot.devices.values()
-        if device.state is DeviceState.APPROVED and device.id not in certified and _is_host(call, device)
+        if device.state is DeviceState.APPROVED
+        and device.id not in certified
+        and (device.id in once or _is_host(call, device))
         if (why := _why_none(r, call, device)) is not None
     ]
     if not found:
@@ -53,6 +55,15 @@ def without(r: Reader, call: Call) -> tuple[str | None, str | None]:
     told = [f"{device.name}: {why.message}" for device, why in found[:NAMED]]
     more = f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
     return "; ".join(told) + more, found[0][1].hint
+
+
+def _by_hand(device: Device) -> WardgateError:
+    """No agent asks for this host: an operator has to."""
+    return WardgateError(
+        "its last certificate is over or was revoked, and no agent asks for it",
+        hint=f"wardgate certs sign --host {device.name} < ssh_host_ed25519_key.pub; then its script:"
+        f" wardgate ca trust sshd --script {device.name}",
+    )
 
 
 def _is_host(call: Call, device: Device) -> bool:
@@ -67,7 +78,7 @@ def _why_none(r: Reader, call: Call, device: Device) -> WardgateError | None:
     except WardgateError as refusal:
         return refusal
     if not _is_host(call, device):
-        return None
+        return _by_hand(device) if rows.once_certified(r, device.id) else None
     try:
         generation, _ = call.signers.active(CertificateKind.HOST, call.snapshot.generations)
     except WardgateError as fault:

@@ -10,7 +10,7 @@ import gate_builders as build
 import msgspec
 import pytest
 
-from gate.services import agents, audit, certificates, devices, health, hosting, logins, users
+from gate.services import agents, audit, certificates, devices, health, hosting, logins, revocations, users
 from model.errors import Conflict, Invalid
 from model.records import Certificate, Role
 from store import Query, user_keys
@@ -74,6 +74,24 @@ async def test_a_key_that_let_its_person_in_stays_theirs(tmp_path: Path) -> None
             await gate.perform(agents.host_certificate, build.LOCAL, device=host.id, key=key, proved=True)
 
 
+async def test_a_host_without_an_agent_whose_certificate_was_revoked_is_named(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        await build.a_device(gate, "db-1", tags=("tag:db",))
+        key = build.an_ssh_key()
+
+        async def seen() -> tuple[str | None, bool, str]:
+            found = {one.subject: one for one in await gate.perform(health.doctor, build.LOCAL)}["hosts"]
+            return (await gate.perform(hosting.host, build.LOCAL, name="db-1")).problem, found.ok, found.hint or ""
+
+        made = await gate.perform(certificates.sign, build.LOCAL, key=key, device="db-1", host=True)
+        assert await seen() == (None, True, "")
+        await gate.perform(revocations.revoke, build.LOCAL, serials=(made.serial,))
+        problem, ok, hint = await seen()
+        assert problem == "its last certificate is over or was revoked, and no agent asks for it"
+        assert not ok
+        assert hint.startswith("wardgate certs sign --host db-1 <")
+
+
 async def test_why_a_host_has_no_certificate_is_told_where_one_looks(tmp_path: Path) -> None:
     async with build.a_gate(tmp_path) as gate:
         key, bob = build.an_ssh_key(), await build.a_user(gate, "bob", Role.MEMBER)
@@ -84,7 +102,7 @@ async def test_why_a_host_has_no_certificate_is_told_where_one_looks(tmp_path: P
             found = {one.subject: one for one in await gate.perform(health.doctor, build.LOCAL)}["hosts"]
             return (await gate.perform(hosting.host, build.LOCAL, name="db-1")).problem, found.ok, found.text
 
-        assert await seen() == (None, True, "every sshd that an agent keeps has a certificate")
+        assert await seen() == (None, True, "every host that had a certificate, or whose agent wants one, has one")
         gate.presence.arrived(device.id)
         with pytest.raises(Invalid) as refused:
             await gate.perform(agents.host_certificate, build.LOCAL, device=device.id, key=key)
