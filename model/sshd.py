@@ -62,10 +62,11 @@ def drop_in(paths: Paths = DEFAULT_PATHS, *, with_host_certificate: bool) -> str
     """The file for sshd_config.d. It names files alone, so a change of policy, trust or KRL leaves it as it is.
 
     A login with an entry of its own is decided by that entry and nothing else, so `*` is asked only where there
-    is none. root is never `*`.
+    is none. root is never `*`. The command is asked about all certificates, also those of a CA that a block of
+    another's trusts beside a list of its own: it answers for ours alone.
     """
-    own, any_login = shlex.quote(paths.logins), shlex.quote(paths.any_login)
-    command = f'cd {own} && {{ test -e "$1" || exec cat {any_login}; }}'
+    own, any_login, user_ca = map(shlex.quote, (paths.logins, paths.any_login, paths.user_ca))
+    command = f'cd {own} && {{ test -e "$1" || ! grep -qF " $2 " {user_ca} || exec cat {any_login}; }}'
     lines = [
         "# Written by Wardgate, and written anew when its paths change. Do not edit.",
         f"TrustedUserCAKeys {paths.user_ca}",
@@ -76,7 +77,7 @@ def drop_in(paths: Paths = DEFAULT_PATHS, *, with_host_certificate: bool) -> str
         lines.append(f"HostCertificate {paths.host_certificate}")
     lines += [
         "Match User *,!root",
-        f"    AuthorizedPrincipalsCommand /bin/sh -c {_sshd_quote(command)} sh %u",
+        f"    AuthorizedPrincipalsCommand /bin/sh -c {_sshd_quote(command)} sh %u %K",
         "    AuthorizedPrincipalsCommandUser nobody",
     ]
     return "\n".join(lines) + "\n"

@@ -592,3 +592,24 @@ def test_freshness_is_compared_by_the_host_with_the_same_words(host: Host, tmp_p
     principals = user_principals(ALICE, valid_before=now + 1800, fresh_at=now - 600, windows=(3600,))
     key = a_login_key(tmp_path, now_spec(principals=principals, valid_before=now + 1800))
     assert host.lets_in(key, "deploy")
+
+
+@pytest.mark.parametrize("theirs", ["05-theirs.conf", "50-theirs.conf"])
+def test_who_may_be_any_login_is_not_asked_about_another_cas_certificates(theirs: str, tmp_path: Path) -> None:
+    """A block with a list of its own says nothing of a command, so sshd takes ours for its certificates, too."""
+    with Host(tmp_path) as host:
+        (host.etc / "their_ca.pub").write_text(a_signer(name="stranger").key.line)
+        (host.etc / "their_list").write_text("eve@example.com\n")
+        (host.etc / "sshd_config.d" / theirs).write_text(
+            f"Match Address {OTHER_ADDRESS}\n  TrustedUserCAKeys /etc/ssh/their_ca.pub\n"
+            "  AuthorizedPrincipalsFile /etc/ssh/their_list\n"
+        )
+        host.trusts(TRUST, LOGINS)
+        host.serves()
+        alice, eve = (
+            a_login_key(tmp_path / name, now_spec(principals=(name,), source_addresses=()), ca="stranger")
+            for name in ("alice@example.com", "eve@example.com")
+        )
+        assert not host.lets_in(alice, "web", source=OTHER_ADDRESS)
+        assert host.lets_in(eve, "web", source=OTHER_ADDRESS)
+        assert host.lets_in(a_login_key(tmp_path / "ours", now_spec()), "web", source=DEVICE_ADDRESS)
