@@ -38,6 +38,8 @@ T = TypeVar("T")
 
 PORTION = 2048
 """Bytes of a client that are taken in one step of the loop: of packets that mean nothing 128 at most, or 2 ms."""
+MOST_DEFERRED = 1024
+"""Answers that are kept while new keys are agreed on: asyncssh keeps them without bound, and sends all in one step."""
 
 
 class Fields(SSHPacket):
@@ -207,6 +209,8 @@ class Incoming(asyncssh.SSHServerConnection):
                 at_once(cast("Coroutine[Any, Any, None]", done))
         except PacketDecodeError as error:
             raise ProtocolError(str(error)) from None
+        if len(self._deferred_packets) > MOST_DEFERRED:
+            raise ProtocolError("Too many requests before new keys")
         self._finish_recv_packet(kind, seq)
 
     def _handler(self, kind: int, packet: SSHPacket) -> SSHPacketHandler | None:

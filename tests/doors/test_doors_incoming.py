@@ -377,3 +377,18 @@ def test_a_packet_of_which_one_byte_differs_is_not_opened(place: int, change: in
     sealed = bytearray(GCM(bytes(16), bytes(12)).seal(b"\0\0\0\x14", bytes(20)))
     sealed[place] ^= change
     assert GCM(bytes(16), bytes(12)).open(bytes(sealed[:4]), bytes(sealed[4:])) is None
+
+
+async def test_who_never_agrees_on_new_keys_is_kept_few_answers(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house, logged_in(house) as (client, told):
+        (door,) = house.server.keeper.open
+        gates = door._connection
+        assert gates is not None
+        client._packet_handlers = {**client._packet_handlers, KEXINIT: lambda *_: True}  # type: ignore[misc]
+        gates._rekey_time = 0.0  # as after an hour: the next answer asks for new keys
+        for _ in range(incoming.MOST_DEFERRED + 2):
+            client.send_packet(GLOBAL_REQUEST, String("anything"), Boolean(True))
+        await asyncio.wait_for(client.wait_closed(), 20)
+        assert isinstance(told.ended, asyncssh.ProtocolError)
+        assert told.ended.reason == "Too many requests before new keys"
+        assert len(gates._deferred_packets) <= incoming.MOST_DEFERRED + 1
