@@ -18,6 +18,7 @@ from model.sshd import DEFAULT_PATHS, Paths
 
 _LINE: Final = re.compile(r'\s*"?([^\s="#][^\s="]*)"?\s*=?\s*(.*)')
 _TRUST: Final = "trustedusercakeys"
+_REVOKED: Final = "revokedkeys"
 _PRINCIPALS: Final = "authorizedprincipalsfile"
 _DEEPEST: Final = 16
 """Files within files that sshd includes."""
@@ -44,7 +45,7 @@ def foreign_settings(effective: str, paths: Paths = DEFAULT_PATHS) -> tuple[Fore
     sshd takes the first value that it meets, and nothing is overridden.
     """
     ours = {
-        _TRUST: paths.user_ca, "revokedkeys": paths.krl, _PRINCIPALS: f"{paths.logins}/%u",
+        _TRUST: paths.user_ca, _REVOKED: paths.krl, _PRINCIPALS: f"{paths.logins}/%u",
         "authorizedprincipalscommand": "none",  # ours stands in a block, and another's would be asked about root
     }  # fmt: skip
     found = []
@@ -59,19 +60,26 @@ def foreign_settings(effective: str, paths: Paths = DEFAULT_PATHS) -> tuple[Fore
 def foreign_blocks(
     name: str, lines: Iterable[str], included: Included, paths: Paths = DEFAULT_PATHS
 ) -> tuple[Foreign, ...]:
-    """The `Match` blocks of a configuration, by its file's name, that trust another CA and leave the principals to us.
+    """The `Match` blocks of a configuration, by its file's name, that trust another CA and leave the principals to us,
+    or that have revocations of their own and leave the CA to us.
 
-    `sshd -T` does not show them. In such a block our lists of principals would be asked about the other CA's
-    certificates; one that names a list of its own stands by itself. `Unavailable` for files that include one another
-    deeper than sshd goes.
+    `sshd -T` does not show them. In the one our lists of principals would be asked about the other CA's certificates,
+    in the other ours would be in whatever we revoke; one that names a CA and a list of its own stands by itself.
+    `Unavailable` for files that include one another deeper than sshd goes.
     """
     found = []
     for block in [*_blocks(name, lines, included)]:
-        value, where = block.settings.get(_TRUST, ("none", ""))
-        own_list = block.value(_PRINCIPALS) or "none"
-        if value.lower() != "none" and value != paths.user_ca and own_list.lower() == "none":
-            found.append(Foreign(_TRUST, value, f"{where}, {block.criteria}"))
+        alone = _another(block.value(_TRUST), paths.user_ca)
+        own_list = _another(block.value(_PRINCIPALS), None)
+        for setting, ours, stands in ((_TRUST, paths.user_ca, own_list), (_REVOKED, paths.krl, alone)):
+            value, where = block.settings.get(setting, ("none", ""))
+            if _another(value, ours) and not stands:
+                found.append(Foreign(setting, value, f"{where}, {block.criteria}"))
     return tuple(found)
+
+
+def _another(value: str | None, ours: str | None) -> bool:
+    return value is not None and value.lower() != "none" and value != ours
 
 
 class _Block(msgspec.Struct, eq=False):

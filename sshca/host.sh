@@ -67,11 +67,12 @@ foreign=$(printf '%s\n' "$effective" | while read -r setting value; do
     case $value in none | "$ours") ;; *) printf '%s is %s; ' "$setting" "$value" ;; esac
 done)
 
-# `sshd -T` shows no Match block. One that trusts another CA needs a list of principals of its own beside ours.
+# `sshd -T` shows no Match block. One that trusts another CA needs a list of principals of its own beside ours, and one
+# with revocations of its own would let in whom we revoked, unless it trusts another CA.
 # Each Include is read where it stands, in the block that it stands in (`model/foreign.py` does the same).
 # A backslash in a path is taken as it is; sshd may take it for the mark of what follows.
 etc=$(dirname "$(dirname "$drop_in")")
-blocks=$(awk -v etc="$etc" -v ours="$user_ca" '
+blocks=$(awk -v etc="$etc" -v user_ca="$user_ca" -v krl="$krl" '
     # Cuts a line: its setting into `key`, its values into `word`. Gives their number.
     function cut(line,    at, c, quote, open, n) {
         key = ""
@@ -132,14 +133,19 @@ blocks=$(awk -v etc="$etc" -v ours="$user_ca" '
         }
         close(file)
     }
+    function another(given, ours) {
+        return given != "" && tolower(given) != "none" && given != ours
+    }
+    function tell(block, setting, ours) {
+        if ((block, setting) in set && another(set[block, setting], ours))
+            printf "%s is %s in %s, %s; ", setting, set[block, setting], place[block, setting], criteria[block]
+    }
     BEGIN {
         ca = "trustedusercakeys"
         read(etc "/sshd_config", 0, 0)
         for (block = 1; block <= blocks; block++) {
-            if (!((block, ca) in set) || tolower(set[block, ca]) == "none" || set[block, ca] == ours) continue
-            list = tolower(value(block, "authorizedprincipalsfile"))
-            if (list == "" || list == "none")
-                printf "%s is %s in %s, %s; ", ca, set[block, ca], place[block, ca], criteria[block]
+            if (!another(value(block, "authorizedprincipalsfile"), "")) tell(block, ca, user_ca)
+            if (!another(value(block, ca), user_ca)) tell(block, "revokedkeys", krl)
         }
     }')
 foreign=$foreign$blocks

@@ -21,6 +21,7 @@ from sshca import host_script
 
 CA = "TrustedUserCAKeys /etc/ssh/their_ca.pub"
 FOUND = "trustedusercakeys is /etc/ssh/their_ca.pub in /etc/ssh/"
+REVOKED = "RevokedKeys /etc/ssh/their.krl"
 OWN = "AuthorizedPrincipalsFile /etc/ssh/their_logins/%u"
 
 CONFIGURATIONS = [
@@ -92,6 +93,15 @@ CONFIGURATIONS = [
         {"sshd_config.d/05.conf": "Match User a\nPermitTTY yes", "sshd_config.d/06.conf": f"Match User b\n{CA}"},
         [f"{FOUND}sshd_config.d/06.conf, Match User b"],
         id="a-block-ends-with-its-file",
+    ),
+    pytest.param(
+        {"sshd_config.d/05.conf": f"Match User a\n{REVOKED}"},
+        ["revokedkeys is /etc/ssh/their.krl in /etc/ssh/sshd_config.d/05.conf, Match User a"],
+        id="revocations-of-its-own",
+    ),
+    pytest.param({"sshd_config.d/05.conf": f"Match User a\n{REVOKED}\n{CA}\n{OWN}"}, [], id="for-its-own-ca"),
+    pytest.param(
+        {"sshd_config.d/05.conf": f"Match User a\nRevokedKeys {Paths().krl}\n{REVOKED}"}, [], id="our-revocations-first"
     ),
     pytest.param(
         {"sshd_config.d/05.conf": "Include $(touch${IFS}/etc/ssh/done);x `id` ~root/* nowhere/*"}, [], id="odd-patterns"
