@@ -283,7 +283,8 @@ def _made(folder: Path) -> None:
 
 
 def _lines(path: Path) -> list[str]:
-    return (read_or_none(path) or b"").decode("utf-8", "replace").splitlines()
+    """As sshd cuts them: what else begins a line for Python, such as U+2028 in a comment, is a character to it."""
+    return (read_or_none(path) or b"").decode("utf-8", "replace").split("\n")
 
 
 def _krl(encoded: str) -> bytes | None:

@@ -5,6 +5,8 @@ configuration changes, so that neither side overrides the other. The script for 
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
@@ -121,12 +123,12 @@ def _words(line: str) -> tuple[str, list[str]]:
     found = _LINE.match(line)
     if found is None:
         return "", []
-    try:
-        values = shlex.split(found[2], comments=False)
-    except ValueError:
-        values = found[2].split()
-    comment = next((at for at, value in enumerate(values) if value.startswith("#")), None)
-    return found[1].lower(), values[:comment]
+    lexer = shlex.shlex(found[2], posix=True)
+    lexer.commenters, lexer.whitespace_split = "", True
+    values: list[str] = []
+    with contextlib.suppress(ValueError):  # a quote that does not end, as in a comment's "it's"
+        values += itertools.takewhile(lambda value: not value.startswith("#"), lexer)
+    return found[1].lower(), values
 
 
 def merge(ranges: Iterable[Prefix]) -> str:

@@ -64,6 +64,14 @@ CONFIGURATIONS = [
         id="by-quoted-patterns-beside-sshd_config",
     ),
     pytest.param(
+        {
+            "sshd_config.d/05.conf": "Include \"more/of them/*\" # it's theirs",
+            "more/of them/ca": f"Match User a\n{CA}\nAuthorizedPrincipalsFile \"none\" #it's",
+        },
+        [f"{FOUND}more/of them/ca, Match User a"],
+        id="with-comments-that-quote",
+    ),
+    pytest.param(
         {"sshd_config.d/05.conf": "Match User a\nInclude more/*", "more/ca": CA},
         [f"{FOUND}more/ca, Match User a"],
         id="in-a-file-that-a-block-includes",
