@@ -65,8 +65,8 @@ CONFIGURATIONS = [
     ),
     pytest.param(
         {
-            "sshd_config.d/05.conf": "Include \"more/of them/*\" # it's theirs",
-            "more/of them/ca": f"Match User a\n{CA}\nAuthorizedPrincipalsFile \"none\" #it's",
+            "sshd_config.d/05.conf": 'Include "more/of them/*" # it\'s theirs',
+            "more/of them/ca": f'Match User a\n{CA}\nAuthorizedPrincipalsFile "none" #it\'s',
         },
         [f"{FOUND}more/of them/ca, Match User a"],
         id="with-comments-that-quote",
