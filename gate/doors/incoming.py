@@ -239,7 +239,11 @@ class Incoming(asyncssh.SSHServerConnection):
         return self
 
     def _keys_asked(self, kind: int, seq: int, packet: SSHPacket) -> None:
-        """In the clear, too, in the step in which it comes: agreeing on keys waits for nothing here."""
+        """In the clear, too, in the step in which it comes: agreeing on keys waits for nothing here.
+
+        Once before the login: for each more a stranger would have the gate's signature without waiting for a turn."""
+        if self._session_id and not self._auth_complete:
+            raise ProtocolError("New keys are agreed on after the login")
         fields = Fields(packet.get_full_payload())
         fields.get_byte()
         at_once(self._process_kexinit(kind, seq, fields))

@@ -392,3 +392,16 @@ async def test_who_never_agrees_on_new_keys_is_kept_few_answers(tmp_path: Path) 
         assert isinstance(told.ended, asyncssh.ProtocolError)
         assert told.ended.reason == "Too many requests before new keys"
         assert len(gates._deferred_packets) <= incoming.MOST_DEFERRED + 1
+
+
+async def test_a_stranger_agrees_on_keys_once(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house:
+        with pytest.raises(asyncssh.ProtocolError, match="after the login"):
+            await asyncssh.create_connection(
+                lambda: Told(lambda client: client._send_kexinit()), "127.0.0.1", house.server.port, username="alice",
+                client_keys=None, config=None, agent_path=None, known_hosts=None,
+            )  # fmt: skip
+        async with logged_in(house) as (client, _):
+            client._send_kexinit()
+            client._kexinit_sent = True
+        assert (await house.run("alice", "me", key="alice")).status == 0
