@@ -405,3 +405,14 @@ async def test_a_stranger_agrees_on_keys_once(tmp_path: Path) -> None:
             client._send_kexinit()
             client._kexinit_sent = True
         assert (await house.run("alice", "me", key="alice")).status == 0
+
+
+async def test_a_client_does_not_have_what_it_is_told_cut_into_bytes(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house, logged_in(house) as (client, told):
+        with pytest.raises(asyncssh.ChannelOpenError):
+            await client.create_session(asyncssh.SSHClientSession, command="me", max_pktsize=1023)
+        await asyncio.wait_for(client.wait_closed(), 10)
+        assert isinstance(told.ended, asyncssh.ProtocolError)
+        assert told.ended.reason == "Packets of less than 1024 bytes are not sent"
+        await eventually(lambda: not house.server.keeper.open)
+        assert (await house.run("alice", "me", key="alice")).status == 0
