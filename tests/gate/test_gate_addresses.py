@@ -134,3 +134,10 @@ async def shown(serving: Serving) -> Serial:
     _, kind, certificate = out.decode().partition("ssh-ed25519-cert-v01@openssh.com")
     assert kind, f"ssh-keyscan found none: {said.decode()}"
     return parse(kind + certificate).serial
+
+
+async def test_a_stolen_key_is_revoked_though_the_gates_own_cannot_be_read(tmp_path: Path) -> None:
+    async with build.a_gate(tmp_path) as gate:
+        host_key(gate.state).chmod(0o644)
+        (made,) = await gate.perform(revocations.revoke, build.LOCAL, key=(stolen := build.an_ssh_key()))
+        assert made.key == stolen

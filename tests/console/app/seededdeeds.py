@@ -31,7 +31,7 @@ class Deeds(Seeds):
             return refusal
         deed = getattr(self, "_do_" + "_".join(words[:2]).replace("-", "_"), None)
         if deed is None:
-            return Outcome(output="done\n", wrote=words[1:2] not in (["lookup"], ["show"]))
+            return Outcome(output="done\n", wrote=not {"lookup", "show"}.intersection(words[1:2]))
         try:
             said = deed(*words[2:], **({"stdin": stdin} if stdin else {}))
         except NotFound as missing:
